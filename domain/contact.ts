@@ -1,0 +1,130 @@
+// One person's hot state: facts are a commutative fold, the journey follows the order of processing.
+import type { CounterState } from './counter.ts';
+import type { Json, JsonObject, SubjectKey } from './interaction.ts';
+
+export const CONTACT_SHAPE = 1;
+
+/** A value with the event time and id that gave it: the latest wins, ties by id. */
+export interface Stamped<T = Json> {
+  value: T;
+  at: number;
+  id: string;
+}
+
+export type Basis = 'double' | 'single' | 'soft' | 'imported';
+export interface Consent {
+  granted: boolean;
+  at: number;
+  id: string;
+  basis?: Basis;
+  wording?: string;
+  form?: string;
+  source?: string;
+  /** Epoch milliseconds at which it ends by itself. */
+  until?: number;
+}
+
+export interface CartLine {
+  quantity: number;
+  price?: number;
+  at: number;
+  id: string;
+}
+
+export interface Facts {
+  attributes: Record<string, Stamped>;
+  /** The address that this contact holds; absent while another contact holds the one it claimed. */
+  address?: Stamped<string>;
+  /** SHA-256 (hex) of the address: the key of suppressions. */
+  addressHash?: string;
+  /** Key: `<brand>|<topic>|<channel>`. */
+  consents: Record<string, Consent>;
+  /** Withdrawal of everything of a brand: brand → stamp. A later grant ends it. */
+  withdrawn: Record<string, { at: number; id: string }>;
+  suppressed?: { reason: 'bounced' | 'complained' | 'imported'; at: number };
+  cart: { clearedAt?: number; clearedBy?: string; lines: Record<string, CartLine> };
+  /** Minor units of the shop's currency. `spend` = gross − refunded. */
+  orders: { count: number; gross: number; refunded: number; returned: number; first?: number; last?: number };
+  /** Product id → when it was last bought; the newest 100. */
+  bought: Record<string, number>;
+  /** Event name → latest event time, for names that some rule reads. */
+  latest: Record<string, number>;
+  counters: Record<string, CounterState>;
+}
+
+export interface Run {
+  id: string;
+  campaign: string;
+  version: string;
+  occurrence: string;
+  /** Event time of the trigger, or the instant of entering. */
+  startedAt: number;
+  /** Program counter: the index of the instruction at which the run stands. */
+  at: number;
+  /** Instant at which the current wait ends. */
+  wakeAt?: number;
+  /** From which instant the next wait counts (the last step's planned instant). */
+  from: number;
+  product?: string;
+  trigger: { name: string; id: string; at: number; properties: JsonObject };
+  /** Counters of rules that speak of this run only. */
+  counters: Record<string, CounterState>;
+  /** Messages planned and not known to be sent. */
+  pending: { id: string; at: number }[];
+  sent: string[];
+}
+
+export interface LastDecision {
+  at: number;
+  kind: 'send' | 'defer' | 'hold out' | 'skip' | 'start' | 'stop' | 'end';
+  reason: string;
+  step?: string;
+}
+
+export interface Journey {
+  /** Segment → since when (absent = outside) and how many times it was entered. */
+  segments: Record<string, { since?: number; entries: number }>;
+  runs: Run[];
+  /** Campaign → last start; `<campaign>|<product or order>` for `once per …` and `each`. */
+  starts: Record<string, number>;
+  /** Planned instants of marketing messages inside the longest cap window. */
+  sends: { at: number; id: string }[];
+  decisions: Record<string, LastDecision>;
+  /** The instant at which something may turn. */
+  due?: number;
+}
+
+export interface Contact {
+  shape: number;
+  id: string;
+  createdAt: number;
+  /** Subject keys under which interactions of this person stand. */
+  aliases: SubjectKey[];
+  facts: Facts;
+  journey: Journey;
+  /** Hash and ordinal of the definitions that last decided over it; absent = never decided. */
+  book?: { hash: string; ordinal: number };
+  /** Set on the remainder of a contact that was merged into another. */
+  mergedInto?: string;
+}
+
+/** A contact of which nothing is known yet. */
+export function newContact(id: string, createdAt: number): Contact {
+  return {
+    shape: CONTACT_SHAPE,
+    id,
+    createdAt,
+    aliases: [],
+    facts: {
+      attributes: {},
+      consents: {},
+      withdrawn: {},
+      cart: { lines: {} },
+      orders: { count: 0, gross: 0, refunded: 0, returned: 0 },
+      bought: {},
+      latest: {},
+      counters: {},
+    },
+    journey: { segments: {}, runs: [], starts: {}, sends: [], decisions: {} },
+  };
+}

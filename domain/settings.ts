@@ -1,0 +1,75 @@
+// The shop's settings, its catalogue relations, declared fields and country rules: zod schemas of the other files of templates/.
+import * as z from 'zod';
+import { Clock, Duration } from './grammar.ts';
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
+const https = z.url({ protocol: /^https$/, error: 'an https address' });
+const Zone = z.string().min(1).meta({ description: 'A time zone of the tz database, such as Europe/Warsaw' });
+const Colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour such as #1a2b3c');
+
+export const Cap = z.strictObject({ most: z.int().min(1).max(100), in: Duration });
+
+/** templates/settings.json */
+export const Settings = z
+  .strictObject({
+    $schema: z.string().optional(),
+    brands: z.record(
+      id,
+      z.strictObject({
+        name: z.string().min(1).max(80),
+        legalName: z.string().min(1).max(200),
+        postalAddress: z.string().min(10).max(300),
+        site: https,
+        logo: https.optional(),
+        colours: z.strictObject({ accent: Colour, text: Colour, background: Colour }),
+      }),
+    ),
+    senders: z.record(
+      id,
+      z.strictObject({ brand: id, name: z.string().min(1).max(78), from: z.email(), replyTo: z.email().optional() }),
+    ),
+    currency: z.string().regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as EUR'),
+    zone: Zone,
+    locales: z.array(z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/)).min(1),
+    topics: z.record(id, z.strictObject({ title: z.string().min(1), description: z.string().optional() })),
+    caps: z.array(Cap).max(10).meta({ description: 'Most marketing messages per contact in a window' }),
+    quietHours: z.strictObject({ from: Clock, to: Clock }).optional(),
+    linkHosts: z.array(z.string()).optional().meta({ description: 'Hosts that links in e-mails may lead to, beside the site' }),
+  })
+  .meta({ id: 'Settings' });
+export type Settings = z.infer<typeof Settings>;
+
+/** What the catalogue knows of one product; money in major units of the shop's currency as written, minor inside. */
+export const Product = z.strictObject({
+  name: z.string().min(1).max(200),
+  category: z.string().optional(),
+  brand: z.string().optional(),
+  price: z.number().min(0).optional(),
+  margin: z.number().min(0).max(1).optional().meta({ description: 'Share of the price, 0 to 1' }),
+  url: https.optional(),
+  imageUrl: https.optional(),
+  complements: z.array(z.string()).optional().meta({ description: 'Products that go well with it, best first' }),
+  upgrade: z.string().optional().meta({ description: 'The better model' }),
+  replaceAfter: Duration.optional(),
+  consumable: z.boolean().optional(),
+});
+export type Product = z.infer<typeof Product>;
+
+/** templates/catalogue.json */
+export const Catalogue = z
+  .strictObject({ $schema: z.string().optional(), products: z.record(z.string().min(1).max(100), Product) })
+  .meta({ id: 'Catalogue' });
+export type Catalogue = z.infer<typeof Catalogue>;
+
+export const FieldType = z.enum(['text', 'number', 'money', 'date', 'boolean', 'list']);
+export type FieldType = z.infer<typeof FieldType>;
+
+/** templates/fields.json: custom attributes, and custom events with their properties. */
+export const Fields = z
+  .strictObject({
+    $schema: z.string().optional(),
+    attributes: z.record(z.string().min(1).max(60), FieldType).optional(),
+    events: z.record(z.string().min(1).max(100), z.record(z.string().min(1).max(60), FieldType)).optional(),
+  })
+  .meta({ id: 'Fields' });
+export type Fields = z.infer<typeof Fields>;
