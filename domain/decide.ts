@@ -1,9 +1,21 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
-import type { Book } from './book.ts';
-import type { Contact } from './contact.ts';
-import type { Interaction } from './interaction.ts';
+import type { Book, CompiledCampaign } from './book.ts';
+import {
+  type Contact,
+  foldFacts,
+  foldSuppression,
+  foldWithdrawal,
+  type Run,
+  type SuppressionReason,
+} from './contact.ts';
+import { consents, isLive, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
+import { type Interaction, type JsonObject, shortHash } from './interaction.ts';
 import type { Message } from './message.ts';
-import type { Order } from './order.ts';
+import { type Order, orderKeyOf } from './order.ts';
+import { type Counter, countInto, type Sight } from './rule.ts';
+import { advance, runDue } from './run.ts';
+import { durationMs } from './time.ts';
+import type { Around } from './where.ts';
 
 /** What makes a contact be looked at. */
 export type Stimulus =
@@ -11,9 +23,14 @@ export type Stimulus =
       kind: 'interaction';
       interaction: Interaction;
       /** The order that the event speaks of, before and after it was folded in. */
-      order?: { before?: Order; after: Order };
+      order?: { before?: Order | undefined; after: Order };
       /** Earlier interactions of that order, recorded before its owner was known. */
       orphans?: Interaction[];
+      /** What is stored about the address that the event claims. */
+      address?: {
+        suppression?: { reason: SuppressionReason; at: number };
+        withdrawals?: { brand: string; at: number }[];
+      };
       /** History starts nothing: facts fold, and membership is set without entering. */
       history?: boolean;
     }
@@ -23,6 +40,8 @@ export type Stimulus =
 
 /** Everything that was recorded of a person under the asked names, with the present state of the orders spoken of. */
 export interface Past {
+  /** The names that were asked for. */
+  names: string[];
   interactions: Interaction[];
   orders: Order[];
 }
@@ -35,21 +54,412 @@ export interface Decision {
   at: number;
 }
 
-export type Decided =
-  /** Counters must be rebuilt: query these event names under every alias, and call again with the past. */
-  | { need: string[] }
-  | {
-      contact: Contact;
-      messages: Message[];
-      /** Messages to take back, if they are still `ready`. */
-      drops: { id: string; reason: string }[];
-      decisions: Decision[];
-      /** False when nothing of the contact changed: it needs no write. */
-      changed: boolean;
-    };
+export interface Drop {
+  id: string;
+  reason: string;
+  /** The contact under which the message stands, where it is not this one (after a merge). */
+  contact?: string;
+}
+
+export interface Decided {
+  contact: Contact;
+  messages: Message[];
+  /** Messages to take back, if they are still `ready`. */
+  drops: Drop[];
+  decisions: Decision[];
+  /** False when nothing of the contact changed: it needs no write. */
+  changed: boolean;
+}
+/** Counters must be rebuilt: query these event names under every alias, and call again with that past. */
+export interface Need {
+  need: string[];
+}
+
+/** What a decision gathers while it is made; `contact` is a copy that may be changed. */
+export interface Draft extends Omit<Decided, 'changed'> {
+  book: Book;
+  now: number;
+}
+
+const HOUR = 3_600_000;
 
 /**
  * Folds the stimulus into the contact's facts, answers all rules, moves its runs and plans its messages.
  * Pure: the same book, contact, stimulus, now and past give the same answer. `contact` is not changed.
  */
-export declare function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided;
+export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided | Need {
+  const draft: Draft = { book, now, contact: structuredClone(contact), messages: [], drops: [], decisions: [] };
+  const names = [...new Set(book.counters.flatMap((counter) => counter.names))];
+  const outdated = draft.contact.book?.counters !== book.counterSet;
+  const stale = Object.values(contact.facts.counters).some((state) => state.stale);
+  if (outdated || stale) {
+    if (!covers(past, names)) return { need: names };
+    rebuildCounters(draft, past as Past);
+  }
+  const known = contact.book?.ordinal;
+  const campaigns = stimulus.kind === 'interaction' && !stimulus.history ? startable(draft, stimulus.interaction) : [];
+  const before = new Map(
+    campaigns.map((one) => [one.id, one.measure?.test(sightOf(book, draft.contact, now)) ?? false]),
+  );
+
+  if (stimulus.kind === 'interaction') fold(draft, stimulus);
+  if (Object.values(draft.contact.facts.counters).some((state) => state.stale)) {
+    if (!covers(past, names)) return { need: names };
+    rebuildCounters(draft, withStimulus(past as Past, stimulus));
+  }
+
+  const sight = sightOf(book, draft.contact, now);
+  const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
+  const entered = moveMembership(draft, sight, silent, known);
+  moveRuns(draft, sight, stimulus);
+  const asked = startRuns(draft, sight, stimulus, campaigns, before, entered, past);
+  if (asked.length > 0) return { need: [...new Set([...asked, ...(past?.names ?? [])])] };
+
+  draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
+  tidy(draft, stimulus, contact.journey.due);
+  const { messages, drops, decisions } = draft;
+  const changed = messages.length > 0 || drops.length > 0 || JSON.stringify(contact) !== JSON.stringify(draft.contact);
+  return { contact: draft.contact, messages, drops, decisions, changed };
+}
+
+function covers(past: Past | undefined, names: string[]): boolean {
+  return names.length === 0 || (past !== undefined && names.every((name) => past.names.includes(name)));
+}
+
+function withStimulus(past: Past, stimulus: Stimulus): Past {
+  if (stimulus.kind !== 'interaction') return past;
+  const { interaction, order } = stimulus;
+  const orders = past.orders.filter((one) => one.key !== order?.after.key);
+  return {
+    ...past,
+    interactions: [...past.interactions, interaction],
+    orders: order === undefined ? orders : [...orders, order.after],
+  };
+}
+
+function aroundOf(draft: Draft): Around {
+  const { book, contact, now } = draft;
+  return { now, zone: zoneOf(book, contact), catalogue: book.definitions.catalogue };
+}
+
+/** Counts the past into `states`: each order once, as it is at present; everything else as it was said. */
+export function countPast(
+  draft: Pick<Draft, 'book' | 'contact' | 'now'>,
+  past: Past,
+  counters: Counter[],
+  states: Contact['facts']['counters'],
+  around: Around,
+): void {
+  const orders = new Map(past.orders.map((order) => [order.key, order]));
+  for (const interaction of past.interactions) {
+    const key = interaction.name === 'Order Completed' ? orderKeyOf(interaction) : undefined;
+    const order = key === undefined ? undefined : orders.get(key);
+    if (key !== undefined && order === undefined) continue;
+    if (key !== undefined) orders.delete(key);
+    const change = order === undefined ? undefined : { after: order };
+    countInto(states, counters, interaction, change, around, draft.book.context);
+  }
+}
+
+function rebuildCounters(draft: Draft, past: Past): void {
+  const { facts } = draft.contact;
+  facts.counters = {};
+  countPast(draft, past, draft.book.counters, facts.counters, aroundOf(draft));
+  for (const { name, at } of past.interactions) if (draft.book.read.has(name)) noteLatest(facts.latest, name, at);
+}
+
+function noteLatest(latest: Record<string, number>, name: string, at: number): void {
+  latest[name] = Math.max(latest[name] ?? at, at);
+}
+
+function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>): void {
+  const { book } = draft;
+  const { interaction, order, address } = stimulus;
+  foldFacts(draft.contact, interaction, order, { currency: book.currency, brand: book.brand });
+  const claimed = interaction.who.address;
+  if (address?.suppression !== undefined && claimed !== undefined) {
+    draft.contact = foldSuppression(draft.contact, { ...address.suppression, addressHash: claimed });
+  }
+  if (draft.contact.facts.addressHash === claimed) {
+    for (const { brand, at } of address?.withdrawals ?? []) draft.contact = foldWithdrawal(draft.contact, brand, at);
+  }
+  const { facts } = draft.contact;
+  const around = aroundOf(draft);
+  for (const orphan of stimulus.orphans ?? []) {
+    if (orphan.name === 'Order Completed' || orphan.id === interaction.id) continue;
+    countInto(facts.counters, book.counters, orphan, undefined, around, book.context);
+    if (book.read.has(orphan.name)) noteLatest(facts.latest, orphan.name, orphan.at);
+  }
+  countInto(facts.counters, book.counters, interaction, order, around, book.context);
+  if (book.read.has(interaction.name)) noteLatest(facts.latest, interaction.name, interaction.at);
+  for (const run of draft.contact.journey.runs) countInRun(draft, run, interaction, order);
+}
+
+function countInRun(
+  draft: Draft,
+  run: Run,
+  interaction: Interaction,
+  order?: { before?: Order | undefined; after: Order },
+): void {
+  const { book, contact, now } = draft;
+  const campaign = book.version.get(`${run.campaign}@${run.version}`);
+  if (campaign === undefined || campaign.counters.length === 0) return;
+  const sight = sightOfRun(sightOf(book, contact, now), run);
+  for (const counter of campaign.counters) {
+    if (!counter.names.includes(interaction.name)) continue;
+    if (counter.sinceStart && (interaction.at < run.startedAt || interaction.id === run.trigger.id)) continue;
+    // A run counts an order when it is completed; what later becomes of it is asked through refunds and cancellations.
+    const change = interaction.name === 'Order Completed' ? order : undefined;
+    countInto(run.counters, [counter], interaction, change, sight, book.context);
+  }
+}
+
+/** Campaigns that this event may start. */
+function startable(draft: Draft, interaction: Interaction): CompiledCampaign[] {
+  return draft.book.campaigns.filter((campaign) => campaign.startedBy.includes(interaction.name));
+}
+
+/** Answers every segment; returns those newly entered. Silent: taken over without entering. */
+function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: number | undefined): Set<string> {
+  const entered = new Set<string>();
+  const { segments } = draft.contact.journey;
+  for (const { id, since } of draft.book.segments) {
+    const inside = sight.segmentAnswer(id, sight);
+    const state = segments[id];
+    if (inside === (state?.since !== undefined)) continue;
+    if (!inside) {
+      segments[id] = { entries: state?.entries ?? 0 };
+      continue;
+    }
+    // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
+    const takenOver = silent || (known !== undefined && known < since);
+    segments[id] = { since: draft.now, entries: (state?.entries ?? 0) + (takenOver ? 0 : 1) };
+    if (!takenOver) entered.add(id);
+  }
+  for (const id of Object.keys(segments)) if (!draft.book.segment.has(id)) delete segments[id];
+  return entered;
+}
+
+function decided(draft: Draft, decision: Omit<Decision, 'at'>): void {
+  const { at, campaign, ...said } = { ...decision, at: draft.now };
+  draft.decisions.push({ campaign, at, ...said });
+  draft.contact.journey.decisions[campaign] = { at, ...said };
+}
+
+function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus): void {
+  const { journey } = draft.contact;
+  const runs = [...journey.runs].sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
+  journey.runs = [];
+  for (const run of runs) {
+    const campaign = draft.book.version.get(`${run.campaign}@${run.version}`);
+    if (campaign === undefined) {
+      stopRun(draft, run, 'its version is no longer published');
+    } else if (campaign.stopIf?.test(sightOfRun(sight, run))) {
+      stopRun(draft, run, 'stopIf');
+    } else {
+      journey.runs.push(run);
+      if (stimulus.kind !== 'publish') advance(draft, campaign, run, sight, decided);
+    }
+  }
+}
+
+/** Ends a run at once; its messages that are not sent yet are taken back, with the places they held under the caps. */
+function stopRun(draft: Draft, run: Run, reason: string): void {
+  const { journey } = draft.contact;
+  for (const message of run.pending) {
+    const planned = draft.messages.findIndex((one) => one.id === message.id);
+    if (planned >= 0) draft.messages.splice(planned, 1);
+    else
+      draft.drops.push({
+        id: message.id,
+        reason,
+        ...(message.contact === undefined ? {} : { contact: message.contact }),
+      });
+    if (message.at > draft.now) journey.sends = journey.sends.filter((send) => send.id !== message.id);
+  }
+  if (run.ended === undefined) decided(draft, { campaign: run.campaign, kind: 'stop', reason });
+}
+
+interface Start {
+  campaign: CompiledCampaign;
+  occurrence: string;
+  trigger: Run['trigger'];
+  product?: string;
+}
+
+/** Starts what the stimulus starts. Returns event names whose past must be known first. */
+function startRuns(
+  draft: Draft,
+  sight: Sight,
+  stimulus: Stimulus,
+  campaigns: CompiledCampaign[],
+  before: Map<string, boolean>,
+  entered: Set<string>,
+  past: Past | undefined,
+): string[] {
+  const starts: Start[] = [];
+  for (const campaign of draft.book.campaigns) {
+    if (campaign.enters === undefined || !entered.has(campaign.enters)) continue;
+    const ordinal = draft.contact.journey.segments[campaign.enters]?.entries ?? 0;
+    const id = `enters|${campaign.enters}|${ordinal}`;
+    const trigger = { name: 'Segment Entered', id, at: draft.now, properties: { segment: campaign.enters } };
+    starts.push({ campaign, occurrence: id, trigger });
+  }
+  if (stimulus.kind === 'interaction') {
+    for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before));
+  }
+  const asked: string[] = [];
+  for (const start of starts) asked.push(...startRun(draft, sight, start, past));
+  return asked;
+}
+
+function startsOf(
+  draft: Draft,
+  sight: Sight,
+  campaign: CompiledCampaign,
+  stimulus: Extract<Stimulus, { kind: 'interaction' }>,
+  before: Map<string, boolean>,
+): Start[] {
+  const { interaction, order } = stimulus;
+  const { id, name, at, properties } = interaction;
+  // An order is completed once, under whatever message id it is said again.
+  if (name === 'Order Completed' && order?.before?.completed !== undefined) return [];
+  if (campaign.where !== undefined && !campaign.where.test(properties, sight)) return [];
+  if (campaign.measure !== undefined && (before.get(campaign.id) || !campaign.measure.test(sight))) return [];
+  const trigger = { name, id, at: Math.min(at, draft.now), properties };
+  if (at < draft.now - campaign.triggerAge) {
+    decided(draft, { campaign: campaign.id, kind: 'skip', reason: 'the trigger is too old' });
+    return [];
+  }
+  if (!('each' in campaign.campaign.when) || campaign.campaign.when.each === undefined) {
+    return [{ campaign, occurrence: id, trigger }];
+  }
+  const lines = Array.isArray(properties.products) ? properties.products : [];
+  const products = lines.flatMap((line) => {
+    if (line === null || typeof line !== 'object' || Array.isArray(line)) return [];
+    const product = line.product_id ?? line.sku;
+    const meant = campaign.where?.line === undefined || campaign.where.line.test(line, sight);
+    return meant && (typeof product === 'string' || typeof product === 'number') ? [String(product)] : [];
+  });
+  return [...new Set(products)].map((product) => ({ campaign, occurrence: `${id}|${product}`, trigger, product }));
+}
+
+/** At entry: campaign live and in its dates → re-entry → `for` → consent. */
+function startRun(draft: Draft, sight: Sight, start: Start, past: Past | undefined): string[] {
+  const { book, now, contact } = draft;
+  const { campaign, product, trigger } = start;
+  const skip = (reason: string): string[] => {
+    decided(draft, { campaign: campaign.id, kind: 'skip', reason });
+    return [];
+  };
+  if (!isLive(book, campaign, now)) return skip('not live');
+  const running = contact.journey.runs.some(
+    (run) => run.campaign === campaign.id && run.product === product && run.ended === undefined,
+  );
+  if (running) return skip('already running');
+  const refused = reentry(draft, start);
+  if (refused !== undefined) return skip(refused);
+
+  const run: Run = {
+    id: shortHash('run', contact.id, campaign.id, start.occurrence),
+    campaign: campaign.id,
+    version: campaign.version,
+    occurrence: start.occurrence,
+    startedAt: trigger.at,
+    at: 0,
+    from: trigger.at,
+    trigger: { ...trigger, properties: slim(trigger.properties) },
+    counters: {},
+    pending: [],
+  };
+  if (product !== undefined) run.product = product;
+  const asked = campaign.counters
+    .filter(
+      (counter) =>
+        !counter.sinceStart || counter.names.some((name) => (contact.facts.latest[name] ?? -1) > run.startedAt),
+    )
+    .flatMap((counter) => counter.names);
+  if (asked.length > 0) {
+    if (!covers(past, asked)) return asked;
+    countPastInRun(draft, run, campaign, past as Past, sight);
+  }
+  const own = sightOfRun(sight, run);
+  if (campaign.for !== undefined && !campaign.for.test(own)) return skip('not in "for"');
+  if (!consents(book, contact, campaign, now)) return skip('no consent');
+  if (campaign.stopIf?.test(own)) return skip('stopIf');
+
+  contact.journey.starts[startKey(start)] = run.startedAt;
+  contact.journey.runs.push(run);
+  decided(draft, { campaign: campaign.id, kind: 'start', reason: trigger.name });
+  advance(draft, campaign, run, sight, decided);
+  return [];
+}
+
+function countPastInRun(draft: Draft, run: Run, campaign: CompiledCampaign, past: Past, sight: Sight): void {
+  const around = sightOfRun(sight, run);
+  for (const counter of campaign.counters) {
+    const interactions = past.interactions.filter(
+      (one) => one.id !== run.trigger.id && (!counter.sinceStart || one.at > run.startedAt),
+    );
+    countPast(draft, { ...past, interactions }, [counter], run.counters, around);
+  }
+}
+
+function startKey({ campaign, product, trigger }: Start): string {
+  if (campaign.campaign.again === 'once per order')
+    return `${campaign.id}|${String(trigger.properties.order_id ?? trigger.id)}`;
+  return product === undefined ? campaign.id : `${campaign.id}|${product}`;
+}
+
+function reentry(draft: Draft, start: Start): string | undefined {
+  const { again } = start.campaign.campaign;
+  const last = draft.contact.journey.starts[startKey(start)];
+  if (last === undefined || again === 'every time') return undefined;
+  if (again === 'never' || again.startsWith('once per')) return `again: ${again}`;
+  const rest = durationMs(again.slice('after '.length));
+  return start.trigger.at - last < rest ? `again: ${again}` : undefined;
+}
+
+const MOST_TRIGGER_CHARACTERS = 4_000;
+
+/** What a run keeps of its trigger: everything, or, where that is large, the first lines and the plain values. */
+function slim(properties: JsonObject): JsonObject {
+  if (JSON.stringify(properties).length <= MOST_TRIGGER_CHARACTERS) return properties;
+  const kept: JsonObject = {};
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value !== 'object' && JSON.stringify(value).length <= 300) kept[name] = value;
+  }
+  const products = Array.isArray(properties.products) ? properties.products : [];
+  kept.products = products.slice(0, 20).map((line) => {
+    if (line === null || typeof line !== 'object' || Array.isArray(line)) return null;
+    const short: JsonObject = {};
+    for (const field of ['product_id', 'sku', 'name', 'price', 'quantity'] as const) {
+      const value = line[field];
+      if (value !== undefined && JSON.stringify(value).length <= 120) short[field] = value;
+    }
+    return short;
+  });
+  return kept;
+}
+
+/** Drops what is over, and derives the next due instant: the earliest at which anything can turn by time alone. */
+function tidy(draft: Draft, stimulus: Stimulus, dueBefore: number | undefined): void {
+  const { book, contact, now } = draft;
+  const { journey } = contact;
+  const horizon = now - longestCap(book.definitions.settings.caps);
+  journey.sends = journey.sends.filter((send) => send.at > horizon);
+  for (const run of journey.runs) run.pending = run.pending.filter((message) => message.at > now - HOUR);
+  journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
+  const sight = sightOf(book, contact, now);
+  const turns = book.segments.map(({ rule }) => rule.next(sight));
+  for (const run of journey.runs) {
+    const campaign = book.version.get(`${run.campaign}@${run.version}`);
+    if (campaign !== undefined) turns.push(runDue(campaign, run, sightOfRun(sight, run)));
+  }
+  const due = Math.min(...turns);
+  delete journey.due;
+  if (due === Number.POSITIVE_INFINITY) return;
+  // An event moves the due instant only earlier: the index is written when it must be, and a tick derives it anew.
+  const stays = stimulus.kind === 'interaction' && dueBefore !== undefined && dueBefore > now && dueBefore <= due;
+  journey.due = stays ? dueBefore : Math.max(due, now + 1);
+}

@@ -119,7 +119,10 @@ export const ConsentRule = z
   .strictObject({
     consent: z.string(),
     channel: z.enum(['email']).optional(),
-    basis: z.array(z.enum(['double', 'single', 'soft', 'imported'])).min(1).optional(),
+    basis: z
+      .array(z.enum(['double', 'single', 'soft', 'imported']))
+      .min(1)
+      .optional(),
   })
   .meta({ id: 'ConsentRule', description: 'Consents to a topic now' });
 
@@ -160,7 +163,10 @@ export type Segment = z.infer<typeof Segment>;
 export const Clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 10:00');
 const Until = z
   .string()
-  .regex(/^((monday|tuesday|wednesday|thursday|friday|saturday|sunday) )?([01]\d|2[0-3]):[0-5]\d$/, 'such as 10:00 or tuesday 10:00');
+  .regex(
+    /^((monday|tuesday|wednesday|thursday|friday|saturday|sunday) )?([01]\d|2[0-3]):[0-5]\d$/,
+    'such as 10:00 or tuesday 10:00',
+  );
 
 export const Aim = z.enum(['acquisition', 'retention', 'cross-sell', 'up-sell', 'loyalty', 'service']);
 export type Aim = z.infer<typeof Aim>;
@@ -227,11 +233,9 @@ export const Success = z.strictObject({
 });
 
 /** "never", "every time", "after 30d" (from the last run's start), "once per product", "once per order". */
-export const Again = z
-  .string()
-  .regex(/^(never|every time|after [1-9]\d{0,5}[mhdw]|once per (product|order))$/, {
-    message: 'never, every time, after 30d, once per product or once per order',
-  });
+export const Again = z.string().regex(/^(never|every time|after [1-9]\d{0,5}[mhdw]|once per (product|order))$/, {
+  message: 'never, every time, after 30d, once per product or once per order',
+});
 
 export const Campaign = z
   .strictObject({
@@ -251,7 +255,10 @@ export const Campaign = z
     success: Success.optional(),
     priority: z.int().min(0).max(100).optional(),
     quiet: z.literal('ignore').optional(),
-    ifCapped: z.string().regex(/^(skip|wait [1-9]\d{0,3}[hd])$/, 'skip, or wait 2d').optional(),
+    ifCapped: z
+      .string()
+      .regex(/^(skip|wait [1-9]\d{0,3}[hd])$/, 'skip, or wait 2d')
+      .optional(),
     expires: Duration.optional(),
     starts: z.iso.date().optional(),
     ends: z.iso.date().optional(),

@@ -34,7 +34,10 @@ export const Settings = z
     topics: z.record(id, z.strictObject({ title: z.string().min(1), description: z.string().optional() })),
     caps: z.array(Cap).max(10).meta({ description: 'Most marketing messages per contact in a window' }),
     quietHours: z.strictObject({ from: Clock, to: Clock }).optional(),
-    linkHosts: z.array(z.string()).optional().meta({ description: 'Hosts that links in e-mails may lead to, beside the site' }),
+    linkHosts: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Hosts that links in e-mails may lead to, beside the site' }),
   })
   .meta({ id: 'Settings' });
 export type Settings = z.infer<typeof Settings>;

@@ -1,0 +1,208 @@
+// Who may be written to, and when: the gates before each send, in their one order.
+
+import type * as z from 'zod';
+import type { Book, CompiledCampaign } from './book.ts';
+import { type Contact, consentAt, type Run } from './contact.ts';
+import type { Json, JsonObject } from './interaction.ts';
+import type { Message } from './message.ts';
+import type { CompiledRule, Sight } from './rule.ts';
+import type { Cap } from './settings.ts';
+import { afterQuiet, durationMs, isZone, localTime } from './time.ts';
+import type { CompiledWhere } from './where.ts';
+
+/** The contact's zone: its own `timezone` where it is a known one, else the shop's. */
+export function zoneOf(book: Book, contact: Contact): string {
+  const own = contact.facts.attributes.timezone?.value;
+  return typeof own === 'string' && isZone(own) ? own : book.definitions.settings.zone;
+}
+
+/** How rules see one contact at one instant, segments answered at most once. */
+export function sightOf(book: Book, contact: Contact, now: number): Sight {
+  return {
+    contact,
+    now,
+    zone: zoneOf(book, contact),
+    catalogue: book.definitions.catalogue,
+    answers: new Map(),
+    segmentAnswer(id, sight) {
+      const known = sight.answers.get(id);
+      if (known !== undefined) return known;
+      // A segment never sees the run that asks for it.
+      const { resolve, runCounters, ...plain } = sight;
+      const answer = book.segment.get(id)?.rule.test(plain) ?? false;
+      sight.answers.set(id, answer);
+      return answer;
+    },
+  };
+}
+
+/** The same sight, from inside a run: its own counters, `@trigger` and `@product`. */
+export function sightOfRun(sight: Sight, run: Pick<Run, 'counters' | 'trigger' | 'product'>): Sight {
+  return { ...sight, runCounters: run.counters, resolve: (reference) => resolveReference(reference, run, sight) };
+}
+
+function resolveReference(reference: string, run: Pick<Run, 'trigger' | 'product'>, sight: Sight): Json | undefined {
+  const [root, ...rest] = reference.slice(1).split('.');
+  const field = rest.join('.');
+  if (root === 'trigger') return valueAt(run.trigger.properties, field);
+  if (root !== 'product') return undefined;
+  const product = run.product ?? textOf(run.trigger.properties.product_id ?? run.trigger.properties.sku);
+  if (product === undefined) return undefined;
+  if (field === '' || field === 'id' || field === 'product_id') return product;
+  const known = Object.hasOwn(sight.catalogue.products, product) ? sight.catalogue.products[product] : undefined;
+  return known?.[field as keyof typeof known] as Json | undefined;
+}
+
+function valueAt(properties: JsonObject, path: string): Json | undefined {
+  let value: Json | undefined = properties;
+  for (const part of path.split('.')) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, part))
+      return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
+const textOf = (value: Json | undefined): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+
+/** Live: in its dates (of the shop's zone), and the backfill of its book has ended. */
+export function isLive(book: Book, campaign: CompiledCampaign, now: number): boolean {
+  if (campaign.since > book.controls.filled) return false;
+  const { starts, ends } = campaign.campaign;
+  const { date } = localTime(now, book.definitions.settings.zone);
+  return (starts === undefined || date >= starts) && (ends === undefined || date <= ends);
+}
+
+/** True where consent does not forbid it: requested and service mail need none. */
+export function consents(
+  book: Book,
+  contact: Contact,
+  campaign: Pick<CompiledCampaign, 'brand' | 'campaign'>,
+  now: number,
+): boolean {
+  if (campaign.campaign.kind !== 'marketing') return true;
+  return consentAt(contact.facts, campaign.brand, campaign.campaign.topic ?? '', 'email', now) !== undefined;
+}
+
+type CapSetting = z.infer<typeof Cap>;
+
+/**
+ * The earliest instant at or after `at` at which one more marketing message breaks no cap. Reservations on both sides
+ * count, so that no window of a cap's length ever holds more.
+ */
+export function capFree(caps: CapSetting[], sends: { at: number }[], at: number): number {
+  const windows = caps.map((cap) => ({ most: cap.most, length: durationMs(cap.in) }));
+  const fits = (instant: number): boolean =>
+    windows.every(({ most, length }) => sends.filter((send) => Math.abs(send.at - instant) < length).length < most);
+  const candidates = [at, ...windows.flatMap(({ length }) => sends.map((send) => send.at + length))];
+  return Math.min(...candidates.filter((candidate) => candidate >= at && fits(candidate)));
+}
+
+/** The longest window of the caps: reservations older than this count no more. */
+export function longestCap(caps: CapSetting[]): number {
+  return Math.max(0, ...caps.map((cap) => durationMs(cap.in)));
+}
+
+export type Gate = { kind: 'send'; at: number } | { kind: 'skip'; reason: string };
+
+/** What a message needs of the moment: recommendations by number, fields of the product. */
+export function meets(
+  needs: CompiledWhere,
+  recommendations: string[],
+  product: string | undefined,
+  sight: Sight,
+): boolean {
+  const known = product === undefined ? undefined : sight.catalogue.products[product];
+  const view: JsonObject = { recommendations: recommendations.length };
+  for (const [field, value] of Object.entries(known ?? {})) view[`product.${field}`] = value as Json;
+  return needs.test(view, sight);
+}
+
+/**
+ * The gates before a send, at the decision: suppression → address → consent → for → unless, needs → caps → quiet hours
+ * (defer, never skip) → expires. Returns the planned instant, or why the message is skipped.
+ */
+export function gate(
+  book: Book,
+  campaign: CompiledCampaign,
+  sight: Sight,
+  message: {
+    unless?: CompiledRule;
+    needs?: CompiledWhere;
+    ignoresQuiet: boolean;
+    recommendations: string[];
+    product?: string;
+  },
+): Gate {
+  const { contact, now } = sight;
+  const { settings } = book.definitions;
+  const skip = (reason: string): Gate => ({ kind: 'skip', reason });
+  if (contact.facts.suppressed !== undefined) return skip(`suppressed: ${contact.facts.suppressed.reason}`);
+  if (contact.facts.address === undefined) return skip('no address');
+  if (!consents(book, contact, campaign, now)) return skip('no consent');
+  if (campaign.for !== undefined && !campaign.for.test(sight)) return skip('not in "for"');
+  if (message.unless?.test(sight)) return skip('unless');
+  if (message.needs !== undefined && !meets(message.needs, message.recommendations, message.product, sight))
+    return skip('needs');
+  const { kind, ifCapped, expires } = campaign.campaign;
+  const patience = ifCapped === undefined || ifCapped === 'skip' ? 0 : durationMs(ifCapped.slice('wait '.length));
+  let at = now;
+  for (let moved = true; moved; ) {
+    const quiet = message.ignoresQuiet ? at : afterQuiet(at, settings.quietHours, sight.zone);
+    const free = kind === 'marketing' ? capFree(settings.caps, contact.journey.sends, quiet) : quiet;
+    if (free > quiet && free - now > patience) return skip('frequency-cap');
+    moved = free !== at;
+    at = free;
+  }
+  if (expires !== undefined && at > now + durationMs(expires)) return skip('expired');
+  return { kind: 'send', at };
+}
+
+export type Recheck =
+  | { kind: 'send' }
+  | { kind: 'drop'; reason: string }
+  | { kind: 'defer'; until: number; reason: string };
+
+/**
+ * The same gates again, at the send: what was decided may have been overtaken. `suppressed` is the answer of the
+ * suppression item read just now. `needs` and `unless` were answered at the decision from what is frozen on the
+ * message; caps hold a place for it already, and are counted again without it.
+ */
+export function recheck(
+  book: Book,
+  contact: Contact,
+  message: Message,
+  at: { suppressed: boolean; now: number },
+): Recheck {
+  const { now } = at;
+  const drop = (reason: string): Recheck => ({ kind: 'drop', reason });
+  const campaign = book.version.get(`${message.campaign}@${message.version}`);
+  if (campaign === undefined) return drop('its campaign version is no longer published');
+  if (at.suppressed || contact.facts.suppressed !== undefined) return drop('suppressed');
+  if (contact.facts.address === undefined) return drop('no address');
+  if (!consents(book, contact, campaign, now)) return drop('no consent');
+  if (book.controls.stopped !== undefined) return { kind: 'defer', until: now + 300_000, reason: 'sending is stopped' };
+  if (book.controls.paused[message.campaign] !== undefined) {
+    return { kind: 'defer', until: now + 300_000, reason: 'the campaign is paused' };
+  }
+  const run = contact.journey.runs.find((one) => one.id === message.run);
+  const sight = sightOf(book, contact, now);
+  // A run that has left the journey took its counters along: only rules about the contact can be asked again.
+  if (campaign.for !== undefined && (run !== undefined || campaign.counters.length === 0)) {
+    if (!campaign.for.test(run === undefined ? sight : sightOfRun(sight, run))) return drop('not in "for"');
+  }
+  if (message.expiresAt !== undefined && now > message.expiresAt) return drop('expired');
+  if (message.plannedAt > now) return { kind: 'defer', until: message.plannedAt, reason: 'not due yet' };
+  const { settings } = book.definitions;
+  if (message.kind === 'marketing') {
+    const others = contact.journey.sends.filter((send) => send.id !== message.id && send.at <= now);
+    const free = capFree(settings.caps, others, now);
+    if (free > now) return { kind: 'defer', until: free, reason: 'frequency-cap' };
+  }
+  if (!message.ignoresQuiet) {
+    const until = afterQuiet(now, settings.quietHours, sight.zone);
+    if (until > now) return { kind: 'defer', until, reason: 'quiet hours' };
+  }
+  return { kind: 'send' };
+}

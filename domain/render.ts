@@ -1,0 +1,267 @@
+// Renders e-mails and pages from Liquid sources in a sandbox: escaped, bounded, no files, nothing undefined.
+import { Liquid, LiquidError, type Template } from 'liquidjs';
+import type { CompiledEmail } from './book.ts';
+import { KairosError } from './fault.ts';
+import type { Json, JsonObject } from './interaction.ts';
+import { formatMoney, minorUnits } from './money.ts';
+
+/** Most bytes of one rendered part. Gmail cuts messages at 102 KB. */
+export const MOST_BYTES = 100_000;
+const MOST_SUBJECT = 200;
+
+export interface ProductView {
+  id: string;
+  name: string;
+  /** Formatted for the recipient: "1.149,00 €". */
+  price?: string;
+  url?: string;
+  imageUrl?: string;
+  category?: string;
+}
+
+export interface BrandView {
+  name: string;
+  legalName: string;
+  postalAddress: string;
+  site: string;
+  logo?: string;
+  colours: { accent: string; text: string; background: string };
+}
+
+/** All that an e-mail can say: plain JSON, cleaned by buildView. Strings are not escaped: the engine does that. */
+export interface EmailView {
+  contact: { firstName?: string; lastName?: string; [attribute: string]: Json | undefined };
+  /** Properties of the event that started the run. */
+  trigger: JsonObject;
+  /** The line of `each`. */
+  product?: ProductView;
+  /** What was bought: the trigger's lines, else the newest purchases. */
+  bought: ProductView[];
+  recommendations: ProductView[];
+  brand: BrandView;
+  links: { unsubscribe: string; preferences?: string; confirm?: string };
+  /** The topic's title; absent in service mail. */
+  topic?: string;
+  locale: string;
+  direction: 'ltr' | 'rtl';
+  /** The shop's currency, read by the filter `money`. */
+  currency: string;
+}
+
+/** What a page of the preference links can say. */
+export interface PageView {
+  brand: BrandView;
+  locale: string;
+  direction: 'ltr' | 'rtl';
+  /** Where the form posts to; absent on pages without a form. */
+  action?: string;
+  /** What the link was for. */
+  kind?: 'unsubscribe' | 'confirm';
+  /** The topic's title, where the link speaks of one. */
+  topic?: string;
+}
+
+export interface RenderedEmail {
+  subject: string;
+  preheader: string;
+  html: string;
+  text: string;
+}
+
+/** A source that cannot be rendered with this view. Permanent: the same input gives the same answer. */
+export class RenderError extends KairosError {
+  readonly code: string;
+  readonly path: string;
+
+  constructor(code: string, path: string, message: string, options?: ErrorOptions) {
+    super({ code, path, message }, options);
+    this.name = 'RenderError';
+    this.code = code;
+    this.path = path;
+  }
+}
+
+/** Filters that would undo the sandbox or read the clock of the machine. */
+const REFUSED_FILTERS = ['raw', 'json', 'inspect', 'jsonify', 'to_integer', 'url_decode', 'base64_decode', 'sample'];
+/** Tags that read other templates. */
+const REFUSED_TAGS = ['include', 'render', 'layout', 'block'];
+
+function engine(escape: boolean): Liquid {
+  const liquid = new Liquid({
+    ...(escape ? { outputEscape: 'escape' as const } : {}),
+    ownPropertyOnly: true,
+    strictFilters: true,
+    strictVariables: true,
+    lenientIf: true,
+    templates: {},
+    relativeReference: false,
+    dynamicPartials: false,
+    parseLimit: 400_000,
+    renderLimit: 5_000,
+    memoryLimit: 2_000_000,
+    timezoneOffset: 0,
+    locale: 'en',
+  });
+  for (const name of REFUSED_FILTERS) delete liquid.filters[name];
+  for (const name of REFUSED_TAGS) delete liquid.tags[name];
+  liquid.registerFilter(
+    'money',
+    function (this: { context: { getSync(path: string[]): unknown } }, value: unknown, of?: unknown) {
+      const currency = typeof of === 'string' ? of : String(this.context.getSync(['currency']));
+      return formatMoney(minorUnits(value, currency), currency, String(this.context.getSync(['locale'])));
+    },
+  );
+  return liquid;
+}
+
+const html = engine(true);
+const plain = engine(false);
+
+/** Names of the filters that a template may use. */
+export function knownFilters(): string[] {
+  return Object.keys(html.filters);
+}
+
+/** Names of the tags that a template may use. */
+export function knownTags(): string[] {
+  return Object.keys(html.tags);
+}
+
+/**
+ * Parses a Liquid source and lists the variables that it reads, as paths: `["contact", "firstName"]`. Parts that are not
+ * known before rendering (an index, a variable) are left out. Throws RenderError on bad syntax, unknown tags and filters.
+ */
+export function readsOf(source: string, path: string): string[][] {
+  const templates = parse(html, source, path);
+  return html
+    .globalVariableSegmentsSync(templates)
+    .map((segments) => segments.filter((segment): segment is string => typeof segment === 'string'));
+}
+
+function parse(liquid: Liquid, source: string, path: string): Template[] {
+  try {
+    return liquid.parse(source);
+  } catch (error) {
+    throw problem(error, 'render.syntax', path);
+  }
+}
+
+/** The sentence of a LiquidJS error without its file, and without values. */
+function problem(error: unknown, code: string, path: string): RenderError {
+  if (error instanceof RenderError) return error;
+  const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'cannot be rendered';
+  const undefinedVariable = /undefined variable: (\S+?),?( |$)/.exec(message)?.[1];
+  if (undefinedVariable !== undefined) {
+    return new RenderError('render.missing-value', path, `"${undefinedVariable}" has no value here.`, { cause: error });
+  }
+  const place = error instanceof LiquidError ? (/, line:(\d+), col:(\d+)/.exec(message) ?? undefined) : undefined;
+  const what = message.replace(/, (file:[^,]+, )?line:\d+, col:\d+/, '').replace(/, file:.*$/, '');
+  return new RenderError(
+    code,
+    path,
+    place === undefined ? `${what}.` : `${what} (line ${place[1]}, column ${place[2]}).`,
+    {
+      cause: error,
+    },
+  );
+}
+
+function run(liquid: Liquid, templates: Template[], view: object, path: string): string {
+  let text: string;
+  try {
+    text = String(liquid.renderSync(templates, view));
+  } catch (error) {
+    throw problem(error, 'render.failed', path);
+  }
+  if (Buffer.byteLength(text) > MOST_BYTES) {
+    throw new RenderError(
+      'render.too-long',
+      path,
+      `is ${Buffer.byteLength(text)} bytes long, at most ${MOST_BYTES} are allowed.`,
+    );
+  }
+  return text;
+}
+
+interface Parsed {
+  subject: Template[];
+  preheader: Template[];
+  html: Template[];
+  text: Template[];
+}
+
+/** Parsed sources live as long as the book that holds them. */
+const parsedEmails = new WeakMap<CompiledEmail, Map<string, Parsed>>();
+
+function parsedEmail(email: CompiledEmail, locale: string): Parsed {
+  let byLocale = parsedEmails.get(email);
+  if (byLocale === undefined) {
+    byLocale = new Map();
+    parsedEmails.set(email, byLocale);
+  }
+  const known = byLocale.get(locale);
+  if (known !== undefined) return known;
+  const source = email.locales[locale]!;
+  const parsed: Parsed = {
+    subject: parse(plain, source.subject, 'subject'),
+    preheader: parse(plain, source.preheader, 'preheader'),
+    html: parse(html, source.html, 'html'),
+    text: parse(plain, source.text, 'text'),
+  };
+  byLocale.set(locale, parsed);
+  return parsed;
+}
+
+/**
+ * The locale of `available` that fits best: the same, else the same language, else the first.
+ * `wanted` may be a BCP 47 tag or Java-like: `de-AT`, `de_AT`.
+ */
+export function pickLocale(available: readonly string[], wanted: string | undefined): string {
+  const first = available[0];
+  if (first === undefined) throw new RenderError('render.no-locale', 'locales', 'there is no locale.');
+  if (wanted === undefined) return first;
+  const asked = wanted.replace('_', '-').toLowerCase();
+  const language = asked.split('-')[0];
+  return (
+    available.find((locale) => locale.toLowerCase() === asked) ??
+    available.find((locale) => locale.toLowerCase() === language) ??
+    available.find((locale) => locale.toLowerCase().split('-')[0] === language) ??
+    first
+  );
+}
+
+/** One line: no CR, LF, control or direction-override characters; runs of white space are one blank. */
+function oneLine(text: string): string {
+  return text
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .toWellFormed();
+}
+
+/**
+ * Renders one e-mail for one person. Values are escaped in HTML and left as they are in subject, preheader and text;
+ * the subject is one line of at most 200 characters. Throws RenderError (`render.missing-value`, `render.too-long`, …).
+ */
+export function renderEmail(email: CompiledEmail, view: EmailView, locale: string): RenderedEmail {
+  const parsed = parsedEmail(email, pickLocale(Object.keys(email.locales), locale));
+  const subject = [...oneLine(run(plain, parsed.subject, view, 'subject'))].slice(0, MOST_SUBJECT).join('');
+  if (subject === '') throw new RenderError('render.empty', 'subject', 'the subject is empty.');
+  return {
+    subject,
+    preheader: oneLine(run(plain, parsed.preheader, view, 'preheader')),
+    html: run(html, parsed.html, view, 'html').toWellFormed(),
+    text: run(plain, parsed.text, view, 'text')
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+      .replace(/[ \t]+$/gm, '')
+      .replace(/\n{3,}/g, '\n\n')
+      .trim()
+      .toWellFormed(),
+  };
+}
+
+/** Renders a preference page from its Liquid source; values are escaped. Throws RenderError. */
+export function renderPage(source: string, view: PageView): string {
+  return run(html, parse(html, source, 'page'), view, 'page').toWellFormed();
+}

@@ -1,0 +1,54 @@
+// The event bus: putting events until all are taken.
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { jitter, sleep } from './clock.ts';
+
+export interface BusEvent {
+  source: string;
+  /** The event's name. */
+  detailType: string;
+  detail: unknown;
+}
+
+const MOST_ENTRIES = 10;
+const MOST_BYTES = 900_000;
+
+export class Bus {
+  readonly #client: EventBridgeClient;
+  readonly #name: string;
+  constructor(name: string, client: EventBridgeClient = new EventBridgeClient({})) {
+    this.#name = name;
+    this.#client = client;
+  }
+
+  /** Puts all events; failed entries are put again, three times. Answers how many were not taken in the end. */
+  async put(events: BusEvent[]): Promise<number> {
+    const entries = events.map((event) => ({
+      EventBusName: this.#name,
+      Source: event.source,
+      DetailType: event.detailType,
+      Detail: JSON.stringify(event.detail),
+    }));
+    let refused = 0;
+    while (entries.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      while (count < Math.min(MOST_ENTRIES, entries.length)) {
+        bytes += Buffer.byteLength(entries[count]?.Detail ?? '');
+        if (count > 0 && bytes > MOST_BYTES) break;
+        count++;
+      }
+      let left = entries.splice(0, count);
+      for (let attempt = 1; ; attempt++) {
+        const answer = await this.#client.send(new PutEventsCommand({ Entries: left }));
+        if ((answer.FailedEntryCount ?? 0) === 0) break;
+        left = left.filter((_, index) => answer.Entries?.[index]?.ErrorCode !== undefined);
+        if (attempt === 3) {
+          refused += left.length;
+          break;
+        }
+        await sleep(jitter(attempt));
+      }
+    }
+    return refused;
+  }
+}

@@ -1,0 +1,458 @@
+// The table: keys and items of everything stored, and the few ways in which it is read and written.
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  BatchGetCommand,
+  DynamoDBDocumentClient,
+  PutCommand,
+  QueryCommand,
+  TransactWriteCommand,
+  type TransactWriteCommandInput,
+  UpdateCommand,
+  type UpdateCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import { CONTACT_SHAPE, type Contact } from '../../domain/contact.ts';
+import { type Interaction, type SubjectKey, sha256 } from '../../domain/interaction.ts';
+import { isTerminal, MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
+import { ORDER_SHAPE, type Order } from '../../domain/order.ts';
+import { jitter, sleep } from './clock.ts';
+
+export type Key = { pk: string; sk: string };
+export type Item = Key & Record<string, unknown>;
+export type Write = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
+/** A thing with the version under which it is stored; 0 = not stored yet. */
+export interface Versioned<T> {
+  value: T;
+  version: number;
+}
+
+export const MOST_WRITES = 100;
+const SHAPE = 1;
+const MESSAGE_DAYS = 400;
+
+export const key = {
+  contact: (id: string): Key => ({ pk: `CONTACT#${id}`, sk: 'CONTACT' }),
+  identity: (subject: SubjectKey): Key => ({ pk: `IDENTITY#${subject}`, sk: 'IDENTITY' }),
+  erased: (subject: SubjectKey): Key => ({ pk: `ERASED#${subject}`, sk: 'ERASED' }),
+  interaction: (interaction: Interaction): Key => ({
+    pk: `SUBJECT#${interaction.subject}`,
+    sk: `INTERACTION#${interaction.name}#${interaction.id}`,
+  }),
+  order: (order: string): Key => ({ pk: `ORDER#${order}`, sk: 'ORDER' }),
+  message: (contact: string, id: string): Key => ({ pk: `CONTACT#${contact}`, sk: `MESSAGE#${id}` }),
+  suppression: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'SUPPRESSION' }),
+  withdrawal: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'WITHDRAWAL' }),
+  product: (id: string): Key => ({ pk: `PRODUCT#${id}`, sk: 'PRODUCT' }),
+  pointer: (): Key => ({ pk: 'BOOK#POINTER', sk: 'POINTER' }),
+  controls: (): Key => ({ pk: 'BOOK#CONTROLS', sk: 'CONTROLS' }),
+  fill: (ordinal: number, shard: string): Key => ({
+    pk: 'BOOK#FILL',
+    sk: `${String(ordinal).padStart(8, '0')}#${shard}`,
+  }),
+  report: (campaign: string, day: string, shard: string): Key => ({ pk: `REPORT#${campaign}`, sk: `${day}#${shard}` }),
+  rate: (second: number): Key => ({ pk: `RATE#${second}`, sk: 'RATE' }),
+  lease: (): Key => ({ pk: 'LEASE#timers', sk: 'LEASE' }),
+  watermark: (shard: string): Key => ({ pk: `WATERMARK#${shard}`, sk: 'WATERMARK' }),
+};
+
+/** The shard of a contact: two digits. */
+export function shardOf(contact: string, shards: number): string {
+  return shardText(Number.parseInt(sha256(contact).slice(0, 4), 16) % shards);
+}
+
+export function shardText(shard: number): string {
+  return String(shard).padStart(2, '0');
+}
+
+/** The stored shape is newer than this release: it is neither read nor written over. */
+export class NewerShape extends Error {
+  constructor(at: Key, shape: unknown) {
+    super(`table: ${at.pk.split('#')[0]} has shape ${String(shape)}, this release knows up to ${SHAPE}`);
+    this.name = 'NewerShape';
+  }
+}
+
+/** A transaction that was refused: which of its writes met a false condition. Never holds an item. */
+export class Cancelled extends Error {
+  readonly conditions: number[];
+  /** A conflict with another writer, or a throttle: nothing is known to be wrong. */
+  readonly transient: boolean;
+  constructor(conditions: number[], transient: boolean) {
+    super('table: the transaction was cancelled');
+    this.name = 'Cancelled';
+    this.conditions = conditions;
+    this.transient = transient;
+  }
+}
+
+export function contactItem(contact: Contact, version: number, shards: number): Item {
+  const shard = shardOf(contact.id, shards);
+  const living = contact.mergedInto === undefined;
+  return {
+    ...key.contact(contact.id),
+    shape: CONTACT_SHAPE,
+    version,
+    state: JSON.stringify(contact),
+    ...(living && { rosterPk: `ROSTER#${shard}`, rosterSk: contact.id }),
+    ...(living && contact.journey.due !== undefined && { duePk: `DUE#tick#${shard}`, dueAt: contact.journey.due }),
+  };
+}
+
+export function readContact(item: Item): Versioned<Contact> {
+  checkShape(item, CONTACT_SHAPE);
+  return { value: JSON.parse(item.state as string) as Contact, version: item.version as number };
+}
+
+export function orderItem(order: Order, version: number): Item {
+  return { ...key.order(order.key), shape: ORDER_SHAPE, version, state: JSON.stringify(order) };
+}
+
+export function readOrder(item: Item): Versioned<Order> {
+  checkShape(item, ORDER_SHAPE);
+  return { value: JSON.parse(item.state as string) as Order, version: item.version as number };
+}
+
+export function interactionItem(interaction: Interaction): Item {
+  return {
+    ...key.interaction(interaction),
+    shape: SHAPE,
+    at: interaction.at,
+    source: interaction.source,
+    body: JSON.stringify(interaction),
+  };
+}
+
+export function readInteraction(item: Item): Interaction {
+  checkShape(item, SHAPE);
+  return JSON.parse(item.body as string) as Interaction;
+}
+
+/** A message is in the due index exactly while it is not terminal and has a due instant. */
+export function messageItem(message: Message, shards: number): Item {
+  const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, ...body } = message;
+  const item: Item = {
+    ...key.message(message.contact, message.id),
+    shape: MESSAGE_SHAPE,
+    campaign,
+    state,
+    plannedAt,
+    body: JSON.stringify(body),
+    ttl: Math.floor(message.createdAt / 1000) + MESSAGE_DAYS * 86_400,
+  };
+  if (delivery !== undefined) item.delivery = delivery;
+  if (claimedAt !== undefined) item.claimedAt = claimedAt;
+  if (sesId !== undefined) item.sesId = sesId;
+  if (due !== undefined && !isTerminal(state)) {
+    item.duePk = `DUE#${message.lane}#${shardOf(message.contact, shards)}`;
+    item.dueAt = due;
+  }
+  return item;
+}
+
+export function readMessage(item: Item): Message {
+  checkShape(item, MESSAGE_SHAPE);
+  const message = {
+    ...(JSON.parse(item.body as string) as Message),
+    campaign: item.campaign as string,
+    state: item.state as Message['state'],
+    plannedAt: item.plannedAt as number,
+  };
+  if (item.delivery !== undefined) message.delivery = item.delivery as NonNullable<Message['delivery']>;
+  if (item.claimedAt !== undefined) message.claimedAt = item.claimedAt as number;
+  if (item.sesId !== undefined) message.sesId = item.sesId as string;
+  if (item.dueAt !== undefined) message.due = item.dueAt as number;
+  return message;
+}
+
+function checkShape(item: Item, known: number): void {
+  if (typeof item.shape === 'number' && item.shape > known) throw new NewerShape(item, item.shape);
+}
+
+const keyText = (of: Key): string => `${of.pk}\n${of.sk}`;
+
+/** What a BatchGet found, by key. */
+export class Found {
+  readonly #items = new Map<string, Item>();
+  add(item: Item): void {
+    this.#items.set(keyText(item), item);
+  }
+  get(of: Key): Item | undefined {
+    return this.#items.get(keyText(of));
+  }
+}
+
+export interface Page {
+  items: Item[];
+  next?: Key & Record<string, unknown>;
+}
+
+/** All access to the one table. Reads are strong, except of indexes, which cannot be. */
+export class Table {
+  readonly #client: DynamoDBDocumentClient;
+  readonly name: string;
+  readonly shards: number;
+
+  constructor(client: DynamoDBDocumentClient, name: string, shards: number) {
+    this.#client = client;
+    this.name = name;
+    this.shards = shards;
+  }
+
+  /** Strong reads of many items, 100 a call; what the service leaves unprocessed is asked for again. */
+  async read(keys: Key[]): Promise<Found> {
+    const found = new Found();
+    const distinct = [...new Map(keys.map((each) => [keyText(each), each])).values()];
+    await pooled(chunks(distinct, 100), 4, async (chunk) => {
+      let left = chunk;
+      for (let attempt = 0; left.length > 0; attempt++) {
+        if (attempt > 0) {
+          if (attempt > 8) throw new Error('table: keys stayed unprocessed');
+          await sleep(jitter(attempt));
+        }
+        const answer = await this.#client.send(
+          new BatchGetCommand({ RequestItems: { [this.name]: { Keys: left, ConsistentRead: true } } }),
+        );
+        for (const item of answer.Responses?.[this.name] ?? []) found.add(item as Item);
+        left = (answer.UnprocessedKeys?.[this.name]?.Keys ?? []) as Key[];
+      }
+    });
+    return found;
+  }
+
+  async readOne(of: Key): Promise<Item | undefined> {
+    return (await this.read([of])).get(of);
+  }
+
+  /** All or nothing. Throws `Cancelled` when a condition was false or another writer was in the way. */
+  async transact(writes: Write[]): Promise<void> {
+    try {
+      await this.#client.send(new TransactWriteCommand({ TransactItems: writes }));
+    } catch (error) {
+      throw cancelled(error) ?? error;
+    }
+  }
+
+  /** Puts an item if there is none under its key: false when there is. */
+  async create(item: Item): Promise<boolean> {
+    return this.#conditional(() =>
+      this.#client.send(
+        new PutCommand({ TableName: this.name, Item: item, ConditionExpression: 'attribute_not_exists(pk)' }),
+      ),
+    );
+  }
+
+  /** A conditional update: false when its condition was false. */
+  async update(of: Key, input: Omit<UpdateCommandInput, 'TableName' | 'Key'>): Promise<boolean> {
+    return this.#conditional(() =>
+      this.#client.send(new UpdateCommand({ TableName: this.name, Key: of, ...input })),
+    );
+  }
+
+  /** An update that answers the item: `{ updated }`, or `{ refused }` with the item as it stands. */
+  async updateAnd(
+    of: Key,
+    input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
+  ): Promise<{ updated: Record<string, unknown> } | { refused: Record<string, unknown> }> {
+    let updated: Record<string, unknown> = {};
+    let refused: Record<string, unknown> = {};
+    const done = await this.#conditional(
+      async () => {
+        const answer = await this.#client.send(
+          new UpdateCommand({
+            TableName: this.name,
+            Key: of,
+            ReturnValues: 'ALL_NEW',
+            ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+            ...input,
+          }),
+        );
+        updated = answer.Attributes ?? {};
+      },
+      (item) => {
+        refused = item;
+      },
+    );
+    return done ? { updated } : { refused };
+  }
+
+  /** Replaces a message whose stored item is still the one that was read: false when it changed meanwhile. */
+  async replaceMessage(before: Item, after: Message): Promise<boolean> {
+    const write = this.messageReplacement(before, after).Put as NonNullable<Write['Put']>;
+    return this.#conditional(() => this.#client.send(new PutCommand(write)));
+  }
+
+  /** The same as part of a transaction. */
+  messageReplacement(before: Item, after: Message): Write {
+    const names: Record<string, string> = {};
+    const values: Record<string, unknown> = {};
+    const conditions = ['state', 'body', 'delivery', 'claimedAt'].map((name) => {
+      names[`#${name}`] = name;
+      if (before[name] === undefined) return `attribute_not_exists(#${name})`;
+      values[`:${name}`] = before[name];
+      return `#${name} = :${name}`;
+    });
+    return {
+      Put: {
+        TableName: this.name,
+        Item: messageItem(after, this.shards),
+        ConditionExpression: conditions.join(' AND '),
+        ExpressionAttributeNames: names,
+        ExpressionAttributeValues: values,
+      },
+    };
+  }
+
+  /** A contact at its next version, conditional on the version that was read and on a shape that we know. */
+  contactWrite(before: Versioned<Contact>, after: Contact): Write {
+    return this.#versioned(contactItem(after, before.version + 1, this.shards), before.version, CONTACT_SHAPE);
+  }
+
+  orderWrite(before: Versioned<Order>, after: Order): Write {
+    return this.#versioned(orderItem(after, before.version + 1), before.version, ORDER_SHAPE);
+  }
+
+  #versioned(item: Item, version: number, shape: number): Write {
+    if (version === 0) return this.creation(item);
+    return {
+      Put: {
+        TableName: this.name,
+        Item: item,
+        ConditionExpression: '#version = :version AND #shape <= :shape',
+        ExpressionAttributeNames: { '#version': 'version', '#shape': 'shape' },
+        ExpressionAttributeValues: { ':version': version, ':shape': shape },
+      },
+    };
+  }
+
+  creation(item: Item): Write {
+    return { Put: { TableName: this.name, Item: item, ConditionExpression: 'attribute_not_exists(pk)' } };
+  }
+
+  /** An identity points to a contact: new, the same as before, or taken over from a contact merged away. */
+  identityWrite(subject: SubjectKey, contact: string, from?: string): Write {
+    return {
+      Put: {
+        TableName: this.name,
+        Item: { ...key.identity(subject), shape: SHAPE, contact },
+        ConditionExpression: `attribute_not_exists(pk) OR contact = :contact${from === undefined ? '' : ' OR contact = :from'}`,
+        ExpressionAttributeValues: { ':contact': contact, ...(from !== undefined && { ':from': from }) },
+      },
+    };
+  }
+
+  /** Items of one partition whose sort key begins so; all pages. */
+  async under(pk: string, begins: string): Promise<Item[]> {
+    const items: Item[] = [];
+    let from: Record<string, unknown> | undefined;
+    do {
+      const answer = await this.#client.send(
+        new QueryCommand({
+          TableName: this.name,
+          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :begins)',
+          ExpressionAttributeValues: { ':pk': pk, ':begins': begins },
+          ConsistentRead: true,
+          ...(from !== undefined && { ExclusiveStartKey: from }),
+        }),
+      );
+      items.push(...((answer.Items ?? []) as Item[]));
+      from = answer.LastEvaluatedKey;
+    } while (from !== undefined);
+    return items;
+  }
+
+  /** One page of the due index: what is due up to an instant, earliest first. */
+  async due(duePk: string, until: number, limit: number, from?: Record<string, unknown>): Promise<Page> {
+    return this.#page({
+      IndexName: 'due',
+      KeyConditionExpression: 'duePk = :pk AND dueAt <= :until',
+      ExpressionAttributeValues: { ':pk': duePk, ':until': until },
+      Limit: limit,
+      ...(from !== undefined && { ExclusiveStartKey: from }),
+    });
+  }
+
+  /** One page of the roster of a shard. */
+  async roster(shard: string, limit: number, from?: Record<string, unknown>): Promise<Page> {
+    return this.#page({
+      IndexName: 'roster',
+      KeyConditionExpression: 'rosterPk = :pk',
+      ExpressionAttributeValues: { ':pk': `ROSTER#${shard}` },
+      Limit: limit,
+      ...(from !== undefined && { ExclusiveStartKey: from }),
+    });
+  }
+
+  async #page(input: Omit<ConstructorParameters<typeof QueryCommand>[0], 'TableName'>): Promise<Page> {
+    const answer = await this.#client.send(new QueryCommand({ TableName: this.name, ...input }));
+    const page: Page = { items: (answer.Items ?? []) as Item[] };
+    if (answer.LastEvaluatedKey !== undefined) page.next = answer.LastEvaluatedKey as NonNullable<Page['next']>;
+    return page;
+  }
+
+  /** Runs one conditional write; a transaction that is in the way is waited for, which the SDK does not do. */
+  async #conditional(
+    write: () => Promise<unknown>,
+    refused?: (item: Record<string, unknown>) => void,
+  ): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await write();
+        return true;
+      } catch (error) {
+        const name = (error as Error).name;
+        if (name === 'ConditionalCheckFailedException') {
+          refused?.((error as { Item?: Record<string, unknown> }).Item ?? {});
+          return false;
+        }
+        if (name !== 'TransactionConflictException' || attempt > 3) throw error;
+        await sleep(jitter(attempt));
+      }
+    }
+  }
+}
+
+const TRANSIENT = new Set([
+  'TransactionConflict',
+  'ThrottlingError',
+  'ProvisionedThroughputExceeded',
+  'RequestLimitExceeded',
+]);
+
+/** Our reading of a cancelled transaction. The original is not kept: its reasons can hold the item. */
+function cancelled(error: unknown): Error | undefined {
+  const { name, CancellationReasons: reasons } = error as { name: string; CancellationReasons?: { Code?: string }[] };
+  if (name === 'TransactionInProgressException') return new Cancelled([], true);
+  if (name !== 'TransactionCanceledException') return undefined;
+  const codes = (reasons ?? []).map((reason) => reason.Code ?? 'None');
+  const conditions = codes.flatMap((code, index) => (code === 'ConditionalCheckFailed' ? [index] : []));
+  const other = codes.find((code) => code !== 'None' && code !== 'ConditionalCheckFailed' && !TRANSIENT.has(code));
+  if (other !== undefined) return new Error(`table: the transaction was refused: ${other}`);
+  return new Cancelled(conditions, conditions.length === 0);
+}
+
+export function chunks<T>(list: T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let start = 0; start < list.length; start += size) parts.push(list.slice(start, start + size));
+  return parts;
+}
+
+/** Runs `work` over a list, at most `width` at a time. Throws the first error, after all have ended. */
+export async function pooled<T>(list: T[], width: number, work: (each: T) => Promise<void>): Promise<void> {
+  const waiting = list.values();
+  const faults: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (const each of waiting) {
+      try {
+        await work(each);
+      } catch (error) {
+        faults.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, list.length) }, worker));
+  if (faults.length > 0) throw faults[0];
+}
+
+/** The client that the functions use: endpoint, region and credentials come from the environment. */
+export function documentClient(client: DynamoDBClient = new DynamoDBClient({})): DynamoDBDocumentClient {
+  return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+}

@@ -1,0 +1,329 @@
+// What is stored around a set of interactions, and a draft of what shall be written over it in one transaction.
+import type { Contact } from '../../domain/contact.ts';
+import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
+import type { Message } from '../../domain/message.ts';
+import { type Order, orderKeyOf } from '../../domain/order.ts';
+import { type ProductState, productIdOf, productItem, readProduct } from './product.ts';
+import {
+  type Found,
+  interactionItem,
+  type Key,
+  key,
+  MOST_WRITES,
+  messageItem,
+  readContact,
+  readOrder,
+  type Table,
+  type Versioned,
+  type Write,
+} from './table.ts';
+
+/** A transaction takes 4 MB; our items are at most 64 KB of body beside their keys. */
+const MOST_BYTES = 3_000_000;
+
+export type Suppressions = {
+  suppression?: { reason: string; at: number };
+  withdrawal?: { brand: string; at: number };
+};
+
+/** What was read; never changed afterwards. */
+export interface World {
+  /** Subject key → contact id as stored. */
+  identities: Map<SubjectKey, string>;
+  /** Subject key → instant up to which its events are refused. */
+  erased: Map<SubjectKey, number>;
+  contacts: Map<string, Versioned<Contact>>;
+  orders: Map<string, Versioned<Order>>;
+  products: Map<string, ProductState>;
+  /** Address hash → what stands against it; only for addresses that were asked for. */
+  suppressions: Map<string, Suppressions>;
+}
+
+/** Loads everything that the interactions can touch: two rounds of BatchGet, one more per step of a merge chain. */
+export async function loadWorld(table: Table, interactions: Interaction[]): Promise<World> {
+  const world: World = {
+    identities: new Map(),
+    erased: new Map(),
+    contacts: new Map(),
+    orders: new Map(),
+    products: new Map(),
+    suppressions: new Map(),
+  };
+  const subjects = [...new Set(interactions.flatMap((each) => identityKeys(each.who)))];
+  const orders = [...new Set(interactions.flatMap((each) => orderKeyOf(each) ?? []))];
+  const products = [...new Set(interactions.flatMap((each) => productIdOf(each) ?? []))];
+  const first = await table.read([
+    ...subjects.flatMap((subject) => [key.identity(subject), key.erased(subject)]),
+    ...orders.map(key.order),
+    ...products.map(key.product),
+  ]);
+  for (const subject of subjects) {
+    const identity = first.get(key.identity(subject));
+    if (identity !== undefined) world.identities.set(subject, identity.contact as string);
+    const mark = first.get(key.erased(subject));
+    if (mark !== undefined) world.erased.set(subject, mark.at as number);
+  }
+  for (const order of orders) {
+    const item = first.get(key.order(order));
+    if (item !== undefined) world.orders.set(order, readOrder(item));
+  }
+  for (const product of products) {
+    const item = first.get(key.product(product));
+    if (item !== undefined) world.products.set(product, readProduct(item));
+  }
+  const claimed = interactions.flatMap(({ address, who }) =>
+    address !== undefined && who.address !== undefined && !world.identities.has(`address#${who.address}`)
+      ? [who.address]
+      : [],
+  );
+  const ids = [
+    ...world.identities.values(),
+    ...interactions.flatMap((each) => each.who.contact ?? []),
+    ...[...world.orders.values()].flatMap((order) => order.value.owner ?? []),
+  ];
+  await readContacts(table, world, ids, [...new Set(claimed)]);
+  return world;
+}
+
+/** Adds contacts, following merges to the living one, and what stands against addresses. */
+export async function readContacts(table: Table, world: World, ids: string[], addresses: string[] = []): Promise<void> {
+  let wanted = [...new Set(ids)].filter((id) => !world.contacts.has(id));
+  let asked: Key[] = addresses.flatMap((hash) => [key.suppression(hash), key.withdrawal(hash)]);
+  while (wanted.length > 0 || asked.length > 0) {
+    const found = await table.read([...wanted.map(key.contact), ...asked]);
+    if (asked.length > 0) for (const hash of addresses) world.suppressions.set(hash, readSuppressions(found, hash));
+    const next: string[] = [];
+    for (const id of wanted) {
+      const item = found.get(key.contact(id));
+      if (item === undefined) continue;
+      const contact = readContact(item);
+      world.contacts.set(id, contact);
+      const into = contact.value.mergedInto;
+      if (into !== undefined && !world.contacts.has(into)) next.push(into);
+    }
+    wanted = [...new Set(next)];
+    asked = [];
+  }
+}
+
+export function readSuppressions(found: Found, hash: string): Suppressions {
+  const suppressions: Suppressions = {};
+  const suppression = found.get(key.suppression(hash));
+  if (suppression !== undefined) {
+    suppressions.suppression = { reason: suppression.reason as string, at: suppression.at as number };
+  }
+  const withdrawal = found.get(key.withdrawal(hash));
+  if (withdrawal !== undefined) {
+    suppressions.withdrawal = { brand: withdrawal.brand as string, at: withdrawal.at as number };
+  }
+  return suppressions;
+}
+
+/** What one part of a refused transaction was. */
+export type Part =
+  | { kind: 'interaction'; interaction: Interaction }
+  | { kind: 'message'; id: string }
+  | { kind: 'drop'; id: string }
+  | { kind: 'state' };
+
+/** Changes on top of a world, kept apart so that the last step can be given up by returning to the draft before. */
+export class Draft {
+  readonly #world: World;
+  readonly #links = new Map<SubjectKey, { contact: string; from?: string; written: boolean }>();
+  readonly #contacts = new Map<string, Versioned<Contact> & { touched: boolean }>();
+  readonly #orders = new Map<string, Versioned<Order> & { touched: boolean }>();
+  readonly #products = new Map<string, { before?: ProductState; value: ProductState; touched: boolean }>();
+  #messages = new Map<string, Message>();
+  #drops = new Map<string, { contact: string; id: string; reason: string }>();
+  #interactions: Interaction[] = [];
+  #bytes = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** The same draft, to be changed apart from this one. */
+  branch(): Draft {
+    const draft = new Draft(this.#world);
+    for (const [id, link] of this.#links) draft.#links.set(id, link);
+    for (const [id, contact] of this.#contacts) draft.#contacts.set(id, contact);
+    for (const [id, order] of this.#orders) draft.#orders.set(id, order);
+    for (const [id, product] of this.#products) draft.#products.set(id, product);
+    draft.#messages = new Map(this.#messages);
+    draft.#drops = new Map(this.#drops);
+    draft.#interactions = [...this.#interactions];
+    draft.#bytes = this.#bytes;
+    return draft;
+  }
+
+  /** The id of the living contact behind an id: merges are followed. */
+  living(id: string): string {
+    const seen = new Set<string>();
+    let at = id;
+    while (!seen.has(at)) {
+      seen.add(at);
+      const into = this.contact(at)?.mergedInto;
+      if (into === undefined) return at;
+      at = into;
+    }
+    return at;
+  }
+
+  /** The living contact that an identity belongs to. */
+  owner(subject: SubjectKey): string | undefined {
+    const id = this.#links.get(subject)?.contact ?? this.#world.identities.get(subject);
+    return id === undefined ? undefined : this.living(id);
+  }
+
+  contact(id: string): Contact | undefined {
+    return (this.#contacts.get(id) ?? this.#world.contacts.get(id))?.value;
+  }
+
+  order(id: string): Order | undefined {
+    return (this.#orders.get(id) ?? this.#world.orders.get(id))?.value;
+  }
+
+  product(id: string): ProductState | undefined {
+    return this.#products.get(id)?.value ?? this.#world.products.get(id);
+  }
+
+  /** Interactions that this draft will write. */
+  get interactions(): readonly Interaction[] {
+    return this.#interactions;
+  }
+
+  addInteraction(interaction: Interaction): void {
+    this.#interactions.push(interaction);
+    this.#bytes += Buffer.byteLength(JSON.stringify(interaction));
+  }
+
+  /** A contact that is to be written as `contact`; one that is not stored yet is created. */
+  setContact(contact: Contact): void {
+    const known = this.#contacts.get(contact.id) ?? this.#world.contacts.get(contact.id);
+    this.#contacts.set(contact.id, { value: contact, version: known?.version ?? 0, touched: true });
+  }
+
+  setOrder(order: Order): void {
+    const known = this.#orders.get(order.key) ?? this.#world.orders.get(order.key);
+    this.#orders.set(order.key, { value: order, version: known?.version ?? 0, touched: true });
+  }
+
+  setProduct(product: ProductState): void {
+    const kept = this.#products.get(product.id);
+    const before = kept?.touched ? kept.before : (kept?.value ?? this.#world.products.get(product.id));
+    this.#products.set(product.id, { value: product, touched: true, ...(before !== undefined && { before }) });
+  }
+
+  link(subject: SubjectKey, contact: string): void {
+    const from = this.#links.get(subject)?.contact ?? this.#world.identities.get(subject);
+    if (from === contact) return;
+    this.#links.set(subject, { contact, written: false, ...(from !== undefined && { from }) });
+  }
+
+  plan(message: Message): void {
+    if (!this.#messages.has(message.id)) this.#messages.set(message.id, message);
+  }
+
+  /** Takes a message back: one that this draft plans is written as dropped, another is dropped if it is still ready. */
+  drop(contact: string, id: string, reason: string): void {
+    const own = this.#messages.get(id);
+    if (own === undefined) this.#drops.set(id, { contact, id, reason });
+    else {
+      const { due: _, ...rest } = own;
+      this.#messages.set(id, { ...rest, state: 'dropped', reason });
+    }
+  }
+
+  /** Whether it has outgrown one transaction. */
+  get overfull(): boolean {
+    return this.size > MOST_WRITES || this.#bytes > MOST_BYTES;
+  }
+
+  get size(): number {
+    const touched = (parts: Iterable<{ touched: boolean }>): number => [...parts].filter((part) => part.touched).length;
+    return (
+      this.#interactions.length +
+      this.#messages.size +
+      this.#drops.size +
+      [...this.#links.values()].filter((link) => !link.written).length +
+      touched(this.#contacts.values()) +
+      touched(this.#orders.values()) +
+      touched(this.#products.values())
+    );
+  }
+
+  /** The writes of one transaction. `except` names messages whose put or drop was refused before: they are as they are. */
+  writes(table: Table, except: ReadonlySet<string>, now: number): { write: Write; part: Part }[] {
+    const all: { write: Write; part: Part }[] = [];
+    const add = (part: Part, write: Write): void => {
+      all.push({ part, write });
+    };
+    for (const interaction of this.#interactions) {
+      add({ kind: 'interaction', interaction }, table.creation(interactionItem(interaction)));
+    }
+    const state: Part = { kind: 'state' };
+    for (const [id, { value, version, touched }] of this.#contacts) {
+      if (!touched) continue;
+      const before = this.#world.contacts.get(id)?.value ?? value;
+      add(state, table.contactWrite({ value: before, version }, value));
+    }
+    for (const { value, version, touched } of this.#orders.values()) {
+      if (touched) add(state, table.orderWrite({ value, version }, value));
+    }
+    for (const [subject, { contact, from, written }] of this.#links) {
+      if (!written) add(state, table.identityWrite(subject, contact, from));
+    }
+    for (const { value, before, touched } of this.#products.values()) {
+      if (touched) add(state, productWrite(table, before, value));
+    }
+    for (const [id, message] of this.#messages) {
+      if (!except.has(id)) add({ kind: 'message', id }, table.creation(messageItem(message, table.shards)));
+    }
+    for (const { contact, id, reason } of this.#drops.values()) {
+      if (!except.has(id)) add({ kind: 'drop', id }, dropWrite(table, contact, id, reason, now));
+    }
+    return all;
+  }
+
+  /** After the writes have been taken: the draft stands on what is stored now, and starts empty. */
+  settle(): void {
+    for (const parts of [this.#contacts, this.#orders] as Map<string, { version: number; touched: boolean }>[]) {
+      for (const [id, part] of parts) {
+        if (part.touched) parts.set(id, { ...part, version: part.version + 1, touched: false });
+      }
+    }
+    for (const [id, { value }] of this.#products) this.#products.set(id, { value, touched: false });
+    for (const [id, link] of this.#links) this.#links.set(id, { ...link, written: true });
+    this.#messages.clear();
+    this.#drops.clear();
+    this.#interactions = [];
+    this.#bytes = 0;
+  }
+}
+
+function productWrite(table: Table, before: ProductState | undefined, after: ProductState): Write {
+  const item = productItem(after);
+  if (before === undefined) return table.creation(item);
+  return {
+    Put: {
+      TableName: table.name,
+      Item: item,
+      ConditionExpression: 'given = :given OR attribute_not_exists(given)',
+      ExpressionAttributeValues: { ':given': JSON.stringify(before.given) },
+    },
+  };
+}
+
+/** A message that is still ready leaves the due index as dropped; its reason stands beside the body. */
+function dropWrite(table: Table, contact: string, id: string, reason: string, now: number): Write {
+  return {
+    Update: {
+      TableName: table.name,
+      Key: key.message(contact, id),
+      UpdateExpression: 'SET #state = :dropped, droppedFor = :reason, droppedAt = :now REMOVE duePk, dueAt',
+      ConditionExpression: '#state = :ready',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':dropped': 'dropped', ':ready': 'ready', ':reason': reason, ':now': now },
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// Names that both stacks know without referring to each other, so that neither locks the other's updates.
+import type { Stage } from './settings.ts';
+
+/** The files of functions/, in the order in which an event meets them. */
+export const STEPS = [
+  'receive-event',
+  'record-interaction',
+  'hand-off',
+  'run-timers',
+  'walk-due',
+  'send-message',
+  'receive-feedback',
+  'manage-preferences',
+  'walk-roster',
+  'write-lake',
+] as const;
+export type StepName = (typeof STEPS)[number];
+
+export const QUEUES = ['record', 'triggered', 'bulk', 'timers', 'feedback', 'roster'] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+export const coreStackName = (stage: Stage): string => `Kairos-${stage}`;
+export const operationsStackName = (stage: Stage): string => `KairosOperations-${stage}`;
+
+/** The name of a function, queue, rule or bus in the account. */
+export const physicalName = (stage: Stage, part: string): string => `kairos-${stage}-${part}`;
+export const deadLettersName = (stage: Stage, queue: QueueName): string => physicalName(stage, `${queue}-dead-letters`);
+export const logGroupName = (stage: Stage, step: string): string => `/kairos/${stage}/${step}`;
+export const busName = (stage: Stage): string => `kairos-${stage}`;
+
+/** `record-interaction` → `RecordInteraction`: the id in the stack. */
+export const pascal = (name: string): string =>
+  name.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());

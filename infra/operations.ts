@@ -1,0 +1,204 @@
+// The operational stack: what wakes an operator. It names the core stack's parts and refers to none, so neither locks the other.
+import { Duration, Stack } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { FilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Construct } from 'constructs';
+import {
+  busName,
+  deadLettersName,
+  logGroupName,
+  operationsStackName,
+  pascal,
+  physicalName,
+  QUEUES,
+  type QueueName,
+  type StepName,
+} from './names.ts';
+import type { StageSettings } from './settings.ts';
+
+/** Our own metrics, read from the functions' logs. */
+export const NAMESPACE = 'Kairos';
+/** Log fields that metric filters read: a number of seconds, and a mark on a line. */
+export const LOG_FIELDS = { oldestDue: 'oldestDueSeconds', stopped: 'stopSet' } as const;
+
+interface AlarmProps {
+  /** A heading of docs/runbook.md. */
+  heading: string;
+  says: string;
+  metric: IMetric;
+  /** It alarms at this value and above; with `below`, under it. */
+  threshold: number;
+  below?: boolean;
+}
+
+/** The anchor of a heading, as GitHub and most renderers make it. */
+export const anchorOf = (heading: string): string => heading.toLowerCase().replaceAll(' ', '-');
+
+export class OperationsStack extends Stack {
+  readonly #stage: StageSettings['stage'];
+  readonly #topic: Topic;
+
+  constructor(scope: Construct, settings: StageSettings) {
+    super(scope, operationsStackName(settings.stage), {
+      description: `Kairos, stage ${settings.stage}: alarms`,
+      terminationProtection: settings.keepsData,
+    });
+    const { stage } = settings;
+    this.#stage = stage;
+    this.#topic = new Topic(this, 'Alarms', { displayName: `Kairos ${stage}`, enforceSSL: true });
+    if (settings.alarmAddress) this.#topic.addSubscription(new EmailSubscription(settings.alarmAddress));
+
+    for (const queue of QUEUES) {
+      this.#alarm(`${pascal(queue)}DeadLetters`, {
+        heading: 'Dead letters',
+        says: `A message of the ${queue} queue was given up.`,
+        metric: this.#sqs('ApproximateNumberOfMessagesVisible', deadLettersName(stage, queue), Duration.minutes(1)),
+        threshold: 1,
+      });
+    }
+    this.#alarm('FailedDeliveries', {
+      heading: 'Failed deliveries of EventBridge',
+      says: 'EventBridge could not hand an event to a queue, or could not wake run-timers.',
+      metric: new MathExpression({
+        label: 'failed invocations',
+        expression: 'SUM(METRICS())',
+        period: Duration.minutes(5),
+        usingMetrics: {
+          events: this.#failedInvocations('events', busName(stage)),
+          feedback: this.#failedInvocations('feedback'),
+          minutes: this.#failedInvocations('each-minute'),
+        },
+      }),
+      threshold: 1,
+    });
+    this.#oldestMessage('record', 5);
+    this.#oldestMessage('triggered', 10);
+    this.#oldestMessage('feedback', 10);
+    for (const step of ['hand-off', 'write-lake'] as const) {
+      this.#alarm(`${pascal(step)}Late`, {
+        heading: 'A stream reader is late',
+        says: `${step} reads the table's stream 10 minutes late.`,
+        metric: this.#lambda('IteratorAge', step, Stats.MAXIMUM, Duration.minutes(5)),
+        threshold: Duration.minutes(10).toMilliseconds(),
+      });
+    }
+    this.#alarm('TimersSilent', {
+      heading: 'Timers are silent',
+      says: 'run-timers has not run for 5 minutes: nothing that waits moves.',
+      metric: this.#lambda('Invocations', 'run-timers', Stats.SUM, Duration.minutes(5)),
+      threshold: 1,
+      below: true,
+    });
+    this.#alarm('DueLate', {
+      heading: 'Due work is late',
+      says: 'The oldest entry of the due index has waited 10 minutes.',
+      metric: this.#logged('OldestDue', 'walk-due', LOG_FIELDS.oldestDue, Stats.MAXIMUM),
+      threshold: Duration.minutes(10).toSeconds(),
+    });
+    this.#alarm('StopSet', {
+      heading: 'Sending is stopped',
+      says: 'The stop control is set: messages wait and nothing is sent.',
+      metric: this.#logged('StopSet', 'send-message', LOG_FIELDS.stopped, Stats.SUM),
+      threshold: 1,
+    });
+    this.#alarm('Bounces', {
+      heading: 'Bounces and complaints',
+      says: 'The bounce rate of the SES account is 2 % or more; SES reviews accounts at 5 %.',
+      metric: this.#ses('Reputation.BounceRate', Stats.MAXIMUM, Duration.hours(1)),
+      threshold: 0.02,
+    });
+    this.#alarm('Complaints', {
+      heading: 'Bounces and complaints',
+      says: 'The complaint rate of the SES account is 0.08 % or more; SES reviews accounts at 0.1 %.',
+      metric: this.#ses('Reputation.ComplaintRate', Stats.MAXIMUM, Duration.hours(1)),
+      threshold: 0.0008,
+    });
+    this.#alarm('QuotaNear', {
+      heading: 'The daily quota is near',
+      says: `80 % of the account's ${settings.dailyQuota} e-mails in 24 hours are used.`,
+      metric: this.#ses('Send', Stats.SUM, Duration.days(1)),
+      threshold: Math.floor(settings.dailyQuota * 0.8),
+    });
+  }
+
+  #alarm(id: string, { heading, says, metric, threshold, below = false }: AlarmProps): void {
+    new Alarm(this, id, {
+      alarmName: physicalName(this.#stage, id.replace(/(?<=.)[A-Z]/g, '-$&').toLowerCase()),
+      alarmDescription: `${says} What to do: docs/runbook.md#${anchorOf(heading)}`,
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: below
+        ? ComparisonOperator.LESS_THAN_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: below ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(new SnsAction(this.#topic));
+  }
+
+  #oldestMessage(queue: QueueName, minutes: number): void {
+    this.#alarm(`${pascal(queue)}QueueLate`, {
+      heading: 'A queue is late',
+      says: `A message has waited ${minutes} minutes in the ${queue} queue.`,
+      metric: this.#sqs('ApproximateAgeOfOldestMessage', physicalName(this.#stage, queue), Duration.minutes(1)),
+      threshold: Duration.minutes(minutes).toSeconds(),
+    });
+  }
+
+  #sqs(metricName: string, queueName: string, period: Duration): Metric {
+    return new Metric({
+      namespace: 'AWS/SQS',
+      metricName,
+      dimensionsMap: { QueueName: queueName },
+      statistic: Stats.MAXIMUM,
+      period,
+    });
+  }
+
+  #lambda(metricName: string, step: StepName, statistic: string, period: Duration): Metric {
+    return new Metric({
+      namespace: 'AWS/Lambda',
+      metricName,
+      dimensionsMap: { FunctionName: physicalName(this.#stage, step) },
+      statistic,
+      period,
+    });
+  }
+
+  /** Of the whole account, which is what SES judges. */
+  #ses(metricName: string, statistic: string, period: Duration): Metric {
+    return new Metric({ namespace: 'AWS/SES', metricName, statistic, period });
+  }
+
+  #failedInvocations(rule: string, eventBus?: string): Metric {
+    return new Metric({
+      namespace: 'AWS/Events',
+      metricName: 'FailedInvocations',
+      dimensionsMap: { RuleName: physicalName(this.#stage, rule), ...(eventBus ? { EventBusName: eventBus } : {}) },
+      statistic: Stats.SUM,
+    });
+  }
+
+  /** One of the two metrics of our own, from a numeric field of a function's JSON log. */
+  #logged(metricName: string, step: StepName, field: string, statistic: string): Metric {
+    const ofStage = `${metricName}-${this.#stage}`;
+    new MetricFilter(this, `${metricName}Filter`, {
+      logGroup: LogGroup.fromLogGroupName(this, `${metricName}Log`, logGroupName(this.#stage, step)),
+      filterPattern: FilterPattern.numberValue(`$.${field}`, '>=', 0),
+      metricNamespace: NAMESPACE,
+      metricName: ofStage,
+      metricValue: `$.${field}`,
+    });
+    return new Metric({ namespace: NAMESPACE, metricName: ofStage, statistic, period: Duration.minutes(5) });
+  }
+}

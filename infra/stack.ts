@@ -1,0 +1,394 @@
+// The core stack: everything an event meets on its way to an e-mail, in the order in which it meets it.
+import { Aws, CfnOutput, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { EventBus, Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { ConfigurationSet, EmailSendingEvent, EventDestination, SuppressionReasons } from 'aws-cdk-lib/aws-ses';
+import type { Construct } from 'constructs';
+import { variable } from '../functions/aws/env.ts';
+import { Door } from './door.ts';
+import { busName, coreStackName, pascal, physicalName, type QueueName, type StepName } from './names.ts';
+import type { StageSettings } from './settings.ts';
+import { type Entries, functionFile, STREAM_FAILURES_PREFIX, Step, type StepProps } from './step.ts';
+import { WorkQueue } from './work-queue.ts';
+
+/** Seconds that each function may take; a queue's visibility is six times its function's. */
+const TIMEOUTS: Record<StepName, number> = {
+  'receive-event': 10,
+  'record-interaction': 30,
+  'hand-off': 30,
+  'run-timers': 30,
+  'walk-due': 60,
+  'send-message': 60,
+  'receive-feedback': 30,
+  'manage-preferences': 10,
+  'walk-roster': 60,
+  'write-lake': 120,
+};
+
+export class KairosStack extends Stack {
+  readonly #settings: StageSettings;
+  readonly #entries: Entries;
+
+  /** @param entries finds the entry file of a step; tests give fixtures. */
+  constructor(scope: Construct, settings: StageSettings, entries: Entries = functionFile) {
+    super(scope, coreStackName(settings.stage), {
+      description: `Kairos, stage ${settings.stage}: purchase events in, personalised e-mails out`,
+      terminationProtection: settings.keepsData,
+    });
+    this.#settings = settings;
+    this.#entries = entries;
+    Tags.of(this).add('kairos:stage', settings.stage);
+
+    // What outlives the code.
+    const table = this.#table();
+    const bucket = this.#bucket();
+    const secret = this.#secret();
+    const configurationSet = this.#configurationSet();
+
+    // What waits between the steps.
+    const bus = new EventBus(this, 'Bus', { eventBusName: busName(settings.stage) });
+    const recordQueue = this.#queue('record', 'record-interaction');
+    const timersQueue = this.#queue('timers', 'walk-due');
+    const triggeredQueue = this.#queue('triggered', 'send-message');
+    const bulkQueue = this.#queue('bulk', 'send-message');
+    const feedbackQueue = this.#queue('feedback', 'receive-feedback');
+    const rosterQueue = this.#queue('roster', 'walk-roster');
+
+    // What several roles may do.
+    const publishEvents = { actions: ['events:PutEvents'], resources: [bus.eventBusArn] };
+    const readSecret = { actions: ['secretsmanager:GetSecretValue'], resources: [secret.secretArn] };
+    const record = {
+      actions: ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'].map(
+        (call) => `dynamodb:${call}`,
+      ),
+      resources: [table.tableArn],
+    };
+    const queryIndex = (name: 'due' | 'roster') => ({
+      actions: ['dynamodb:Query'],
+      resources: [`${table.tableArn}/index/${name}`],
+    });
+    const send = (...queues: WorkQueue[]) => ({
+      actions: ['sqs:SendMessage'],
+      resources: queues.map(({ queue }) => queue.queueArn),
+    });
+    const bury = (queue: WorkQueue) => ({ actions: ['sqs:SendMessage'], resources: [queue.deadLetters.queueArn] });
+    const readsBooks = (step: Step) =>
+      step.mayUseObjects(
+        bucket,
+        's3:GetObject',
+        'books/',
+        'Books are named by their hash; the role reads no other folder.',
+      );
+
+    const step = (name: StepName, props: Pick<StepProps, 'memory' | 'environment' | 'may'>) =>
+      new Step(this, pascal(name), name, {
+        settings,
+        entries: this.#entries,
+        timeout: TIMEOUTS[name],
+        memory: props.memory,
+        may: props.may,
+        environment: {
+          [variable.stage]: settings.stage,
+          [variable.table]: table.tableName,
+          [variable.bucket]: bucket.bucketName,
+          [variable.bus]: bus.eventBusName,
+          [variable.shards]: String(settings.dueShards),
+          [variable.service]: name,
+          ...props.environment,
+        },
+      });
+
+    // The way of an event. Each step: what wakes it, what repeats it, where it leaves what it cannot do, why a repeat is harmless.
+
+    // HTTPS. The caller repeats on anything but 202; the bus dedupes nothing, record-interaction does.
+    const receiveEvent = step('receive-event', {
+      memory: 256,
+      environment: { [variable.secret]: secret.secretArn },
+      may: [readSecret, publishEvents],
+    });
+
+    // Bus → queue. EventBridge retries for a day, then leaves the event in the queue's dead letters.
+    new Rule(this, 'EventsRule', {
+      ruleName: physicalName(settings.stage, 'events'),
+      description: 'Every event of the bus to record-interaction',
+      eventBus: bus,
+      eventPattern: { source: [{ prefix: '' }] as unknown as string[] },
+      targets: [
+        new SqsQueue(recordQueue.queue, {
+          deadLetterQueue: recordQueue.deadLetters,
+          retryAttempts: 185,
+          maxEventAge: Duration.hours(24),
+        }),
+      ],
+    });
+
+    // Queue. Failed items alone come back, 8 times; an interaction that is already there counts nothing.
+    const recordInteraction = step('record-interaction', {
+      memory: 512,
+      environment: { [variable.deadLetters]: recordQueue.deadLetters.queueUrl },
+      may: [record, bury(recordQueue)],
+    });
+    recordInteraction.takes(recordQueue, { batch: 25, windowSeconds: 1, most: 20 });
+    readsBooks(recordInteraction);
+
+    // Stream. What is lost here is found by walk-due within minutes; a message queued twice is claimed once.
+    const handOff = step('hand-off', {
+      memory: 256,
+      environment: {
+        [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
+        [variable.bulkQueue]: bulkQueue.queue.queueUrl,
+      },
+      may: [send(triggeredQueue, bulkQueue)],
+    });
+    handOff.follows(table, {
+      batch: 100,
+      filters: [{ eventName: ['INSERT'], dynamodb: { Keys: { sk: { S: [{ prefix: 'MESSAGE#' }] } } } }],
+      failures: bucket,
+    });
+
+    // Each minute. No retry: the next minute is one. A lease keeps two of them from running at once.
+    const runTimers = step('run-timers', {
+      memory: 256,
+      environment: { [variable.timersQueue]: timersQueue.queue.queueUrl },
+      may: [
+        { actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'], resources: [table.tableArn] },
+        send(timersQueue),
+      ],
+    });
+    runTimers.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    new Rule(this, 'EachMinuteRule', {
+      ruleName: physicalName(settings.stage, 'each-minute'),
+      description: 'Wakes run-timers',
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [new LambdaFunction(runTimers.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) })],
+    });
+
+    // Queue, one message a shard. A tick that comes twice derives the same; a send released twice is claimed once.
+    const walkDue = step('walk-due', {
+      memory: 512,
+      environment: {
+        [variable.timersQueue]: timersQueue.queue.queueUrl,
+        [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
+        [variable.bulkQueue]: bulkQueue.queue.queueUrl,
+      },
+      may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue)],
+    });
+    walkDue.takes(timersQueue, { batch: 1, most: 10 });
+    readsBooks(walkDue);
+
+    // Two queues. One attempt per claim (the claim is the idempotency); what must wait goes back to the due index, not to the queue.
+    const sendMessage = step('send-message', {
+      memory: 512,
+      environment: {
+        [variable.configurationSet]: configurationSet.configurationSetName,
+        [variable.secret]: secret.secretArn,
+        [variable.sendRate]: String(settings.sendRate),
+        [variable.deadLetters]: triggeredQueue.deadLetters.queueUrl,
+        ...(settings.allowedRecipients
+          ? { [variable.allowedRecipients]: JSON.stringify(settings.allowedRecipients) }
+          : {}),
+      },
+      may: [record, readSecret, bury(triggeredQueue), ...this.#sendMail(configurationSet)],
+    });
+    sendMessage.takes(triggeredQueue, { batch: 10, most: 5 });
+    sendMessage.takes(bulkQueue, { batch: 10, most: 5 });
+    readsBooks(sendMessage);
+
+    // SES → default bus → queue. Transitions are idempotent and in any order.
+    new Rule(this, 'FeedbackRule', {
+      ruleName: physicalName(settings.stage, 'feedback'),
+      description: 'Feedback of our configuration set to receive-feedback; SES speaks to the default bus only',
+      eventPattern: {
+        source: ['aws.ses'],
+        detail: { mail: { tags: { 'ses:configuration-set': [configurationSet.configurationSetName] } } },
+      },
+      targets: [
+        new SqsQueue(feedbackQueue.queue, {
+          deadLetterQueue: feedbackQueue.deadLetters,
+          retryAttempts: 185,
+          maxEventAge: Duration.hours(24),
+        }),
+      ],
+    });
+    const receiveFeedback = step('receive-feedback', {
+      memory: 512,
+      environment: { [variable.deadLetters]: feedbackQueue.deadLetters.queueUrl },
+      may: [record, bury(feedbackQueue)],
+    });
+    receiveFeedback.takes(feedbackQueue, { batch: 50, windowSeconds: 2, most: 10 });
+    readsBooks(receiveFeedback);
+
+    // HTTPS, from a link in an e-mail. Its answer is an event on the bus; a repeat counts nothing.
+    const managePreferences = step('manage-preferences', {
+      memory: 256,
+      environment: { [variable.secret]: secret.secretArn },
+      may: [readSecret, publishEvents],
+    });
+
+    // Queue, one cursor a shard, after each publish. A cursor walked twice finds nothing to do.
+    const walkRoster = step('walk-roster', {
+      memory: 512,
+      environment: { [variable.rosterQueue]: rosterQueue.queue.queueUrl },
+      may: [record, queryIndex('roster'), send(rosterQueue)],
+    });
+    walkRoster.takes(rosterQueue, { batch: 1, most: 5 });
+    readsBooks(walkRoster);
+
+    // Stream, the second and last reader. Objects are named by shard and first record; counters remember the last one.
+    const writeLake = step('write-lake', {
+      memory: 512,
+      environment: {},
+      may: [{ actions: ['dynamodb:UpdateItem'], resources: [table.tableArn] }],
+    });
+    writeLake.mayUseObjects(
+      bucket,
+      's3:PutObject',
+      'lake/',
+      'Objects are named by kind, day and shard; the role writes no other folder.',
+    );
+    writeLake.follows(table, {
+      batch: 5000,
+      windowSeconds: 60,
+      filters: [{ dynamodb: { Keys: { sk: { S: [{ prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }],
+      failures: bucket,
+    });
+
+    const door = new Door(this, settings, receiveEvent, managePreferences);
+    sendMessage.function.addEnvironment(variable.publicBaseUrl, door.preferencesUrl);
+
+    const outputs: Record<string, string> = {
+      TableName: table.tableName,
+      BucketName: bucket.bucketName,
+      BusName: bus.eventBusName,
+      SecretName: secret.secretArn,
+      EventsUrl: door.eventsUrl,
+      PreferencesUrl: door.preferencesUrl,
+      ConfigurationSetName: configurationSet.configurationSetName,
+    };
+    for (const queue of [recordQueue, timersQueue, triggeredQueue, bulkQueue, feedbackQueue, rosterQueue]) {
+      outputs[`${pascal(queue.name)}QueueUrl`] = queue.queue.queueUrl;
+      outputs[`${pascal(queue.name)}DeadLettersUrl`] = queue.deadLetters.queueUrl;
+    }
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+
+  get #keep(): RemovalPolicy {
+    return this.#settings.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+  }
+
+  #queue(name: QueueName, reader: StepName): WorkQueue {
+    return new WorkQueue(this, name, { stage: this.#settings.stage, timeout: TIMEOUTS[reader] });
+  }
+
+  #table(): TableV2 {
+    const keysOnly = ProjectionType.KEYS_ONLY;
+    return new TableV2(this, 'Table', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billing: Billing.onDemand(),
+      dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES,
+      timeToLiveAttribute: 'ttl',
+      globalSecondaryIndexes: [
+        {
+          indexName: 'due',
+          partitionKey: { name: 'duePk', type: AttributeType.STRING },
+          sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
+          projectionType: keysOnly,
+        },
+        {
+          indexName: 'roster',
+          partitionKey: { name: 'rosterPk', type: AttributeType.STRING },
+          sortKey: { name: 'rosterSk', type: AttributeType.STRING },
+          projectionType: keysOnly,
+        },
+      ],
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: this.#settings.stage !== 'laptop' },
+      deletionProtection: this.#settings.keepsData,
+      removalPolicy: this.#keep,
+    });
+  }
+
+  #bucket(): Bucket {
+    const bucket = new Bucket(this, 'Bucket', {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      lifecycleRules: [
+        { id: 'failures', prefix: 'failures/', expiration: Duration.days(90) },
+        { id: 'stream-failures', prefix: STREAM_FAILURES_PREFIX, expiration: Duration.days(90) },
+        { id: 'broken-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
+      ],
+      removalPolicy: this.#keep,
+    });
+    Validations.of(bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason:
+        'Only roles of this stack write and read it; who publishes a book is recorded at its pointer. A log bucket would be a second store to guard.',
+    });
+    return bucket;
+  }
+
+  #secret(): Secret {
+    const secret = new Secret(this, 'Secret', {
+      description: `Keys that sign links in e-mails, and hashes of the sources' secrets, of Kairos ${this.#settings.stage}`,
+      generateSecretString: {
+        secretStringTemplate: JSON.stringify({ current: 'k1', sources: {} }),
+        generateStringKey: 'k1',
+        passwordLength: 48,
+        excludePunctuation: true,
+      },
+      removalPolicy: this.#keep,
+    });
+    Validations.of(secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'A key retires from signing by hand and never from verifying: unsubscribe links live for years, a rotation that replaces the value would kill them.',
+    });
+    return secret;
+  }
+
+  #configurationSet(): ConfigurationSet {
+    const set = new ConfigurationSet(this, 'ConfigurationSet', {
+      reputationMetrics: true,
+      suppressionReasons: SuppressionReasons.BOUNCES_AND_COMPLAINTS,
+    });
+    set.applyRemovalPolicy(this.#keep);
+    set.addEventDestination('ToDefaultBus', {
+      destination: EventDestination.eventBus(EventBus.fromEventBusName(this, 'DefaultBus', 'default')),
+      events: [
+        EmailSendingEvent.SEND,
+        EmailSendingEvent.REJECT,
+        EmailSendingEvent.BOUNCE,
+        EmailSendingEvent.COMPLAINT,
+        EmailSendingEvent.DELIVERY,
+        EmailSendingEvent.OPEN,
+        EmailSendingEvent.CLICK,
+        EmailSendingEvent.RENDERING_FAILURE,
+        EmailSendingEvent.DELIVERY_DELAY,
+      ],
+    });
+    return set;
+  }
+
+  /** To send through our identity and configuration set only, and only as our own domain. */
+  #sendMail(configurationSet: ConfigurationSet): StepProps['may'] {
+    const { mailDomain, allowedRecipients = [] } = this.#settings;
+    const ses = (resource: string) => `arn:${Aws.PARTITION}:ses:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
+    return [
+      {
+        actions: ['ses:SendEmail'],
+        // In the sandbox SES also asks for the identity of the recipient.
+        resources: [
+          ses(`identity/${mailDomain}`),
+          ...allowedRecipients.map((recipient) => ses(`identity/${recipient}`)),
+          ses(`configuration-set/${configurationSet.configurationSetName}`),
+        ],
+        conditions: { StringLike: { 'ses:FromAddress': `*@${mailDomain}` } },
+      },
+    ];
+  }
+}
