@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import { type Fault, faultsOf, KairosError, sayFault } from '../domain/fault.ts';
 import {
   type ImportedEvent,
+  isShortened,
   missingColumns,
   OrderGathering,
   type OrderReading,
@@ -49,6 +50,8 @@ export interface OrdersFile {
   span: { from: number; to: number };
   orders: number;
   refunds: number;
+  /** Orders with more lines than an event can hold: the dearest are told, the amount is that of all. */
+  shortened: number;
 }
 
 /** Reads and checks a mapping; throws a KairosError that names all faults. */
@@ -131,9 +134,11 @@ function eventsOf(gathering: OrderGathering, mapping: OrdersMapping, from: strin
     else theirs.push(event);
   };
   let refunds = 0;
+  let shortened = 0;
   for (const event of productEvents(gathering, mapping)) put(event, '');
   for (const order of orders) {
     if (order.refund) refunds += 1;
+    if (isShortened(order)) shortened += 1;
     const person = order.person?.user ?? order.person?.address ?? `order ${order.id}`;
     for (const event of orderEvents(order, mapping, told)) put(event, person);
     order.lines.clear();
@@ -142,7 +147,7 @@ function eventsOf(gathering: OrderGathering, mapping: OrdersMapping, from: strin
   // Stable: what one order makes keeps its order, and a product is known before it is bought.
   live.sort((a, b) => a.at - b.at);
   const span = { from: orders[0]?.at ?? 0, to: orders.at(-1)?.at ?? 0 };
-  return { history, live, liveFrom, span, orders: orders.length - refunds, refunds };
+  return { history, live, liveFrom, span, orders: orders.length - refunds, refunds, shortened };
 }
 
 function sayRowFault(fault: { column: string; message: string; received?: string; expected?: string }): string {

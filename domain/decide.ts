@@ -8,14 +8,16 @@ import {
   type Run,
   type SuppressionReason,
 } from './contact.ts';
+import type { Decided, Decision, Draft } from './decision.ts';
 import { consents, isLive, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
 import { type Interaction, type JsonObject, shortHash } from './interaction.ts';
-import type { Message } from './message.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { type Counter, countInto, type Sight } from './rule.ts';
 import { advance, runDue } from './run.ts';
 import { durationMs } from './time.ts';
 import type { Around } from './where.ts';
+
+export type { Decided, Decision, Drop } from './decision.ts';
 
 /** What makes a contact be looked at. */
 export type Stimulus =
@@ -46,39 +48,9 @@ export interface Past {
   orders: Order[];
 }
 
-export interface Decision {
-  campaign: string;
-  kind: 'send' | 'defer' | 'hold out' | 'skip' | 'start' | 'stop' | 'end';
-  reason: string;
-  step?: string;
-  at: number;
-}
-
-export interface Drop {
-  id: string;
-  reason: string;
-  /** The contact under which the message stands, where it is not this one (after a merge). */
-  contact?: string;
-}
-
-export interface Decided {
-  contact: Contact;
-  messages: Message[];
-  /** Messages to take back, if they are still `ready`. */
-  drops: Drop[];
-  decisions: Decision[];
-  /** False when nothing of the contact changed: it needs no write. */
-  changed: boolean;
-}
 /** Counters must be rebuilt: query these event names under every alias, and call again with that past. */
 export interface Need {
   need: string[];
-}
-
-/** What a decision gathers while it is made; `contact` is a copy that may be changed. */
-export interface Draft extends Omit<Decided, 'changed'> {
-  book: Book;
-  now: number;
 }
 
 const HOUR = 3_600_000;

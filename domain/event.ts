@@ -172,7 +172,10 @@ function screen(detail: unknown): void {
     least += 1;
     most += 30;
     if (least > MOST_BYTES) tooLarge(least);
-    if (typeof value === 'string') return text(value);
+    if (typeof value === 'string') {
+      text(value);
+      return;
+    }
     if (value === null || value === undefined || typeof value === 'boolean') return;
     if (typeof value === 'number' && Number.isFinite(value)) return;
     if (typeof value !== 'object') throw shapeFault(path, value, 'a JSON value');

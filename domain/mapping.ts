@@ -417,7 +417,7 @@ export function orderEvents(order: GatheredOrder, mapping: OrdersMapping, told: 
     told.set(key, known);
   }
   const amount = order.amount / unit;
-  const products = [...order.lines.values()].map((line) => ({
+  const products = shortened([...order.lines.values()]).map((line) => ({
     product_id: line.product,
     price: Number(line.price),
     quantity: line.quantity,
@@ -434,6 +434,30 @@ export function orderEvents(order: GatheredOrder, mapping: OrdersMapping, told: 
     events.push(track('Order Delivered', at, `${mapping.source}/${order.id}/delivered`, who, { order_id: order.id }));
   }
   return events;
+}
+
+/** An event holds at most 1,000 lines and 64 KB. */
+const MOST_LINES = 1000;
+const MOST_LINE_BYTES = 60_000;
+
+/** Whether some lines of the order are not told, because an event cannot hold them. Its amount is that of all of them. */
+export function isShortened(order: GatheredOrder): boolean {
+  return order.lines.size > shortened([...order.lines.values()]).length;
+}
+
+/** All lines, or the dearest that an event can hold. */
+function shortened<T extends { product: string; price: string; quantity: number }>(lines: T[]): T[] {
+  const size = (line: T): number => Buffer.byteLength(JSON.stringify(line.product)) + line.price.length + 50;
+  const bytes = lines.reduce((sum, line) => sum + size(line), 0);
+  if (lines.length <= MOST_LINES && bytes <= MOST_LINE_BYTES) return lines;
+  let left = MOST_LINE_BYTES;
+  return lines
+    .toSorted((a, b) => b.quantity * Number(b.price) - a.quantity * Number(a.price))
+    .slice(0, MOST_LINES)
+    .filter((line) => {
+      left -= size(line);
+      return left >= 0;
+    });
 }
 
 /** What the file says of each product, told once, at its first sale. */

@@ -1,7 +1,7 @@
 // One contact's way through one campaign: a small program that waits, asks and plans messages.
 import type { CompiledCampaign, Instruction } from './book.ts';
 import type { Run } from './contact.ts';
-import type { Decision, Draft } from './decide.ts';
+import type { Decision, Draft } from './decision.ts';
 import { gate, sightOfRun } from './eligibility.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';

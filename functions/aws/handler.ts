@@ -45,7 +45,11 @@ export function handler<Event, Answer>(core: (event: Event) => Promise<Answer>) 
 
 /** The places of a stack without its first line, which can quote input. */
 function where(error: Error | null | undefined): string {
-  return (error?.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 8).join('\n');
+  return (error?.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 8)
+    .join('\n');
 }
 
 /** Runs every record of a batch; those that throw are delivered again, the others are done. */

@@ -122,7 +122,8 @@ export function answerOf(error: unknown, from: string): Answer {
   if (status === 429) return { kind: 'later', after: 5_000, reason };
   if (reason === 'MessageRejected' && /not verified/i.test(message ?? '')) {
     const domain = from.slice(from.indexOf('@') + 1);
-    const ours = (message ?? '').includes(from) || new RegExp(`[\\s:,]${escaped(domain)}(?:[\\s,]|$)`).test(message ?? '');
+    const ours =
+      (message ?? '').includes(from) || new RegExp(`[\\s:,]${escaped(domain)}(?:[\\s,]|$)`).test(message ?? '');
     return ours ? { kind: 'stop', reason: 'sender-not-verified' } : { kind: 'never', reason: 'sandbox' };
   }
   return { kind: 'never', reason };

@@ -29,7 +29,11 @@ export function productIdOf(interaction: Pick<Interaction, 'name' | 'properties'
   return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
 }
 
-export function foldProduct(before: ProductState | undefined, interaction: Interaction, currency: string): ProductState {
+export function foldProduct(
+  before: ProductState | undefined,
+  interaction: Interaction,
+  currency: string,
+): ProductState {
   const { properties, at, id } = interaction;
   const state: ProductState = {
     id: productIdOf(interaction) as string,

@@ -128,7 +128,7 @@ export function readInteraction(item: Item): Interaction {
 
 /** A message is in the due index exactly while it is not terminal and has a due instant. */
 export function messageItem(message: Message, shards: number): Item {
-  const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, ...body } = message;
+  const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, reason, ...body } = message;
   const item: Item = {
     ...key.message(message.contact, message.id),
     shape: MESSAGE_SHAPE,
@@ -141,6 +141,7 @@ export function messageItem(message: Message, shards: number): Item {
   if (delivery !== undefined) item.delivery = delivery;
   if (claimedAt !== undefined) item.claimedAt = claimedAt;
   if (sesId !== undefined) item.sesId = sesId;
+  if (reason !== undefined) item.reason = reason;
   if (due !== undefined && !isTerminal(state)) {
     item.duePk = `DUE#${message.lane}#${shardOf(message.contact, shards)}`;
     item.dueAt = due;
@@ -159,6 +160,7 @@ export function readMessage(item: Item): Message {
   if (item.delivery !== undefined) message.delivery = item.delivery as NonNullable<Message['delivery']>;
   if (item.claimedAt !== undefined) message.claimedAt = item.claimedAt as number;
   if (item.sesId !== undefined) message.sesId = item.sesId as string;
+  if (item.reason !== undefined) message.reason = item.reason as string;
   if (item.dueAt !== undefined) message.due = item.dueAt as number;
   return message;
 }
@@ -242,9 +244,7 @@ export class Table {
 
   /** A conditional update: false when its condition was false. */
   async update(of: Key, input: Omit<UpdateCommandInput, 'TableName' | 'Key'>): Promise<boolean> {
-    return this.#conditional(() =>
-      this.#client.send(new UpdateCommand({ TableName: this.name, Key: of, ...input })),
-    );
+    return this.#conditional(() => this.#client.send(new UpdateCommand({ TableName: this.name, Key: of, ...input })));
   }
 
   /** An update that answers the item: `{ updated }`, or `{ refused }` with the item as it stands. */

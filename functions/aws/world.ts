@@ -253,7 +253,7 @@ export class Draft {
   }
 
   /** The writes of one transaction. `except` names messages whose put or drop was refused before: they are as they are. */
-  writes(table: Table, except: ReadonlySet<string>, now: number): { write: Write; part: Part }[] {
+  writes(table: Table, except: ReadonlySet<string>): { write: Write; part: Part }[] {
     const all: { write: Write; part: Part }[] = [];
     const add = (part: Part, write: Write): void => {
       all.push({ part, write });
@@ -280,7 +280,7 @@ export class Draft {
       if (!except.has(id)) add({ kind: 'message', id }, table.creation(messageItem(message, table.shards)));
     }
     for (const { contact, id, reason } of this.#drops.values()) {
-      if (!except.has(id)) add({ kind: 'drop', id }, dropWrite(table, contact, id, reason, now));
+      if (!except.has(id)) add({ kind: 'drop', id }, dropWrite(table, contact, id, reason));
     }
     return all;
   }
@@ -314,16 +314,16 @@ function productWrite(table: Table, before: ProductState | undefined, after: Pro
   };
 }
 
-/** A message that is still ready leaves the due index as dropped; its reason stands beside the body. */
-function dropWrite(table: Table, contact: string, id: string, reason: string, now: number): Write {
+/** A message that is still ready leaves the due index as dropped. */
+function dropWrite(table: Table, contact: string, id: string, reason: string): Write {
   return {
     Update: {
       TableName: table.name,
       Key: key.message(contact, id),
-      UpdateExpression: 'SET #state = :dropped, droppedFor = :reason, droppedAt = :now REMOVE duePk, dueAt',
+      UpdateExpression: 'SET #state = :dropped, #reason = :reason REMOVE duePk, dueAt',
       ConditionExpression: '#state = :ready',
-      ExpressionAttributeNames: { '#state': 'state' },
-      ExpressionAttributeValues: { ':dropped': 'dropped', ':ready': 'ready', ':reason': reason, ':now': now },
+      ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
+      ExpressionAttributeValues: { ':dropped': 'dropped', ':ready': 'ready', ':reason': reason },
     },
   };
 }

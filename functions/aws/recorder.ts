@@ -1,0 +1,533 @@
+// The recorder: load, resolve, fold, decide, and ONE transaction per contact, so that every event counts once.
+import type { Book } from '../../domain/book.ts';
+import {
+  type Contact,
+  foldFacts,
+  foldSuppression,
+  foldWithdrawal,
+  mergeContacts,
+  newContact,
+  type SuppressionReason,
+} from '../../domain/contact.ts';
+import { type Decided, decide, type Past, type Stimulus } from '../../domain/decide.ts';
+import { linkContact, resolve } from '../../domain/identity.ts';
+import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
+import { foldOrder, type Order, orderKeyOf, orderSubject } from '../../domain/order.ts';
+import type { BookStore } from './book-store.ts';
+import { jitter, sleep } from './clock.ts';
+import { foldProduct, productIdOf } from './product.ts';
+import { Cancelled, interactionItem, key, pooled, readInteraction, readOrder, type Table } from './table.ts';
+import { Draft, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
+
+export type RecordOutcome =
+  /** It counted. */
+  | { kind: 'recorded' }
+  /** It had counted before. */
+  | { kind: 'repeat' }
+  /** It was recorded by one put: nothing reads it. */
+  | { kind: 'ignored' }
+  /** Its person was erased after it happened: nothing was written. */
+  | { kind: 'erased' }
+  /** It alone was not recorded; delivering it again may help. */
+  | { kind: 'failed'; error: Error };
+
+const MOST_ATTEMPTS = 3;
+const GROUPS_AT_ONCE = 8;
+
+interface Entry {
+  interaction: Interaction;
+  history: boolean;
+  outcome?: RecordOutcome;
+}
+
+/** More than one transaction's worth of writes follows from one event: it cannot be recorded as one fact. */
+export class TooManyWrites extends Error {
+  constructor(writes: number) {
+    super(`recorder: one event leads to ${writes} writes, at most 100 fit in a transaction`);
+    this.name = 'TooManyWrites';
+  }
+}
+
+export class Recorder {
+  readonly #table: Table;
+  readonly #books: BookStore;
+  readonly #now: () => number;
+  readonly #newId: () => string;
+
+  constructor(deps: { table: Table; books: BookStore; now: () => number; newId: () => string }) {
+    this.#table = deps.table;
+    this.#books = deps.books;
+    this.#now = deps.now;
+    this.#newId = deps.newId;
+  }
+
+  /**
+   * Records interactions; outcomes come in the order given. Throws only when nothing could be read at all:
+   * otherwise each interaction fails alone. Repeats count nothing twice, inside one call and between calls.
+   */
+  async record(stimuli: { interaction: Interaction; history?: boolean }[]): Promise<RecordOutcome[]> {
+    const book = await this.#books.current();
+    const entries: Entry[] = stimuli.map(({ interaction, history }) => ({ interaction, history: history ?? false }));
+    const plain = entries.filter(({ interaction }) => book.ignores(interaction.name) && isPlain(interaction));
+    const others = entries.filter((entry) => !plain.includes(entry));
+    await Promise.all([
+      pooled(plain, GROUPS_AT_ONCE, (entry) => this.#putPlain(entry)),
+      others.length === 0 ? undefined : this.#recordAll(others),
+    ]);
+    return entries.map(({ outcome }) => outcome ?? failed(new Error('recorder: no outcome')));
+  }
+
+  /** Looks at contacts whose time has come. Throws the first fault, after all were looked at. */
+  async tick(contactIds: string[]): Promise<void> {
+    await this.#lookAt(contactIds, { kind: 'tick' });
+  }
+
+  /** Takes contacts over to the present definitions. Throws the first fault, after all were looked at. */
+  async refresh(contactIds: string[]): Promise<void> {
+    await this.#lookAt(contactIds, { kind: 'publish' });
+  }
+
+  async #putPlain(entry: Entry): Promise<void> {
+    try {
+      const first = await this.#table.create(interactionItem(entry.interaction));
+      entry.outcome = { kind: first ? 'ignored' : 'repeat' };
+    } catch (error) {
+      entry.outcome = failed(error);
+    }
+  }
+
+  async #recordAll(entries: Entry[]): Promise<void> {
+    const world = await loadWorld(
+      this.#table,
+      entries.map((entry) => entry.interaction),
+    );
+    await pooled(groups(entries, new Draft(world)), GROUPS_AT_ONCE, async (group) => {
+      try {
+        await this.#recordGroup(group, world);
+      } catch (error) {
+        for (const entry of group) entry.outcome ??= failed(error);
+      }
+    });
+  }
+
+  /** Records interactions that touch the same contacts, in event order, in as few transactions as they fit in. */
+  async #recordGroup(group: Entry[], loaded: World): Promise<void> {
+    const sorted = [...group].sort((a, b) => inEventOrder(a.interaction, b.interaction));
+    let left = withoutRepeats(sorted);
+    let world: World | undefined = loaded;
+    let attempts = 0;
+    let most = Number.POSITIVE_INFINITY;
+    while (left.length > 0) {
+      world ??= await loadWorld(
+        this.#table,
+        left.map((entry) => entry.interaction),
+      );
+      let draft = new Draft(world);
+      while (left.length > 0) {
+        const planned = await this.#planAhead(draft, world, left, most);
+        draft = planned.draft;
+        if (planned.taken.length === 0) {
+          left = left.filter((entry) => entry.outcome === undefined);
+          continue;
+        }
+        try {
+          const repeats = await this.#commit(draft);
+          if (repeats === undefined) {
+            for (const entry of planned.taken) entry.outcome = { kind: 'recorded' };
+            draft.settle();
+            attempts = 0;
+          } else if (repeats.size > 0) {
+            for (const entry of planned.taken) if (repeats.has(entry.interaction)) entry.outcome = { kind: 'repeat' };
+            world = undefined;
+          } else {
+            attempts++;
+            if (attempts > MOST_ATTEMPTS) throw new Error('recorder: other writers stayed in the way');
+            await sleep(jitter(attempts + 1));
+            world = undefined;
+          }
+        } catch (error) {
+          // One that cannot be written must not take the others with it: from here on, one at a time.
+          if (planned.taken.length > 1) most = 1;
+          else for (const entry of planned.taken) entry.outcome = failed(error);
+          attempts = 0;
+          world = undefined;
+        }
+        left = left.filter((entry) => entry.outcome === undefined);
+        if (world === undefined) break;
+      }
+    }
+    for (const entry of sorted) entry.outcome ??= sameOutcome(sorted, entry);
+  }
+
+  /** Drafts as many interactions as fit in one transaction. Those that cannot be decided get their outcome. */
+  async #planAhead(from: Draft, world: World, left: Entry[], most: number): Promise<{ draft: Draft; taken: Entry[] }> {
+    let draft = from;
+    const taken: Entry[] = [];
+    for (const entry of left) {
+      if (taken.length >= most) break;
+      const next = draft.branch();
+      try {
+        const outcome = await this.#apply(next, world, entry);
+        if (outcome !== undefined) {
+          entry.outcome = outcome;
+          continue;
+        }
+      } catch (error) {
+        entry.outcome = failed(error);
+        continue;
+      }
+      if (next.overfull) {
+        if (taken.length > 0) break;
+        entry.outcome = failed(new TooManyWrites(next.size));
+        continue;
+      }
+      draft = next;
+      taken.push(entry);
+    }
+    return { draft, taken };
+  }
+
+  /** Drafts one interaction. Answers an outcome only when it is not to be written. */
+  async #apply(draft: Draft, world: World, { interaction, history }: Entry): Promise<RecordOutcome | undefined> {
+    const { who, at } = interaction;
+    const subjects = identityKeys(who);
+    if (subjects.some((subject) => (world.erased.get(subject) ?? Number.NEGATIVE_INFINITY) >= at)) {
+      return { kind: 'erased' };
+    }
+    const book = await this.#books.current();
+    const { currency } = book.definitions.settings;
+    const product = productIdOf(interaction);
+    if (product !== undefined) draft.setProduct(foldProduct(draft.product(product), interaction, currency));
+
+    const orderKey = orderKeyOf(interaction);
+    const before = orderKey === undefined ? undefined : livingOrder(draft, draft.order(orderKey));
+    const after = orderKey === undefined ? undefined : foldOrder(before, interaction, currency);
+    const contact = this.#whose(draft, interaction, subjects, after);
+    if (contact === 'gone') return { kind: 'erased' };
+    if (contact === undefined) {
+      if (after !== undefined) draft.setOrder({ ...after, orphaned: true });
+      draft.addInteraction(interaction);
+      return undefined;
+    }
+
+    const stimulus: Stimulus = { kind: 'interaction', interaction, ...(history && { history }) };
+    if (after !== undefined && orderKey !== undefined) {
+      const owned: Order = { ...after, owner: after.owner ?? contact.id };
+      if (after.orphaned === true && before?.owner === undefined) {
+        stimulus.orphans = await this.#recorded(draft, orderSubject(orderKey), '');
+        delete owned.orphaned;
+      }
+      stimulus.order = { after: owned, ...(before !== undefined && { before }) };
+      draft.setOrder(owned);
+    }
+    const subjectsHeld: SubjectKey[] = [interaction.subject];
+    if (stimulus.orphans !== undefined && orderKey !== undefined) subjectsHeld.push(orderSubject(orderKey));
+    const linked = linkContact(contact, subjectsHeld);
+    const known = await this.#withSuppressions(draft, world, linked, interaction, book);
+    await this.#decideInto(draft, book, known, stimulus, contact);
+    draft.addInteraction(interaction);
+    return undefined;
+  }
+
+  /** The contact whose interaction it is, made, linked or merged in the draft; `gone` when our own event's is erased. */
+  #whose(
+    draft: Draft,
+    interaction: Interaction,
+    subjects: SubjectKey[],
+    order: Order | undefined,
+  ): Contact | 'gone' | undefined {
+    for (let merges = 0; ; merges++) {
+      const known = new Map<SubjectKey, string>();
+      const contacts = new Map<string, Contact>();
+      const add = (id: string): void => {
+        const contact = draft.contact(id);
+        if (contact !== undefined) contacts.set(id, contact);
+      };
+      for (const subject of subjects) {
+        const owner = draft.owner(subject);
+        if (owner === undefined || draft.contact(owner) === undefined) continue;
+        known.set(subject, owner);
+        add(owner);
+      }
+      if (order?.owner !== undefined) add(order.owner);
+      const resolution = resolve(interaction, known, contacts, order);
+      switch (resolution.kind) {
+        case 'none':
+          return undefined;
+        case 'new': {
+          const contact = linkContact(newContact(this.#newId(), this.#now()), resolution.link);
+          for (const subject of resolution.link) draft.link(subject, contact.id);
+          draft.setContact(contact);
+          return contact;
+        }
+        case 'contact': {
+          const id = draft.living(resolution.id);
+          const contact = draft.contact(id);
+          if (contact === undefined) return 'gone';
+          const linked = linkContact(contact, resolution.link);
+          for (const subject of resolution.link) draft.link(subject, id);
+          if (linked !== contact) draft.setContact(linked);
+          const other = resolution.merge === undefined ? undefined : draft.contact(resolution.merge);
+          if (other === undefined || merges >= subjects.length) return linked;
+          merge(draft, linked, other);
+        }
+      }
+    }
+  }
+
+  /** The contact with what stands against an address that it takes now, folded in before anything is decided. */
+  async #withSuppressions(
+    draft: Draft,
+    world: World,
+    contact: Contact,
+    interaction: Interaction,
+    book: Book,
+  ): Promise<Contact> {
+    const hash = interaction.who.address;
+    if (hash === undefined || interaction.address === undefined) return contact;
+    if (contact.facts.addressHash === hash || draft.owner(`address#${hash}`) !== contact.id) return contact;
+    let against = world.suppressions.get(hash);
+    if (against === undefined) {
+      const found = await this.#table.read([key.suppression(hash), key.withdrawal(hash)]);
+      against = readSuppressions(found, hash);
+      world.suppressions.set(hash, against);
+    }
+    if (against.suppression === undefined && against.withdrawal === undefined) return contact;
+    let taking = structuredClone(contact);
+    const { currency } = book.definitions.settings;
+    const claim: Interaction = { ...interaction, name: 'Identified', traits: {}, properties: {} };
+    foldFacts(taking, claim, undefined, { currency, brand: '' });
+    if (against.suppression !== undefined) {
+      const { reason, at } = against.suppression;
+      taking = foldSuppression(taking, { addressHash: hash, reason: reason as SuppressionReason, at });
+    }
+    if (against.withdrawal !== undefined)
+      taking = foldWithdrawal(taking, against.withdrawal.brand, against.withdrawal.at);
+    return taking;
+  }
+
+  /** Decides, with the past where it is needed, and drafts what follows. `stored` is the contact before any folding. */
+  async #decideInto(draft: Draft, book: Book, contact: Contact, stimulus: Stimulus, stored: Contact): Promise<void> {
+    const ordinal = contact.book?.ordinal ?? 0;
+    const own = book.definitions.ordinal >= ordinal ? book : await this.#books.atLeast(ordinal);
+    const now = this.#now();
+    let decided = decide(own, contact, stimulus, now);
+    if ('need' in decided) {
+      decided = decide(own, contact, stimulus, now, await this.#past(draft, contact, decided.need));
+      if ('need' in decided) throw new Error('recorder: the past was given and is needed still');
+    }
+    this.#draftDecided(draft, contact, decided, stored);
+  }
+
+  #draftDecided(draft: Draft, contact: Contact, decided: Exclude<Decided, { need: string[] }>, stored: Contact): void {
+    if (decided.changed || contact !== stored) draft.setContact(decided.contact);
+    for (const message of decided.messages) draft.plan(message);
+    for (const { id, reason } of decided.drops) draft.drop(holderOf(contact, id), id, reason);
+  }
+
+  /** Everything recorded under the names, of every alias, and the present state of the orders that it speaks of. */
+  async #past(draft: Draft, contact: Contact, names: string[]): Promise<Past> {
+    const interactions: Interaction[] = [];
+    const wanted = contact.aliases.flatMap((alias) => names.map((name) => ({ alias, name })));
+    await pooled(wanted, 4, async ({ alias, name }) => {
+      interactions.push(...(await this.#recorded(draft, alias, name)));
+    });
+    const keys = [...new Set(interactions.flatMap((each) => orderKeyOf(each) ?? []))];
+    const found = await this.#table.read(keys.filter((each) => draft.order(each) === undefined).map(key.order));
+    const orders = keys.flatMap((each) => {
+      const item = found.get(key.order(each));
+      return draft.order(each) ?? (item === undefined ? [] : readOrder(item).value);
+    });
+    return { interactions: interactions.sort(inEventOrder), orders };
+  }
+
+  /** Interactions of a subject, stored and drafted; of all names when the name is empty. */
+  async #recorded(draft: Draft, subject: SubjectKey, name: string): Promise<Interaction[]> {
+    const items = await this.#table.under(`SUBJECT#${subject}`, name === '' ? 'INTERACTION#' : `INTERACTION#${name}#`);
+    const drafted = draft.interactions.filter(
+      (each) => each.subject === subject && (name === '' || each.name === name),
+    );
+    return [...items.map(readInteraction), ...drafted].sort(inEventOrder);
+  }
+
+  /**
+   * Writes a draft. Answers undefined when it is written, the interactions that had counted before, or an empty set
+   * when other writers changed something that the draft stands on.
+   */
+  async #commit(draft: Draft): Promise<Set<Interaction> | undefined> {
+    const except = new Set<string>();
+    for (;;) {
+      const writes = draft.writes(this.#table, except);
+      if (writes.length === 0) return undefined;
+      try {
+        await this.#table.transact(writes.map(({ write }) => write));
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof Cancelled)) {
+          if (isThrottle(error)) return new Set();
+          throw error;
+        }
+        const parts = error.conditions.map((index) => writes[index]?.part);
+        const repeats = parts.flatMap((part) => (part?.kind === 'interaction' ? [part.interaction] : []));
+        if (repeats.length > 0) return new Set(repeats);
+        const asTheyAre = parts.flatMap((part) => (part?.kind === 'message' || part?.kind === 'drop' ? [part.id] : []));
+        if (asTheyAre.length === 0 || asTheyAre.length < parts.length) return new Set();
+        // Sent or taken back meanwhile, or planned by an earlier delivery: they stay as they are.
+        for (const id of asTheyAre) except.add(id);
+      }
+    }
+  }
+
+  async #lookAt(contactIds: string[], stimulus: Stimulus): Promise<void> {
+    const ids = [...new Set(contactIds)];
+    const world = emptyWorld();
+    await readContacts(this.#table, world, ids);
+    await pooled(ids, GROUPS_AT_ONCE, (id) => this.#lookAtOne(id, stimulus, world));
+  }
+
+  async #lookAtOne(id: string, stimulus: Stimulus, loaded: World): Promise<void> {
+    let world = loaded;
+    for (let attempt = 1; ; attempt++) {
+      const draft = new Draft(world);
+      const contact = draft.contact(id);
+      if (contact === undefined || contact.mergedInto !== undefined) return;
+      await this.#decideInto(draft, await this.#books.current(), contact, stimulus, contact);
+      if (draft.overfull) throw new TooManyWrites(draft.size);
+      if ((await this.#commit(draft)) === undefined) return;
+      if (attempt > MOST_ATTEMPTS) throw new Error('recorder: other writers stayed in the way');
+      await sleep(jitter(attempt + 1));
+      world = emptyWorld();
+      await readContacts(this.#table, world, [id]);
+    }
+  }
+}
+
+/** The one in place of two: written both, the other's identities pointed to the survivor. */
+function merge(draft: Draft, one: Contact, other: Contact): void {
+  const { contact, tombstone, drops } = mergeContacts(one, other);
+  draft.setContact(contact);
+  draft.setContact(tombstone);
+  for (const alias of tombstone.aliases.slice(0, MOST_REPOINTED)) {
+    if (/^(user|address|anonymous)#/.test(alias)) draft.link(alias, contact.id);
+  }
+  for (const drop of drops) draft.drop(drop.contact, drop.id, drop.reason);
+}
+/** Identities beyond these lead to the survivor by the remainder that they point to. */
+const MOST_REPOINTED = 40;
+
+/** Under which contact a message stands: of a run that came with a merge, the one that it was made for. */
+function holderOf(contact: Contact, id: string): string {
+  for (const run of contact.journey.runs) {
+    const pending = run.pending.find((each) => each.id === id);
+    if (pending !== undefined) return pending.contact ?? contact.id;
+  }
+  return contact.id;
+}
+
+/** The order with its owner's merges followed. */
+function livingOrder(draft: Draft, order: Order | undefined): Order | undefined {
+  return order?.owner === undefined ? order : { ...order, owner: draft.living(order.owner) };
+}
+
+const MEANINGFUL = new Set([
+  'Identified',
+  'Consent Granted',
+  'Consent Withdrawn',
+  'Consent Requested',
+  'Product Updated',
+  'Product Added',
+  'Product Removed',
+  'Cart Viewed',
+  'Checkout Started',
+]);
+
+/** Whether an interaction changes no fact and links nobody: where no rule reads it either, one put records it. */
+function isPlain({ who, address, traits, name, ...rest }: Interaction): boolean {
+  return (
+    who.contact === undefined &&
+    identityKeys(who).length <= 1 &&
+    address === undefined &&
+    Object.keys(traits).length === 0 &&
+    orderKeyOf({ name, ...rest }) === undefined &&
+    !MEANINGFUL.has(name)
+  );
+}
+
+/** Sets of interactions that share an identity, a contact, an order or a product: each is recorded apart. */
+function groups(entries: Entry[], draft: Draft): Entry[][] {
+  const parents = new Map<string, string>();
+  const root = (node: string): string => {
+    const parent = parents.get(node);
+    if (parent === undefined || parent === node) return node;
+    const top = root(parent);
+    parents.set(node, top);
+    return top;
+  };
+  const nodes = ({ interaction }: Entry): string[] => {
+    const found: string[] = [`subject ${interaction.subject}`];
+    const contacts = interaction.who.contact === undefined ? [] : [interaction.who.contact];
+    for (const subject of identityKeys(interaction.who)) {
+      found.push(`identity ${subject}`);
+      contacts.push(draft.owner(subject) ?? []);
+    }
+    const order = orderKeyOf(interaction);
+    if (order !== undefined) {
+      found.push(`order ${order}`);
+      contacts.push(draft.order(order)?.owner ?? []);
+    }
+    const product = productIdOf(interaction);
+    if (product !== undefined) found.push(`product ${product}`);
+    return [...found, ...contacts.flat().map((id) => `contact ${draft.living(id)}`)];
+  };
+  for (const entry of entries) {
+    const [first, ...others] = nodes(entry) as [string, ...string[]];
+    for (const other of others) parents.set(root(other), root(first));
+  }
+  const byRoot = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const at = root(`subject ${entry.interaction.subject}`);
+    byRoot.set(at, [...(byRoot.get(at) ?? []), entry]);
+  }
+  return [...byRoot.values()];
+}
+
+function inEventOrder(a: Interaction, b: Interaction): number {
+  return a.at - b.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+const keyOf = ({ interaction }: Entry): string => JSON.stringify(key.interaction(interaction));
+
+/** The first of each key; the others share its fate. */
+function withoutRepeats(entries: Entry[]): Entry[] {
+  const seen = new Set<string>();
+  return entries.filter((entry) => {
+    const known = seen.has(keyOf(entry));
+    seen.add(keyOf(entry));
+    return !known;
+  });
+}
+
+function sameOutcome(entries: Entry[], repeat: Entry): RecordOutcome {
+  const first = entries.find((entry) => keyOf(entry) === keyOf(repeat))?.outcome;
+  return first === undefined || first.kind === 'recorded' ? { kind: 'repeat' } : first;
+}
+
+function failed(error: unknown): RecordOutcome {
+  return { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+}
+
+function isThrottle(error: unknown): boolean {
+  const { name } = error as Error;
+  return /Throttl|ProvisionedThroughputExceeded|RequestLimitExceeded|TransactionConflict/.test(name);
+}
+
+function emptyWorld(): World {
+  return {
+    identities: new Map(),
+    erased: new Map(),
+    contacts: new Map(),
+    orders: new Map(),
+    products: new Map(),
+    suppressions: new Map(),
+  };
+}

@@ -1,0 +1,445 @@
+// What cdk-nag does not see: the settings that the promises rest on.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { variable } from '../../functions/aws/env.ts';
+import { pascal, QUEUES, STEPS, type StepName } from '../../infra/names.ts';
+import stateful from '../cases/stateful-ids.json' with { type: 'json' };
+import { type Resource, resource, resources, synthesise } from './synthesised.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const { core: prod, operations } = synthesise('prod');
+const { core: dev } = synthesise('dev');
+const { core: laptop } = synthesise('laptop');
+
+const functionOf = (template: Template, step: StepName): Resource =>
+  resource(template, 'AWS::Lambda::Function', `${pascal(step)}Function`);
+const environment = (template: Template, step: StepName): Record<string, unknown> =>
+  functionOf(template, step).Properties.Environment.Variables;
+const mappingsOf = (template: Template, step: StepName): Resource[] =>
+  resources(template, 'AWS::Lambda::EventSourceMapping')
+    .filter(([id]) => id.startsWith(pascal(step)))
+    .map(([, mapping]) => mapping);
+
+describe('Stateful: what holds data outlives the stack', () => {
+  const types = [
+    'AWS::DynamoDB::GlobalTable',
+    'AWS::S3::Bucket',
+    'AWS::SecretsManager::Secret',
+    'AWS::SES::ConfigurationSet',
+  ];
+
+  it('Stateful1: logical ids equal the committed list, in every stage, because a new id is a new and empty resource', () => {
+    for (const template of [prod, dev, laptop]) {
+      const found = Object.fromEntries(types.map((type) => [type, resources(template, type).map(([id]) => id)]));
+      expect(found).toEqual(stateful);
+    }
+  });
+
+  it('Stateful2: the table, bucket, secret and configuration set of prod are retained', () => {
+    for (const type of types) {
+      for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of resources(prod, type)) {
+        expect({ id, DeletionPolicy, UpdateReplacePolicy }).toEqual({
+          id,
+          DeletionPolicy: 'Retain',
+          UpdateReplacePolicy: 'Retain',
+        });
+      }
+    }
+  });
+
+  it('Stateful3: the table of prod has deletion protection and point-in-time recovery', () => {
+    prod.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+      Replicas: [
+        Match.objectLike({
+          DeletionProtectionEnabled: true,
+          PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        }),
+      ],
+    });
+  });
+
+  it('Stateful4: stages dev and laptop leave nothing behind', () => {
+    for (const template of [dev, laptop]) {
+      for (const type of types)
+        for (const [, { DeletionPolicy }] of resources(template, type)) expect(DeletionPolicy).toBe('Delete');
+      template.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+        Replicas: [Match.objectLike({ DeletionProtectionEnabled: false })],
+      });
+    }
+  });
+
+  it('Stateful5: the table is on demand, with both images in its stream, a time to live and two indexes of keys', () => {
+    const { Properties } = resource(prod, 'AWS::DynamoDB::GlobalTable', 'Table');
+    expect(Properties.BillingMode).toBe('PAY_PER_REQUEST');
+    expect(Properties.StreamSpecification).toEqual({ StreamViewType: 'NEW_AND_OLD_IMAGES' });
+    expect(Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'ttl', Enabled: true });
+    const keys = (schema: { AttributeName: string }[]) => schema.map(({ AttributeName }) => AttributeName);
+    expect(keys(Properties.KeySchema)).toEqual(['pk', 'sk']);
+    expect(
+      Properties.GlobalSecondaryIndexes.map(
+        (index: { IndexName: string; KeySchema: { AttributeName: string }[]; Projection: object }) => [
+          index.IndexName,
+          ...keys(index.KeySchema),
+          index.Projection,
+        ],
+      ),
+    ).toEqual([
+      ['due', 'duePk', 'dueAt', { ProjectionType: 'KEYS_ONLY' }],
+      ['roster', 'rosterPk', 'rosterSk', { ProjectionType: 'KEYS_ONLY' }],
+    ]);
+  });
+
+  it('Stateful6: the secret begins with one signing key and no source', () => {
+    const { GenerateSecretString: generate } = resource(prod, 'AWS::SecretsManager::Secret', 'Secret').Properties;
+    expect(JSON.parse(generate.SecretStringTemplate)).toEqual({ current: 'k1', sources: {} });
+    expect(generate.GenerateStringKey).toBe('k1');
+    expect(generate.PasswordLength).toBeGreaterThanOrEqual(32);
+  });
+
+  it('Stateful7: prod cannot be deleted by one command, what failed in the bucket goes after 90 days', () => {
+    const { Rules } = resource(prod, 'AWS::S3::Bucket', 'Bucket').Properties.LifecycleConfiguration;
+    const expiring = Rules.filter((rule: { ExpirationInDays?: number }) => rule.ExpirationInDays === 90);
+    expect(expiring.map((rule: { Prefix: string }) => rule.Prefix)).toEqual(['failures/', 'aws/lambda/']);
+  });
+});
+
+describe('Queue: nothing is lost between two steps', () => {
+  const queues = resources(prod, 'AWS::SQS::Queue');
+  const isDeadLetters = (id: string) => id.includes('DeadLetters');
+
+  it('Queue1: every queue has dead letters of its own, after 8 receives, kept 14 days', () => {
+    const working = queues.filter(([id]) => !isDeadLetters(id));
+    expect(working).toHaveLength(QUEUES.length);
+    const targets = working.map(([, { Properties }]) => {
+      expect(Properties.RedrivePolicy.maxReceiveCount).toBe(8);
+      return Properties.RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'][0] as string;
+    });
+    expect(new Set(targets).size).toBe(working.length);
+    for (const [id, { Properties }] of queues)
+      if (isDeadLetters(id)) expect(Properties.MessageRetentionPeriod).toBe(14 * 86_400);
+    expect(targets.every(isDeadLetters)).toBe(true);
+  });
+
+  it("Queue2: a message stays hidden six times its function's timeout", () => {
+    const compared = resources(prod, 'AWS::Lambda::EventSourceMapping').flatMap(([id, { Properties }]) => {
+      const queue = queues.find(([queueId]) => queueId === Properties.EventSourceArn['Fn::GetAtt'][0]);
+      if (!queue) return [];
+      const reader = prod.toJSON().Resources[Properties.FunctionName.Ref] as Resource;
+      expect({ id, visibility: queue[1].Properties.VisibilityTimeout }).toEqual({
+        id,
+        visibility: 6 * reader.Properties.Timeout,
+      });
+      return [id];
+    });
+    expect(compared).toHaveLength(QUEUES.length);
+  });
+
+  it('Queue3: every mapping of a queue answers for each item and bounds its concurrency', () => {
+    const bounds = (template: Template) =>
+      Object.fromEntries(
+        resources(template, 'AWS::Lambda::EventSourceMapping')
+          .filter(([, { Properties }]) => Properties.ScalingConfig)
+          .map(([id, { Properties }]) => {
+            expect(Properties.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+            return [
+              id.replace(/QueueMapping\w{8}$/, ''),
+              [
+                Properties.BatchSize,
+                Properties.MaximumBatchingWindowInSeconds ?? 0,
+                Properties.ScalingConfig.MaximumConcurrency,
+              ],
+            ];
+          }),
+      );
+    expect(bounds(prod)).toEqual({
+      RecordInteractionRecord: [25, 1, 20],
+      WalkDueTimers: [1, 0, 10],
+      SendMessageTriggered: [10, 0, 5],
+      SendMessageBulk: [10, 0, 5],
+      ReceiveFeedbackFeedback: [50, 2, 10],
+      WalkRosterRoster: [1, 0, 5],
+    });
+    const small = bounds(synthesise('prod', { profile: 'small' }).core);
+    expect(Object.values(small).map(([, , most]) => most)).toEqual([2, 2, 2, 2, 2, 2]);
+  });
+
+  it('Queue4: targets of EventBridge rules that are queues retry for a day, then leave the event in dead letters', () => {
+    const rules = Object.fromEntries(
+      resources(prod, 'AWS::Events::Rule').map(([id, { Properties }]) => [id.replace(/Rule\w{8}$/, ''), Properties]),
+    );
+    for (const name of ['Events', 'Feedback']) {
+      expect(rules[name].Targets).toHaveLength(1);
+      expect(rules[name].Targets[0].RetryPolicy).toEqual({
+        MaximumEventAgeInSeconds: 86_400,
+        MaximumRetryAttempts: 185,
+      });
+      expect(rules[name].Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/DeadLetters/);
+    }
+    expect(rules.Feedback.EventBusName).toBeUndefined();
+    expect(rules.Feedback.EventPattern.detail.mail.tags['ses:configuration-set']).toEqual([
+      { Ref: stateful['AWS::SES::ConfigurationSet'][0] },
+    ]);
+  });
+});
+
+describe('Stream: two readers, and neither stops at a poison record', () => {
+  const streams = [mappingsOf(prod, 'hand-off'), mappingsOf(prod, 'write-lake')].flat();
+
+  it('Stream1: hand-off and write-lake are the only readers', () => {
+    const readers = resources(prod, 'AWS::Lambda::EventSourceMapping').filter(
+      ([, { Properties }]) => Properties.StartingPosition,
+    );
+    expect(readers).toHaveLength(2);
+    expect(streams).toHaveLength(2);
+  });
+
+  it('Stream2: a fault halves the batch, ends after 10 retries or 6 hours, and leaves the records in the bucket', () => {
+    for (const { Properties } of streams) {
+      expect(Properties).toMatchObject({
+        BisectBatchOnFunctionError: true,
+        MaximumRetryAttempts: 10,
+        MaximumRecordAgeInSeconds: 21_600,
+        StartingPosition: 'TRIM_HORIZON',
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [stateful['AWS::S3::Bucket'][0], 'Arn'] } } },
+      });
+    }
+  });
+
+  it('Stream3: hand-off is woken by inserts of messages alone', () => {
+    const [mapping] = mappingsOf(prod, 'hand-off');
+    expect(mapping!.Properties.BatchSize).toBe(100);
+    expect(
+      mapping!.Properties.FilterCriteria.Filters.map(({ Pattern }: { Pattern: string }) => JSON.parse(Pattern)),
+    ).toEqual([{ eventName: ['INSERT'], dynamodb: { Keys: { sk: { S: [{ prefix: 'MESSAGE#' }] } } } }]);
+  });
+
+  it('Stream4: write-lake takes large batches over at least a minute', () => {
+    const [mapping] = mappingsOf(prod, 'write-lake');
+    expect(mapping!.Properties.BatchSize).toBe(5000);
+    expect(mapping!.Properties.MaximumBatchingWindowInSeconds).toBeGreaterThanOrEqual(60);
+    expect(mapping!.Properties.MaximumBatchingWindowInSeconds).toBeLessThanOrEqual(300);
+  });
+});
+
+describe('Function: one file, one Lambda, one role, one log', () => {
+  it('Function1: the stack has exactly the files of functions/', () => {
+    const files = readdirSync(path.join(ROOT, 'functions'), { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+      .map((entry) => entry.name.replace(/\.ts$/, ''));
+    expect(files.sort()).toEqual([...STEPS].sort());
+    expect(resources(prod, 'AWS::Lambda::Function')).toHaveLength(STEPS.length);
+  });
+
+  it('Function2: each runs Node 24 on arm64, logs JSON to a log group of its own for 30 days, and reserves no concurrency', () => {
+    const groups = new Set<string>();
+    const roles = new Set<string>();
+    for (const [, { Properties }] of resources(prod, 'AWS::Lambda::Function')) {
+      expect(Properties.Runtime).toBe('nodejs24.x');
+      expect(Properties.Architectures).toEqual(['arm64']);
+      expect(Properties.LoggingConfig.LogFormat).toBe('JSON');
+      expect(Properties.ReservedConcurrentExecutions).toBeUndefined();
+      const group = Properties.LoggingConfig.LogGroup.Ref as string;
+      expect((prod.toJSON().Resources[group] as Resource).Properties.RetentionInDays).toBe(30);
+      groups.add(group);
+      roles.add(Properties.Role['Fn::GetAtt'][0]);
+    }
+    expect(groups.size).toBe(STEPS.length);
+    expect(roles.size).toBe(STEPS.length);
+  });
+
+  it('Function3: memory and time are those of the plan', () => {
+    const sizes = Object.fromEntries(
+      STEPS.map((step) => {
+        const { Timeout, MemorySize } = functionOf(prod, step).Properties;
+        return [step, [Timeout, MemorySize]];
+      }),
+    );
+    expect(sizes).toMatchObject({
+      'receive-event': [10, 256],
+      'manage-preferences': [10, 256],
+      'record-interaction': [30, 512],
+      'send-message': [60, 512],
+    });
+  });
+
+  it('Function4: run-timers is woken each minute and never retried', () => {
+    prod.hasResourceProperties('AWS::Events::Rule', {
+      ScheduleExpression: 'rate(1 minute)',
+      Targets: [Match.objectLike({ RetryPolicy: Match.objectLike({ MaximumRetryAttempts: 0 }) })],
+    });
+    prod.resourceCountIs('AWS::Lambda::EventInvokeConfig', 1);
+    prod.hasResourceProperties('AWS::Lambda::EventInvokeConfig', { MaximumRetryAttempts: 0 });
+  });
+
+  it('Function5: each finds in its environment every name that its code reads', () => {
+    const names: Record<string, string> = variable;
+    const read = (file: string, seen = new Set<string>()): string[] => {
+      if (seen.has(file) || !existsSync(file)) return [];
+      seen.add(file);
+      const text = readFileSync(file, 'utf8');
+      const own = [...text.matchAll(/\benv(?:Number)?\('(\w+)'\)/g)].map(([, name]) => name!);
+      const imported = [...text.matchAll(/^import (?!type)[^;]*?from '(\.[^']+)'/gm)].flatMap(([, to]) =>
+        read(path.resolve(path.dirname(file), to!), seen),
+      );
+      return [...own, ...imported];
+    };
+    let some = 0;
+    for (const step of STEPS) {
+      const wanted = [...new Set(read(path.join(ROOT, 'functions', `${step}.ts`)))];
+      some += wanted.length;
+      const given = environment(prod, step);
+      expect({ step, missing: wanted.filter((name) => given[names[name]!] === undefined) }).toEqual({
+        step,
+        missing: [],
+      });
+    }
+    expect(some).toBeGreaterThan(0);
+  });
+
+  it('Function6: only stage dev narrows whom it writes to', () => {
+    expect(environment(dev, 'send-message').ALLOWED_RECIPIENTS).toBe('["ann@shop.example","test.example"]');
+    expect(environment(prod, 'send-message').ALLOWED_RECIPIENTS).toBeUndefined();
+  });
+});
+
+describe('Role: a step may do what it does, and no more', () => {
+  interface Statement {
+    Action: string | string[];
+    Resource: unknown;
+    Condition?: unknown;
+  }
+  const statements = (template: Template, step: StepName): Statement[] =>
+    resource(template, 'AWS::IAM::Policy', `${pascal(step)}Policy`).Properties.PolicyDocument.Statement;
+  const many = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+  const bucket = { 'Fn::GetAtt': [stateful['AWS::S3::Bucket'][0], 'Arn'] };
+  const objects = (prefix: string) => ({ 'Fn::Join': ['', [bucket, `/${prefix}*`]] });
+
+  it('Role1: no role carries a policy that AWS manages', () => {
+    for (const [, { Properties }] of resources(prod, 'AWS::IAM::Role'))
+      expect(Properties.ManagedPolicyArns ?? []).toEqual([]);
+  });
+
+  it('Role2: wildcards are those of this list', () => {
+    const allowed = [
+      { Action: 'dynamodb:ListStreams', Resource: '*' },
+      { Action: 's3:GetObject', Resource: objects('books/') },
+      { Action: 's3:PutObject', Resource: objects('aws/lambda/') },
+      { Action: 's3:PutObject', Resource: objects('lake/') },
+    ].map((entry) => JSON.stringify(entry));
+    const found = STEPS.flatMap((step) =>
+      statements(prod, step).flatMap(({ Action, Resource }) =>
+        many(Action).flatMap((action) =>
+          many(Resource).map((resource) => JSON.stringify({ Action: action, Resource: resource })),
+        ),
+      ),
+    ).filter((grant) => grant.includes('*'));
+    expect([...new Set(found)].sort()).toEqual(allowed.sort());
+  });
+
+  it('Role3: indexes are named, one for each walker', () => {
+    const indexes = (step: StepName) => JSON.stringify(statements(prod, step)).match(/\/index\/[a-z*]+/g) ?? [];
+    expect(
+      Object.fromEntries(STEPS.map((step) => [step, indexes(step)]).filter(([, found]) => found!.length > 0)),
+    ).toEqual({
+      'walk-due': ['/index/due'],
+      'walk-roster': ['/index/roster'],
+    });
+  });
+
+  it('Role4: only send-message sends e-mail, through our identity and configuration set, from our domain', () => {
+    const sends = STEPS.flatMap((step) =>
+      statements(prod, step)
+        .filter(({ Action }) => many(Action).some((action) => action.startsWith('ses:')))
+        .map((statement) => ({ step, ...statement })),
+    );
+    expect(sends).toHaveLength(1);
+    expect(sends[0]).toMatchObject({
+      step: 'send-message',
+      Action: 'ses:SendEmail',
+      Condition: { StringLike: { 'ses:FromAddress': '*@shop.example' } },
+    });
+    const targets = JSON.stringify(sends[0]!.Resource);
+    expect(many(sends[0]!.Resource)).toHaveLength(2);
+    expect(targets).toContain(':identity/shop.example');
+    expect(targets).toContain(':configuration-set/');
+  });
+
+  it('Role5: only the steps that face the internet or sign links read the secret', () => {
+    const readers = STEPS.filter((step) =>
+      JSON.stringify(statements(prod, step)).includes('secretsmanager:GetSecretValue'),
+    );
+    expect(readers).toEqual(['receive-event', 'send-message', 'manage-preferences']);
+  });
+});
+
+describe('Door: what faces the internet', () => {
+  it('Door1: prod has an HTTP API under its own domain with a throttle on each route, and no function URL', () => {
+    prod.resourceCountIs('AWS::Lambda::Url', 0);
+    const routes = resources(prod, 'AWS::ApiGatewayV2::Route').map(
+      ([, { Properties }]) => Properties.RouteKey as string,
+    );
+    const { Properties: stage } = resource(prod, 'AWS::ApiGatewayV2::Stage', 'Door');
+    expect(Object.keys(stage.RouteSettings).sort()).toEqual(routes.sort());
+    expect(routes).toContain('POST /events');
+    expect(routes).toContain('POST /u/{token}');
+    for (const settings of Object.values(stage.RouteSettings)) expect(settings).toHaveProperty('ThrottlingRateLimit');
+    prod.hasResourceProperties('AWS::ApiGatewayV2::Api', { DisableExecuteApiEndpoint: true });
+    prod.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
+    expect(environment(prod, 'send-message').PUBLIC_BASE_URL).toBe('https://mail.shop.example');
+  });
+
+  it('Door2: its log holds neither paths, which carry tokens, nor addresses', () => {
+    const { Format } = resource(prod, 'AWS::ApiGatewayV2::Stage', 'Door').Properties.AccessLogSettings;
+    expect(Format).not.toMatch(/path|sourceIp|authorizer|queryString/i);
+  });
+
+  it('Door3: dev and laptop have function URLs', () => {
+    for (const template of [dev, laptop]) {
+      template.resourceCountIs('AWS::Lambda::Url', 2);
+      template.resourceCountIs('AWS::ApiGatewayV2::Api', 0);
+    }
+  });
+});
+
+describe('Plain: the stack deploys the same everywhere', () => {
+  it('Plain1: no custom resource, and no Lambda that is not ours', () => {
+    for (const template of [prod, dev, laptop, operations]) {
+      const types = Object.values(template.toJSON().Resources as Record<string, Resource>).map(({ Type }) => Type);
+      expect(
+        types.filter((type) => type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource'),
+      ).toEqual([]);
+    }
+  });
+
+  it('Plain2: neither stack imports from the other', () => {
+    for (const template of [prod, operations]) {
+      expect(JSON.stringify(template.toJSON())).not.toMatch(/Fn::ImportValue|"Export"|Fn::GetStackOutput/);
+    }
+  });
+
+  it('Plain3: the outputs are those that the command line reads', () => {
+    const queues = ['Record', 'Triggered', 'Bulk', 'Timers', 'Feedback', 'Roster'];
+    const wanted = [
+      ...['TableName', 'BucketName', 'BusName', 'SecretName', 'EventsUrl', 'PreferencesUrl', 'ConfigurationSetName'],
+      ...queues.flatMap((queue) => [`${queue}QueueUrl`, `${queue}DeadLettersUrl`]),
+    ];
+    expect(Object.keys(laptop.toJSON().Outputs).sort()).toEqual(wanted.sort());
+    expect(Object.keys(prod.toJSON().Outputs).sort()).toEqual([...wanted, 'PublicDomainTarget'].sort());
+  });
+
+  it('Plain4: feedback of SES goes to the default bus, opens and clicks with it', () => {
+    const { EventDestination } = resource(
+      prod,
+      'AWS::SES::ConfigurationSetEventDestination',
+      'ConfigurationSet',
+    ).Properties;
+    expect(JSON.stringify(EventDestination.EventBridgeDestination.EventBusArn)).toContain(':event-bus/default');
+    expect(EventDestination.MatchingEventTypes).toEqual(
+      expect.arrayContaining(['send', 'delivery', 'bounce', 'complaint', 'reject', 'open', 'click']),
+    );
+  });
+});
