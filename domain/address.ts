@@ -43,10 +43,10 @@ function asciiDomain(given: string): string | { refused: string } {
   if (given.startsWith('[')) return { refused: 'an IP address in place of a domain' };
   let domain = given.toLowerCase();
   if (/[^\u0000-\u007f]/.test(given)) {
-    // Letters, marks and digits only: what a host name may be written with; domainToASCII alone would read "%41" too.
+    // What a host name may be written with; domainToASCII, which normalises, would read "%41" too.
     if (!/^[\p{L}\p{M}\p{N}.\-\u00b7\u30fb\u3002\uff0e\uff61]+$/u.test(given))
       return { refused: 'not a domain after the @' };
-    domain = domainToASCII(given.normalize('NFC')).toLowerCase();
+    domain = domainToASCII(given).toLowerCase();
     if (domain === '') return { refused: 'not a domain after the @' };
   }
   const labels = domain.split('.');

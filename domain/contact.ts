@@ -2,7 +2,7 @@
 import { type CounterState, mergeCounters } from './counter.ts';
 import type { Interaction, Json, JsonObject, SubjectKey } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { type Order, orderEffect } from './order.ts';
+import { type Order, orderEffect, productsOf, statedCurrency } from './order.ts';
 
 export const CONTACT_SHAPE = 1;
 
@@ -180,7 +180,8 @@ function foldCart(facts: Facts, interaction: Interaction, currency: string): voi
   const { properties, at, id } = interaction;
   const lineOf = (source: JsonObject, fallback: number): CartLine => {
     const line: CartLine = { quantity: source.quantity === undefined ? fallback : Number(source.quantity), at, id };
-    if (source.price !== undefined && source.price !== null) line.price = minorUnits(source.price, currency);
+    const own = (statedCurrency(source) ?? statedCurrency(properties) ?? currency) === currency;
+    if (own && source.price !== undefined && source.price !== null) line.price = minorUnits(source.price, currency);
     return line;
   };
   switch (interaction.name) {
@@ -306,10 +307,11 @@ function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency:
   orders.returned += is.returned - was.returned;
   if (is.at === undefined) return;
   orders.first = Math.min(orders.first ?? is.at, is.at);
-  orders.last = Math.max(orders.last ?? is.at, is.at);
-  for (const line of after.statement?.lines ?? []) {
-    if (line.quantity > 0) facts.bought[line.product] = Math.max(facts.bought[line.product] ?? is.at, is.at);
-  }
+  const last = is.last ?? is.at;
+  orders.last = Math.max(orders.last ?? last, last);
+  // Also what an update took out: no fact says which other order it was bought in, so it could not be undone.
+  const products = [...productsOf(after.statement?.lines ?? []), ...(after.formerly ?? [])];
+  for (const product of products) facts.bought[product] = Math.max(facts.bought[product] ?? last, last);
   facts.bought = highest(facts.bought, MOST_BOUGHT, (value) => value);
 }
 
@@ -387,8 +389,9 @@ function mergeFacts(a: Facts, b: Facts): Facts {
   if (lasts.length > 0) facts.orders.last = Math.max(...lasts);
   if (address.address !== undefined) facts.address = address.address;
   if (address.addressHash !== undefined) facts.addressHash = address.addressHash;
-  const blocked = [a, b].find((side) => side.suppressed && side.addressHash === facts.addressHash);
-  if (blocked?.suppressed !== undefined) facts.suppressed = blocked.suppressed;
+  const blocks = [a, b].flatMap((side) => (side.addressHash === facts.addressHash ? (side.suppressed ?? []) : []));
+  const block = blocks.sort((x, y) => x.at - y.at || (x.reason < y.reason ? -1 : 1))[0];
+  if (block !== undefined) facts.suppressed = block;
   tidyCart(facts);
   return facts;
 }
@@ -401,12 +404,14 @@ export function isOlder(a: Contact, b: Contact): boolean {
 /**
  * One person in place of two. The older contact survives; the other's remainder only points to it. Facts are folded;
  * of two live runs of one campaign (and product) the older contact's stays and the other stops; sends and caps unite.
- * `drops` are messages of stopped runs to take back, each under the contact that holds it. Counters that were made by
- * different books are rebuilt at the next decision.
+ * `drops` are messages of stopped runs to take back, each under the contact that holds it; those planned after `now`
+ * give back their places under the caps, the others may have gone out. Counters that were made by different books are
+ * rebuilt at the next decision.
  */
 export function mergeContacts(
   one: Contact,
   other: Contact,
+  now: number = Number.POSITIVE_INFINITY,
 ): { contact: Contact; tombstone: Contact; drops: { id: string; reason: string; contact: string }[] } {
   const [older, younger] = isOlder(one, other) ? [one, other] : [other, one];
   const sameRun = (a: Run, b: Run): boolean => a.campaign === b.campaign && a.product === b.product;
@@ -435,7 +440,7 @@ export function mergeContacts(
     runs: [...kept, ...moved],
     starts: greatestOf(older.journey.starts, younger.journey.starts),
     sends: [...older.journey.sends, ...younger.journey.sends]
-      .filter((send) => !drops.some((drop) => drop.id === send.id))
+      .filter((send) => send.at <= now || !drops.some((drop) => drop.id === send.id))
       .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
     decisions: { ...younger.journey.decisions, ...older.journey.decisions },
   };

@@ -10,7 +10,7 @@ import {
 } from './contact.ts';
 import type { Decided, Decision, Draft } from './decision.ts';
 import { consents, isLive, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
-import { type Interaction, type JsonObject, shortHash } from './interaction.ts';
+import { type Interaction, type Json, type JsonObject, shortHash } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { type Counter, countInto, type Sight } from './rule.ts';
 import { advance, runDue } from './run.ts';
@@ -54,6 +54,7 @@ export interface Need {
 }
 
 const HOUR = 3_600_000;
+const SEGMENT_ENTERED = 'Segment Entered';
 
 /**
  * Folds the stimulus into the contact's facts, answers all rules, moves its runs and plans its messages.
@@ -66,7 +67,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   const stale = Object.values(contact.facts.counters).some((state) => state.stale);
   if (outdated || stale) {
     if (!covers(past, names)) return { need: names };
-    rebuildCounters(draft, past as Past);
+    rebuildCounters(draft, past);
   }
   const known = contact.book?.ordinal;
   const campaigns = stimulus.kind === 'interaction' && !stimulus.history ? startable(draft, stimulus.interaction) : [];
@@ -100,11 +101,13 @@ function covers(past: Past | undefined, names: string[]): boolean {
 
 function withStimulus(past: Past, stimulus: Stimulus): Past {
   if (stimulus.kind !== 'interaction') return past;
-  const { interaction, order } = stimulus;
+  const { interaction, order, orphans = [] } = stimulus;
   const orders = past.orders.filter((one) => one.key !== order?.after.key);
+  const same = (a: Interaction, b: Interaction): boolean => a.id === b.id && a.name === b.name;
+  const unknown = orphans.filter((orphan) => !past.interactions.some((one) => same(one, orphan)));
   return {
     ...past,
-    interactions: [...past.interactions, interaction],
+    interactions: [...past.interactions, ...unknown, interaction],
     orders: order === undefined ? orders : [...orders, order.after],
   };
 }
@@ -133,9 +136,11 @@ export function countPast(
   }
 }
 
-function rebuildCounters(draft: Draft, past: Past): void {
+function rebuildCounters(draft: Draft, past: Past | undefined): void {
   const { facts } = draft.contact;
   facts.counters = {};
+  // No past is asked for where nothing is counted.
+  if (past === undefined) return;
   countPast(draft, past, draft.book.counters, facts.counters, aroundOf(draft));
   for (const { name, at } of past.interactions) if (draft.book.read.has(name)) noteLatest(facts.latest, name, at);
 }
@@ -208,7 +213,12 @@ function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: numb
     segments[id] = { since: draft.now, entries: (state?.entries ?? 0) + (takenOver ? 0 : 1) };
     if (!takenOver) entered.add(id);
   }
-  for (const id of Object.keys(segments)) if (!draft.book.segment.has(id)) delete segments[id];
+  for (const [id, { entries }] of Object.entries(segments)) {
+    if (draft.book.segment.has(id)) continue;
+    // The ordinal of an entry names a run: should the segment come back, none is given twice.
+    if (entries > 0) segments[id] = { entries };
+    else delete segments[id];
+  }
   return entered;
 }
 
@@ -274,14 +284,14 @@ function startRuns(
     if (campaign.enters === undefined || !entered.has(campaign.enters)) continue;
     const ordinal = draft.contact.journey.segments[campaign.enters]?.entries ?? 0;
     const id = `enters|${campaign.enters}|${ordinal}`;
-    const trigger = { name: 'Segment Entered', id, at: draft.now, properties: { segment: campaign.enters } };
+    const trigger = { name: SEGMENT_ENTERED, id, at: draft.now, properties: { segment: campaign.enters } };
     starts.push({ campaign, occurrence: id, trigger });
   }
   if (stimulus.kind === 'interaction') {
     for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before));
   }
   const asked: string[] = [];
-  for (const start of starts) asked.push(...startRun(draft, sight, start, past));
+  for (const start of starts) asked.push(...startRun(draft, sight, start, stimulus, past));
   return asked;
 }
 
@@ -317,7 +327,7 @@ function startsOf(
 }
 
 /** At entry: campaign live and in its dates → re-entry → `for` → consent. */
-function startRun(draft: Draft, sight: Sight, start: Start, past: Past | undefined): string[] {
+function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, past: Past | undefined): string[] {
   const { book, now, contact } = draft;
   const { campaign, product, trigger } = start;
   const skip = (reason: string): string[] => {
@@ -346,14 +356,11 @@ function startRun(draft: Draft, sight: Sight, start: Start, past: Past | undefin
   };
   if (product !== undefined) run.product = product;
   const asked = campaign.counters
-    .filter(
-      (counter) =>
-        !counter.sinceStart || counter.names.some((name) => (contact.facts.latest[name] ?? -1) > run.startedAt),
-    )
+    .filter((counter) => !counter.sinceStart || counter.names.some((name) => happenedSince(contact, run, name)))
     .flatMap((counter) => counter.names);
   if (asked.length > 0) {
     if (!covers(past, asked)) return asked;
-    countPastInRun(draft, run, campaign, past as Past, sight);
+    countPastInRun(draft, run, campaign, past as Past, stimulus, sight);
   }
   const own = sightOfRun(sight, run);
   if (campaign.for !== undefined && !campaign.for.test(own)) return skip('not in "for"');
@@ -367,20 +374,43 @@ function startRun(draft: Draft, sight: Sight, start: Start, past: Past | undefin
   return [];
 }
 
-function countPastInRun(draft: Draft, run: Run, campaign: CompiledCampaign, past: Past, sight: Sight): void {
+/** Something of that name, beside the trigger itself, since the run's start. */
+function happenedSince({ facts }: Contact, run: Run, name: string): boolean {
+  const latest = facts.latest[name] ?? -1;
+  return name === run.trigger.name ? latest > run.startedAt : isSince(run, latest);
+}
+
+/** What was processed before a segment was entered is before it; else the trigger's own instant is since the start. */
+function isSince(run: Run, at: number): boolean {
+  return run.trigger.name === SEGMENT_ENTERED ? at > run.startedAt : at >= run.startedAt;
+}
+
+/** "Since run start" begins after the stimulus; all else is counted with it, as the contact's own counters do. */
+function countPastInRun(
+  draft: Draft,
+  run: Run,
+  campaign: CompiledCampaign,
+  past: Past,
+  stimulus: Stimulus,
+  sight: Sight,
+): void {
   const around = sightOfRun(sight, run);
+  const whole = withStimulus(past, stimulus);
+  const since = past.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
   for (const counter of campaign.counters) {
-    const interactions = past.interactions.filter(
-      (one) => one.id !== run.trigger.id && (!counter.sinceStart || one.at > run.startedAt),
-    );
-    countPast(draft, { ...past, interactions }, [counter], run.counters, around);
+    const counted = counter.sinceStart ? { ...past, interactions: since } : whole;
+    countPast(draft, counted, [counter], run.counters, around);
   }
 }
 
 function startKey({ campaign, product, trigger }: Start): string {
-  if (campaign.campaign.again === 'once per order')
-    return `${campaign.id}|${String(trigger.properties.order_id ?? trigger.id)}`;
-  return product === undefined ? campaign.id : `${campaign.id}|${product}`;
+  const { again } = campaign.campaign;
+  const { order_id, product_id, sku } = trigger.properties;
+  const parts: Json[] = [campaign.id];
+  if (again === 'once per order') parts.push(order_id ?? trigger.id);
+  const about = product ?? (again === 'once per product' ? (product_id ?? sku) : undefined);
+  if (about !== undefined) parts.push(about);
+  return parts.map(String).join('|');
 }
 
 function reentry(draft: Draft, start: Start): string | undefined {

@@ -37,11 +37,15 @@ export function sightOf(book: Book, contact: Contact, now: number): Sight {
 }
 
 /** The same sight, from inside a run: its own counters, `@trigger` and `@product`. */
-export function sightOfRun(sight: Sight, run: Pick<Run, 'counters' | 'trigger' | 'product'>): Sight {
+export function sightOfRun(sight: Sight, run: Pick<Run, 'counters' | 'product'> & Triggered): Sight {
   return { ...sight, runCounters: run.counters, resolve: (reference) => resolveReference(reference, run, sight) };
 }
 
-function resolveReference(reference: string, run: Pick<Run, 'trigger' | 'product'>, sight: Sight): Json | undefined {
+interface Triggered {
+  trigger: { properties: JsonObject };
+}
+
+function resolveReference(reference: string, run: Pick<Run, 'product'> & Triggered, sight: Sight): Json | undefined {
   const [root, ...rest] = reference.slice(1).split('.');
   const field = rest.join('.');
   if (root === 'trigger') return valueAt(run.trigger.properties, field);
@@ -133,6 +137,8 @@ export function gate(
     ignoresQuiet: boolean;
     recommendations: string[];
     product?: string;
+    /** When it would be too late. */
+    expiresAt?: number;
   },
 ): Gate {
   const { contact, now } = sight;
@@ -145,7 +151,7 @@ export function gate(
   if (message.unless?.test(sight)) return skip('unless');
   if (message.needs !== undefined && !meets(message.needs, message.recommendations, message.product, sight))
     return skip('needs');
-  const { kind, ifCapped, expires } = campaign.campaign;
+  const { kind, ifCapped } = campaign.campaign;
   const patience = ifCapped === undefined || ifCapped === 'skip' ? 0 : durationMs(ifCapped.slice('wait '.length));
   let at = now;
   for (let moved = true; moved; ) {
@@ -155,7 +161,7 @@ export function gate(
     moved = free !== at;
     at = free;
   }
-  if (expires !== undefined && at > now + durationMs(expires)) return skip('expired');
+  if (message.expiresAt !== undefined && at > message.expiresAt) return skip('expired');
   return { kind: 'send', at };
 }
 
@@ -188,9 +194,11 @@ export function recheck(
   }
   const run = contact.journey.runs.find((one) => one.id === message.run);
   const sight = sightOf(book, contact, now);
-  // A run that has left the journey took its counters along: only rules about the contact can be asked again.
+  // A run that has left the journey took its counters along: only rules that need none can be asked again.
   if (campaign.for !== undefined && (run !== undefined || campaign.counters.length === 0)) {
-    if (!campaign.for.test(run === undefined ? sight : sightOfRun(sight, run))) return drop('not in "for"');
+    const { product } = message.inputs;
+    const frozen = { counters: {}, trigger: message.inputs.trigger, ...(product === undefined ? {} : { product }) };
+    if (!campaign.for.test(sightOfRun(sight, run ?? frozen))) return drop('not in "for"');
   }
   if (message.expiresAt !== undefined && now > message.expiresAt) return drop('expired');
   if (message.plannedAt > now) return { kind: 'defer', until: message.plannedAt, reason: 'not due yet' };

@@ -31,7 +31,12 @@ export function parseJson(text: string): { value: Json } | { problem: JsonProble
     if (!(error instanceof Problem)) throw error;
     const before = reader.text.slice(0, error.at).split('\n');
     return {
-      problem: { message: error.message, remedy: error.remedy, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 },
+      problem: {
+        message: error.message,
+        remedy: error.remedy,
+        line: before.length,
+        column: (before.at(-1)?.length ?? 0) + 1,
+      },
     };
   }
 }
@@ -62,8 +67,20 @@ class Reader {
 
   private unexpected(expected: string): Problem {
     const found = this.text[this.at];
-    if (found === undefined) return new Problem(this.at, `The file ends where ${expected} is expected.`, 'Is a bracket or a quotation mark not closed?');
-    const shown = found === '\n' || found === '\r' ? 'the end of the line' : found === "'" ? 'a single quotation mark' : found === '"' ? 'a text' : `"${found}"`;
+    if (found === undefined)
+      return new Problem(
+        this.at,
+        `The file ends where ${expected} is expected.`,
+        'Is a bracket or a quotation mark not closed?',
+      );
+    const shown =
+      found === '\n' || found === '\r'
+        ? 'the end of the line'
+        : found === "'"
+          ? 'a single quotation mark'
+          : found === '"'
+            ? 'a text'
+            : `"${found}"`;
     const remedy =
       found === "'" || found === '“' || found === '”' || found === '„'
         ? 'Texts and names stand in straight double quotation marks: "…".'
@@ -71,12 +88,13 @@ class Reader {
           ? 'Is a comma missing before it?'
           : /\d/.test(found) && this.text[this.at - 1] === ','
             ? 'Numbers are written with a point: 12.5.'
-          : 'Look at this place and just before it.';
+            : 'Look at this place and just before it.';
     return new Problem(this.at, `Found ${shown} where ${expected} is expected.`, remedy);
   }
 
   private value(depth: number): Json {
-    if (depth > MOST_DEPTH) throw new Problem(this.at, 'The file is nested too deeply.', `At most ${MOST_DEPTH} levels.`);
+    if (depth > MOST_DEPTH)
+      throw new Problem(this.at, 'The file is nested too deeply.', `At most ${MOST_DEPTH} levels.`);
     const start = this.text[this.at];
     if (start === '{') return this.object(depth);
     if (start === '[') return this.array(depth);
@@ -84,7 +102,11 @@ class Reader {
     const word = /^[A-Za-z]+/.exec(this.text.slice(this.at, this.at + 12))?.[0];
     if (word !== undefined) {
       if (word !== 'true' && word !== 'false' && word !== 'null') {
-        throw new Problem(this.at, `${word} stands without quotation marks.`, `Write "${word}", or true, false or null.`);
+        throw new Problem(
+          this.at,
+          `${word} stands without quotation marks.`,
+          `Write "${word}", or true, false or null.`,
+        );
       }
       this.at += word.length;
       return word === 'null' ? null : word === 'true';
@@ -111,7 +133,8 @@ class Reader {
       }
       const keyAt = this.at;
       const key = this.string();
-      if (keys.has(key)) throw new Problem(keyAt, `"${key}" stands twice in one object.`, 'Keep one of them, or use "all" or "any".');
+      if (keys.has(key))
+        throw new Problem(keyAt, `"${key}" stands twice in one object.`, 'Keep one of them, or use "all" or "any".');
       if (key === '__proto__') throw new Problem(keyAt, '"__proto__" cannot be a name.', 'Choose another name.');
       keys.add(key);
       this.space();
@@ -150,7 +173,11 @@ class Reader {
     for (;;) {
       const next = this.text[this.at];
       if (next === undefined || next === '\n' || next === '\r') {
-        throw new Problem(from, 'This text is not closed.', 'End it with a quotation mark on the same line; write \\n for a new line.');
+        throw new Problem(
+          from,
+          'This text is not closed.',
+          'End it with a quotation mark on the same line; write \\n for a new line.',
+        );
       }
       this.at += next === '\\' ? 2 : 1;
       if (next === '"') break;
@@ -158,7 +185,11 @@ class Reader {
     try {
       return JSON.parse(this.text.slice(from, this.at)) as string;
     } catch {
-      throw new Problem(from, 'This text holds a character that JSON does not allow.', 'Write a backslash as \\\\ and a tab as \\t.');
+      throw new Problem(
+        from,
+        'This text holds a character that JSON does not allow.',
+        'Write a backslash as \\\\ and a tab as \\t.',
+      );
     }
   }
 

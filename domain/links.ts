@@ -35,23 +35,19 @@ const Written = z.strictObject({
   e: z.int().optional(),
 });
 
-/** `<payload>.<key id>.<signature>`, each part base64url: safe in a path. Throws when the current key is missing. */
+/**
+ * `<payload>.<key id>.<signature>`, each part base64url: safe in a path. Throws when
+ * the current key is missing, or a text is empty or too long for a link.
+ */
 export function signLink(payload: LinkPayload, keys: LinkKeys): string {
-  const { kind, contact, brand, message, topic, wording, form, until } = payload;
-  const written = {
-    k: kind === 'confirm' ? 'c' : 'u',
-    c: contact,
-    b: brand,
-    m: message,
-    t: topic,
-    w: wording,
-    f: form,
-    e: until,
-  };
+  const { kind, contact: c, brand: b, message: m, topic: t, wording: w, form: f, until: e } = payload;
+  const written = Written.parse({ k: kind === 'confirm' ? 'c' : 'u', c, b, m, t, w, f, e });
   const secret = secretOf(keys, keys.current);
   if (secret === undefined || !PART.test(keys.current)) throw new Error('links.key: the current key is missing');
   const signed = `${Buffer.from(JSON.stringify(written)).toString('base64url')}.${keys.current}`;
-  return `${signed}.${signature(signed, secret)}`;
+  const token = `${signed}.${signature(signed, secret)}`;
+  if (token.length > MOST_CHARACTERS) throw new Error(`links.length: the link would be longer than ${MOST_CHARACTERS}`);
+  return token;
 }
 
 /** What a token states, or undefined when it is not one of ours, whatever is wrong with it. Never throws. */

@@ -15,6 +15,8 @@ interface Reversal {
   at: number;
   /** Minor units; absent = whatever is left. */
   amount?: number;
+  /** Where the event states one. */
+  currency?: string;
   /** A cancellation: of the whole order, unless `lines` names only some of what was ordered. */
   cancels?: true;
   lines?: Record<string, number>;
@@ -26,13 +28,17 @@ export interface Order {
   key: string;
   source: string;
   id: string;
+  /** Of the latest Order Completed or Order Updated that states one; else the shop's. */
   currency: string;
+  currencyStated?: { at: number; id: string };
   /** The contact that it belongs to, once known. */
   owner?: string;
-  /** The first Order Completed by event time. */
-  completed?: { at: number; id: string };
+  /** The first Order Completed by event time; `last`: when it was said last, where it was said again. */
+  completed?: { at: number; id: string; last?: number };
   /** The latest statement of what was ordered: Order Completed, or a later Order Updated. */
   statement?: { at: number; id: string; revenue: number; total: number; lines: OrderLine[]; properties: string };
+  /** Products that only overtaken statements name. */
+  formerly?: string[];
   /** Refunds and cancellations by id. */
   refunds: Record<string, Reversal>;
   /** Interactions stand under the order's own subject, because no person was known. */
@@ -46,7 +52,9 @@ export interface OrderEffect {
   refunded: number;
   /** 1 where anything of it came back. */
   returned: number;
+  /** When it was completed first and last. */
   at?: number;
+  last?: number;
 }
 
 const orderEvents = /^Order [A-Z]/;
@@ -86,14 +94,20 @@ export function orderLines(products: Json | undefined, currency: string): OrderL
   return lines;
 }
 
+/** Products of which at least some was ordered. */
+export function productsOf(lines: OrderLine[]): string[] {
+  return lines.filter((line) => line.quantity > 0).map((line) => line.product);
+}
+
 function sumOf(lines: OrderLine[]): number {
   return lines.reduce((sum, line) => sum + Math.round(line.price * line.quantity), 0);
 }
 
-function currencyOf(properties: JsonObject, fallback: string): string {
+/** The currency that an event states, in capitals. */
+export function statedCurrency(properties: JsonObject): string | undefined {
   return typeof properties.currency === 'string' && /^[A-Za-z]{3}$/.test(properties.currency)
     ? properties.currency.toUpperCase()
-    : fallback;
+    : undefined;
 }
 
 const later = (a: { at: number; id: string }, b: { at: number; id: string }): boolean =>
@@ -115,37 +129,45 @@ export function foldOrder(before: Order | undefined, interaction: Interaction, s
         key,
         source: interaction.source,
         id: String(properties.order_id),
-        currency: currencyOf(properties, shopCurrency),
+        currency: shopCurrency,
         refunds: {},
       };
+  // Amounts without a currency are read as the shop's; where the order turns out to have another, they are not summed.
+  const stated = statedCurrency(properties);
+  const currency = stated ?? shopCurrency;
   switch (interaction.name) {
     case 'Order Completed':
     case 'Order Updated': {
-      if (interaction.name === 'Order Completed' && (!order.completed || later(order.completed, { at, id }))) {
-        order.completed = { at, id };
+      if (interaction.name === 'Order Completed') order.completed = completedWith(order.completed, { at, id });
+      if (stated !== undefined && (!order.currencyStated || later({ at, id }, order.currencyStated))) {
+        order.currency = stated;
+        order.currencyStated = { at, id };
       }
-      const currency = currencyOf(properties, order.currency);
       const lines = orderLines(properties.products, currency);
+      const named = [...productsOf(lines), ...productsOf(order.statement?.lines ?? []), ...(order.formerly ?? [])];
       if (!order.statement || later({ at, id }, order.statement)) {
         const total = amountOf(properties.total, currency);
         const revenue =
           amountOf(properties.revenue, currency) ??
           amountOf(properties.subtotal, currency) ??
           (lines.length > 0 ? sumOf(lines) : (total ?? 0));
-        order.currency = currency;
         order.statement = { at, id, revenue, total: total ?? revenue, lines, properties: JSON.stringify(properties) };
       }
+      const present = productsOf(order.statement?.lines ?? []);
+      const formerly = [...new Set(named)].filter((one) => !present.includes(one)).sort();
+      if (formerly.length > 0) order.formerly = formerly;
+      else delete order.formerly;
       break;
     }
     case 'Order Refunded':
     case 'Order Cancelled': {
-      const currency = currencyOf(properties, order.currency);
       const lines = orderLines(properties.products, currency);
       const cancels = interaction.name === 'Order Cancelled';
       // A cancellation's `total` is the order's own in Segment's spec: only its lines say how much is cancelled.
-      const stated = cancels ? undefined : amountOf(properties.total, currency);
-      const amount = stated ?? (lines.length > 0 ? sumOf(lines) : undefined);
+      const total = cancels ? undefined : amountOf(properties.total, currency);
+      const amount = total ?? (lines.length > 0 ? sumOf(lines) : undefined);
       const reversal: Reversal = amount === undefined ? { at } : { at, amount: Math.abs(amount) };
+      if (stated !== undefined) reversal.currency = stated;
       if (cancels) {
         reversal.cancels = true;
         if (lines.length > 0) reversal.lines = quantities(lines);
@@ -159,18 +181,28 @@ export function foldOrder(before: Order | undefined, interaction: Interaction, s
   return order;
 }
 
+function completedWith(known: Order['completed'], one: { at: number; id: string }): NonNullable<Order['completed']> {
+  if (known === undefined) return one;
+  const { at, id } = later(known, one) ? one : known;
+  const last = Math.max(known.last ?? known.at, one.at);
+  return last === at ? { at, id } : { at, id, last };
+}
+
 function quantities(lines: OrderLine[]): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const line of lines) sums[line.product] = (sums[line.product] ?? 0) + line.quantity;
   return sums;
 }
 
-/** Whether a cancellation takes back everything that was ordered. */
-function isWhole(reversal: Reversal, ordered: Record<string, number>): boolean {
-  if (!reversal.cancels) return reversal.amount === undefined;
-  const lines = reversal.lines;
-  if (lines === undefined) return true;
-  return Object.entries(ordered).every(([product, quantity]) => (lines[product] ?? 0) >= quantity);
+/** Whether the cancellations, together, take back everything that was ordered. */
+function isCancelled(reversals: Reversal[], ordered: Record<string, number>): boolean {
+  const cancellations = reversals.filter((one) => one.cancels);
+  if (cancellations.some((one) => one.lines === undefined)) return true;
+  const cancelled = (product: string): number =>
+    cancellations.reduce((sum, one) => sum + (one.lines?.[product] ?? 0), 0);
+  return (
+    cancellations.length > 0 && Object.entries(ordered).every(([product, quantity]) => cancelled(product) >= quantity)
+  );
 }
 
 /**
@@ -182,23 +214,25 @@ export function orderEffect(order: Order | undefined, shopCurrency: string): Ord
   const effect: OrderEffect = { count: 0, gross: 0, refunded: 0, returned: 0 };
   if (order === undefined) return effect;
   const refunds = Object.values(order.refunds);
-  const own = order.currency === shopCurrency;
-  const named = refunds.reduce((sum, refund) => sum + (refund.amount ?? 0), 0);
+  const sumIn = (reversals: Reversal[], currency: string): number =>
+    reversals.reduce((sum, one) => sum + ((one.currency ?? currency) === currency ? (one.amount ?? 0) : 0), 0);
   if (!order.completed || !order.statement) {
     const refundsOnly = refunds.filter((refund) => !refund.cancels);
-    if (own) effect.refunded = refundsOnly.reduce((sum, refund) => sum + (refund.amount ?? 0), 0);
+    if (order.currency === shopCurrency) effect.refunded = sumIn(refundsOnly, shopCurrency);
     return effect;
   }
+  const named = sumIn(refunds, order.currency);
   const { revenue, total } = order.statement;
   const ordered = quantities(order.statement.lines);
-  const whole = refunds.some((refund) => isWhole(refund, ordered));
+  const cancelled = isCancelled(refunds, ordered);
+  const whole = cancelled || refunds.some((refund) => !refund.cancels && refund.amount === undefined);
   const back = whole ? total : Math.min(named, total);
   const refunded = total > 0 ? Math.round((revenue * back) / total) : 0;
-  const cancelled = refunds.some((refund) => refund.cancels && isWhole(refund, ordered));
   effect.at = order.completed.at;
+  effect.last = order.completed.last ?? order.completed.at;
   effect.count = cancelled ? 0 : 1;
   effect.returned = refunds.length > 0 ? 1 : 0;
-  if (own) {
+  if (order.currency === shopCurrency) {
     effect.gross = revenue;
     effect.refunded = refunded;
   }

@@ -86,9 +86,9 @@ const REFUSED_FILTERS = ['raw', 'json', 'inspect', 'jsonify', 'to_integer', 'url
 /** Tags that read other templates. */
 const REFUSED_TAGS = ['include', 'render', 'layout', 'block'];
 
-function engine(escape: boolean): Liquid {
+function engine(escapes: boolean): Liquid {
   const liquid = new Liquid({
-    ...(escape ? { outputEscape: 'escape' as const } : {}),
+    ...(escapes ? { outputEscape: 'escape' as const } : {}),
     ownPropertyOnly: true,
     strictFilters: true,
     strictVariables: true,

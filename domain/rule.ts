@@ -4,7 +4,7 @@ import { addEntry, type CounterEntry, type CounterState, removeEntry, replaceEnt
 import type { Comparison, Count, Did, Latest, Rule, Sum, Where } from './grammar.ts';
 import { type Interaction, type Json, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { netRevenue, type Order, orderEntryKey } from './order.ts';
+import { netRevenue, type Order, orderEntryKey, statedCurrency } from './order.ts';
 import { durationMs } from './time.ts';
 import { type Around, type CompiledWhere, compileComparison, compileWhere, numberOf } from './where.ts';
 
@@ -252,25 +252,24 @@ interface Seen {
   at: number;
   key: string;
   properties: Interaction['properties'];
+  /** Its money is of another currency than the shop's: it is counted, not summed. */
+  foreign: boolean;
   netRevenue?: number;
 }
 
-/** What counters see of an interaction: of a completed order, its present state. */
-export function seenOf(interaction: Interaction, order: Order | undefined): Seen | undefined {
-  if (interaction.name !== 'Order Completed' || order === undefined) {
-    const { name, at, properties } = interaction;
-    return { name, at, key: shortHash(interaction.id).slice(0, 10), properties };
-  }
-  return seenOrder(order);
+function seenOf({ id, name, at, properties }: Interaction, currency: string): Seen {
+  const foreign = (statedCurrency(properties) ?? currency) !== currency;
+  return { name, at, key: shortHash(id).slice(0, 10), properties, foreign };
 }
 
-function seenOrder(order: Order | undefined): Seen | undefined {
+function seenOrder(order: Order | undefined, currency: string): Seen | undefined {
   if (order?.completed === undefined || order.statement === undefined) return undefined;
   return {
     name: 'Order Completed',
     at: order.completed.at,
     key: orderEntryKey(order.key),
     properties: JSON.parse(order.statement.properties),
+    foreign: order.currency !== currency,
     netRevenue: netRevenue(order),
   };
 }
@@ -285,14 +284,16 @@ function entryOf(
   if (counter.where !== undefined && !counter.where.test(seen.properties, around)) return undefined;
   const entry: CounterEntry = [seen.at, seen.key];
   for (const property of counter.of) {
+    const money = context.isMoney(seen.name, property);
+    if (money && seen.foreign) {
+      entry.push(0);
+      continue;
+    }
     if (property === 'revenue' && seen.netRevenue !== undefined) {
-      const currency = seen.properties.currency;
-      const own = typeof currency !== 'string' || currency.toUpperCase() === context.currency;
-      entry.push(own ? seen.netRevenue : 0);
+      entry.push(seen.netRevenue);
       continue;
     }
     const value = seen.properties[property];
-    const money = context.isMoney(seen.name, property);
     entry.push(money && numberOf(value) !== undefined ? minorUnits(value, context.currency) : (numberOf(value) ?? 0));
   }
   return entry;
@@ -310,10 +311,10 @@ export function countInto(
   around: Around,
   context: Pick<RuleContext, 'currency' | 'isMoney'>,
 ): void {
-  const own =
-    interaction.name === 'Order Completed' && order !== undefined ? undefined : seenOf(interaction, undefined);
-  const was = order === undefined ? undefined : seenOrder(order.before);
-  const is = order === undefined ? undefined : seenOrder(order.after);
+  const { currency } = context;
+  const own = interaction.name === 'Order Completed' && order !== undefined ? undefined : seenOf(interaction, currency);
+  const was = order === undefined ? undefined : seenOrder(order.before, currency);
+  const is = order === undefined ? undefined : seenOrder(order.after, currency);
   for (const counter of counters) {
     const added = own === undefined ? undefined : entryOf(counter, own, around, context);
     const before = was === undefined ? undefined : entryOf(counter, was, around, context);

@@ -84,8 +84,8 @@ function settleWaitFor(run: Run, instruction: Extract<Instruction, { op: 'waitFo
 
 function endOfWait({ wait }: Extract<Instruction, { op: 'wait' }>, run: Run, sight: Sight): number | undefined {
   if (wait === '@product.replaceAfter') {
-    const replaceAfter = run.product === undefined ? undefined : sight.catalogue.products[run.product]?.replaceAfter;
-    return replaceAfter === undefined ? undefined : run.from + durationMs(replaceAfter);
+    const replaceAfter = sightOfRun(sight, run).resolve?.(wait);
+    return typeof replaceAfter === 'string' ? run.from + durationMs(replaceAfter) : undefined;
   }
   return typeof wait === 'string' ? run.from + durationMs(wait) : nextLocal(run.from, wait.until, sight.zone);
 }
@@ -116,12 +116,15 @@ function plan(
   const { book, contact, now } = draft;
   const { kind, aim, topic, sender, expires } = campaign.campaign;
   const { step, email, ignoresQuiet, needs, unless } = instruction;
+  // The step's own instant counts, however late it is processed.
+  const expiresAt = expires === undefined ? undefined : run.from + durationMs(expires);
   const recommendations = recommend(book.definitions.catalogue, contact.facts.bought, seedsOf(run, sight), aim);
   const answer = gate(book, campaign, sightOfRun(sight, run), {
     ignoresQuiet,
     recommendations,
     ...(needs === undefined ? {} : { needs }),
     ...(unless === undefined ? {} : { unless }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(run.product === undefined ? {} : { product: run.product }),
   });
   if (answer.kind === 'skip') {
@@ -153,7 +156,7 @@ function plan(
       ...(run.product === undefined ? {} : { product: run.product }),
     },
     ...(topic === undefined ? {} : { topic }),
-    ...(expires === undefined ? {} : { expiresAt: now + durationMs(expires) }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
   };
   draft.messages.push(message);
   run.pending.push({ id: message.id, at: plannedAt });

@@ -19,8 +19,8 @@ export type StepName = (typeof STEPS)[number];
 export const QUEUES = ['record', 'triggered', 'bulk', 'timers', 'feedback', 'roster'] as const;
 export type QueueName = (typeof QUEUES)[number];
 
-export const coreStackName = (stage: Stage): string => `Kairos-${stage}`;
-export const operationsStackName = (stage: Stage): string => `KairosOperations-${stage}`;
+export const coreStackName = (stage: string): string => `Kairos-${stage}`;
+export const operationsStackName = (stage: string): string => `KairosOperations-${stage}`;
 
 /** The name of a function, queue, rule or bus in the account. */
 export const physicalName = (stage: Stage, part: string): string => `kairos-${stage}-${part}`;

@@ -1,14 +1,6 @@
 // The operational stack: what wakes an operator. It names the core stack's parts and refers to none, so neither locks the other.
 import { Duration, Stack } from 'aws-cdk-lib';
-import {
-  Alarm,
-  ComparisonOperator,
-  type IMetric,
-  MathExpression,
-  Metric,
-  Stats,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { FilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -67,21 +59,9 @@ export class OperationsStack extends Stack {
         threshold: 1,
       });
     }
-    this.#alarm('FailedDeliveries', {
-      heading: 'Failed deliveries of EventBridge',
-      says: 'EventBridge could not hand an event to a queue, or could not wake run-timers.',
-      metric: new MathExpression({
-        label: 'failed invocations',
-        expression: 'SUM(METRICS())',
-        period: Duration.minutes(5),
-        usingMetrics: {
-          events: this.#failedInvocations('events', busName(stage)),
-          feedback: this.#failedInvocations('feedback'),
-          minutes: this.#failedInvocations('each-minute'),
-        },
-      }),
-      threshold: 1,
-    });
+    this.#failedDelivery('events', 'EventBridge could not hand an event to the record queue.', busName(stage));
+    this.#failedDelivery('feedback', 'EventBridge could not hand feedback of SES to the feedback queue.');
+    this.#failedDelivery('each-minute', 'EventBridge could not wake run-timers.');
     this.#oldestMessage('record', 5);
     this.#oldestMessage('triggered', 10);
     this.#oldestMessage('feedback', 10);
@@ -180,12 +160,17 @@ export class OperationsStack extends Stack {
     return new Metric({ namespace: 'AWS/SES', metricName, statistic, period });
   }
 
-  #failedInvocations(rule: string, eventBus?: string): Metric {
-    return new Metric({
-      namespace: 'AWS/Events',
-      metricName: 'FailedInvocations',
-      dimensionsMap: { RuleName: physicalName(this.#stage, rule), ...(eventBus ? { EventBusName: eventBus } : {}) },
-      statistic: Stats.SUM,
+  #failedDelivery(rule: string, says: string, eventBus?: string): void {
+    this.#alarm(`${pascal(rule)}NotDelivered`, {
+      heading: 'Failed deliveries of EventBridge',
+      says,
+      metric: new Metric({
+        namespace: 'AWS/Events',
+        metricName: 'FailedInvocations',
+        dimensionsMap: { RuleName: physicalName(this.#stage, rule), ...(eventBus ? { EventBusName: eventBus } : {}) },
+        statistic: Stats.SUM,
+      }),
+      threshold: 1,
     });
   }
 

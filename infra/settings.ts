@@ -35,8 +35,11 @@ const Context = z
     stage: z.enum(['dev', 'staging', 'prod', 'laptop']),
     publicBaseUrl: optional(
       z
-        .url({ protocol: /^https$/, error: 'an https address without a path, such as https://mail.shop.example' })
-        .refine((url) => /^https:\/\/[^/?#:]+\/?$/.test(url), 'an https address without port and path')
+        .string()
+        .regex(
+          /^https:\/\/[a-z0-9.-]+\.[a-z]{2,63}\/?$/,
+          'an https address of a host, without port and path, such as https://mail.shop.example',
+        )
         .transform((url) => url.replace(/\/$/, '')),
     ),
     certificateArn: optional(

@@ -173,6 +173,7 @@ export class KairosStack extends Stack {
         [variable.timersQueue]: timersQueue.queue.queueUrl,
         [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
         [variable.bulkQueue]: bulkQueue.queue.queueUrl,
+        [variable.sendRate]: String(settings.sendRate),
       },
       may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue)],
     });

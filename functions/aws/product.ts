@@ -1,18 +1,8 @@
 // A product's present price, stock and picture, as `Product Updated` events leave it: per field the latest event wins.
 import type { Interaction, Json } from '../../domain/interaction.ts';
 import { minorUnits } from '../../domain/money.ts';
+import type { StoredProduct } from '../../domain/view.ts';
 import { type Item, key } from './table.ts';
-
-/** Money in minor units of `currency`. */
-export interface StoredProduct {
-  name?: string;
-  price?: number;
-  currency?: string;
-  stock?: number;
-  url?: string;
-  imageUrl?: string;
-  category?: string;
-}
 
 /** A product with the event time that gave each of its fields. */
 export interface ProductState {

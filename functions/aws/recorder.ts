@@ -1,15 +1,7 @@
 // The recorder: load, resolve, fold, decide, and ONE transaction per contact, so that every event counts once.
 import type { Book } from '../../domain/book.ts';
-import {
-  type Contact,
-  foldFacts,
-  foldSuppression,
-  foldWithdrawal,
-  mergeContacts,
-  newContact,
-  type SuppressionReason,
-} from '../../domain/contact.ts';
-import { type Decided, decide, type Past, type Stimulus } from '../../domain/decide.ts';
+import { type Contact, mergeContacts, newContact, type SuppressionReason } from '../../domain/contact.ts';
+import { decide, type Past, type Stimulus } from '../../domain/decide.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
 import { foldOrder, type Order, orderKeyOf, orderSubject } from '../../domain/order.ts';
@@ -17,7 +9,7 @@ import type { BookStore } from './book-store.ts';
 import { jitter, sleep } from './clock.ts';
 import { foldProduct, productIdOf } from './product.ts';
 import { Cancelled, interactionItem, key, pooled, readInteraction, readOrder, type Table } from './table.ts';
-import { Draft, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
+import { Draft, emptyWorld, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
 
 export type RecordOutcome =
   /** It counted. */
@@ -32,7 +24,10 @@ export type RecordOutcome =
   | { kind: 'failed'; error: Error };
 
 const MOST_ATTEMPTS = 3;
+const MOST_QUESTIONS = 3;
 const GROUPS_AT_ONCE = 8;
+
+type InteractionStimulus = Extract<Stimulus, { kind: 'interaction' }>;
 
 interface Entry {
   interaction: Interaction;
@@ -210,21 +205,23 @@ export class Recorder {
       return undefined;
     }
 
-    const stimulus: Stimulus = { kind: 'interaction', interaction, ...(history && { history }) };
-    if (after !== undefined && orderKey !== undefined) {
+    const stimulus: InteractionStimulus = { kind: 'interaction', interaction, ...(history && { history }) };
+    const aliases: SubjectKey[] = [interaction.subject];
+    if (after !== undefined) {
+      // What an order was before it had an owner has counted for nobody: then all of it counts now.
       const owned: Order = { ...after, owner: after.owner ?? contact.id };
-      if (after.orphaned === true && before?.owner === undefined) {
-        stimulus.orphans = await this.#recorded(draft, orderSubject(orderKey), '');
+      if (after.orphaned === true) {
+        aliases.push(orderSubject(after.key));
+        stimulus.orphans = await this.#recorded(draft, orderSubject(after.key), '');
         delete owned.orphaned;
       }
-      stimulus.order = { after: owned, ...(before !== undefined && { before }) };
+      stimulus.order = { after: owned, ...(before?.owner !== undefined && { before }) };
       draft.setOrder(owned);
     }
-    const subjectsHeld: SubjectKey[] = [interaction.subject];
-    if (stimulus.orphans !== undefined && orderKey !== undefined) subjectsHeld.push(orderSubject(orderKey));
-    const linked = linkContact(contact, subjectsHeld);
-    const known = await this.#withSuppressions(draft, world, linked, interaction, book);
-    await this.#decideInto(draft, book, known, stimulus, contact);
+    const linked = linkContact(contact, aliases);
+    const against = await this.#against(draft, world, linked, interaction);
+    if (against !== undefined) stimulus.address = against;
+    await this.#decideInto(draft, book, linked, stimulus, contact);
     draft.addInteraction(interaction);
     return undefined;
   }
@@ -255,6 +252,8 @@ export class Recorder {
         case 'none':
           return undefined;
         case 'new': {
+          const buyer = order?.owner === undefined ? undefined : contacts.get(order.owner);
+          if (buyer !== undefined) return adopt(draft, buyer, resolution.link);
           const contact = linkContact(newContact(this.#newId(), this.#now()), resolution.link);
           for (const subject of resolution.link) draft.link(subject, contact.id);
           draft.setContact(contact);
@@ -275,62 +274,56 @@ export class Recorder {
     }
   }
 
-  /** The contact with what stands against an address that it takes now, folded in before anything is decided. */
-  async #withSuppressions(
+  /** What stands against an address that the contact takes now. */
+  async #against(
     draft: Draft,
     world: World,
     contact: Contact,
-    interaction: Interaction,
-    book: Book,
-  ): Promise<Contact> {
-    const hash = interaction.who.address;
-    if (hash === undefined || interaction.address === undefined) return contact;
-    if (contact.facts.addressHash === hash || draft.owner(`address#${hash}`) !== contact.id) return contact;
+    { who, address }: Interaction,
+  ): Promise<InteractionStimulus['address']> {
+    const hash = who.address;
+    if (hash === undefined || address === undefined) return undefined;
+    if (contact.facts.addressHash === hash || draft.owner(`address#${hash}`) !== contact.id) return undefined;
     let against = world.suppressions.get(hash);
     if (against === undefined) {
-      const found = await this.#table.read([key.suppression(hash), key.withdrawal(hash)]);
-      against = readSuppressions(found, hash);
+      against = readSuppressions(await this.#table.read([key.suppression(hash), key.withdrawal(hash)]), hash);
       world.suppressions.set(hash, against);
     }
-    if (against.suppression === undefined && against.withdrawal === undefined) return contact;
-    let taking = structuredClone(contact);
-    const { currency } = book.definitions.settings;
-    const claim: Interaction = { ...interaction, name: 'Identified', traits: {}, properties: {} };
-    foldFacts(taking, claim, undefined, { currency, brand: '' });
-    if (against.suppression !== undefined) {
-      const { reason, at } = against.suppression;
-      taking = foldSuppression(taking, { addressHash: hash, reason: reason as SuppressionReason, at });
-    }
-    if (against.withdrawal !== undefined)
-      taking = foldWithdrawal(taking, against.withdrawal.brand, against.withdrawal.at);
-    return taking;
+    const { suppression, withdrawal } = against;
+    if (suppression === undefined && withdrawal === undefined) return undefined;
+    return {
+      ...(suppression !== undefined && {
+        suppression: { reason: suppression.reason as SuppressionReason, at: suppression.at },
+      }),
+      ...(withdrawal !== undefined && { withdrawals: [withdrawal] }),
+    };
   }
 
-  /** Decides, with the past where it is needed, and drafts what follows. `stored` is the contact before any folding. */
+  /** Decides, with the past where it is needed, and drafts what follows. `stored` is the contact before any change. */
   async #decideInto(draft: Draft, book: Book, contact: Contact, stimulus: Stimulus, stored: Contact): Promise<void> {
     const ordinal = contact.book?.ordinal ?? 0;
     const own = book.definitions.ordinal >= ordinal ? book : await this.#books.atLeast(ordinal);
     const now = this.#now();
     let decided = decide(own, contact, stimulus, now);
-    if ('need' in decided) {
+    for (let asked = 0; 'need' in decided; asked++) {
+      // It may ask for more once it has seen some; it never asks for the same again.
+      if (asked === MOST_QUESTIONS) throw new Error('recorder: the past was given and is needed still');
       decided = decide(own, contact, stimulus, now, await this.#past(draft, contact, decided.need));
-      if ('need' in decided) throw new Error('recorder: the past was given and is needed still');
     }
-    this.#draftDecided(draft, contact, decided, stored);
-  }
-
-  #draftDecided(draft: Draft, contact: Contact, decided: Exclude<Decided, { need: string[] }>, stored: Contact): void {
     if (decided.changed || contact !== stored) draft.setContact(decided.contact);
     for (const message of decided.messages) draft.plan(message);
-    for (const { id, reason } of decided.drops) draft.drop(holderOf(contact, id), id, reason);
+    for (const drop of decided.drops) draft.drop(drop.contact ?? contact.id, drop.id, drop.reason);
   }
 
   /** Everything recorded under the names, of every alias, and the present state of the orders that it speaks of. */
   async #past(draft: Draft, contact: Contact, names: string[]): Promise<Past> {
     const interactions: Interaction[] = [];
-    const wanted = contact.aliases.flatMap((alias) => names.map((name) => ({ alias, name })));
+    // Little stands under the names of somebody new: one question each. Else by event name, not to read all views.
+    const each = draft.isStored(contact.id) ? names : [''];
+    const wanted = contact.aliases.flatMap((alias) => each.map((name) => ({ alias, name })));
     await pooled(wanted, 4, async ({ alias, name }) => {
-      interactions.push(...(await this.#recorded(draft, alias, name)));
+      const recorded = await this.#recorded(draft, alias, name);
+      interactions.push(...recorded.filter((one) => names.includes(one.name)));
     });
     const keys = [...new Set(interactions.flatMap((each) => orderKeyOf(each) ?? []))];
     const found = await this.#table.read(keys.filter((each) => draft.order(each) === undefined).map(key.order));
@@ -338,7 +331,7 @@ export class Recorder {
       const item = found.get(key.order(each));
       return draft.order(each) ?? (item === undefined ? [] : readOrder(item).value);
     });
-    return { interactions: interactions.sort(inEventOrder), orders };
+    return { names, interactions: interactions.sort(inEventOrder), orders };
   }
 
   /** Interactions of a subject, stored and drafted; of all names when the name is empty. */
@@ -402,6 +395,18 @@ export class Recorder {
   }
 }
 
+/** Somebody unknown speaks of an order whose buyer is known: it is the buyer, who keeps an id or address held already. */
+function adopt(draft: Draft, buyer: Contact, link: SubjectKey[]): Contact {
+  const free = link.filter((subject) => {
+    const kind = subject.slice(0, subject.indexOf('#') + 1);
+    return kind === 'anonymous#' || !buyer.aliases.some((alias) => alias.startsWith(kind));
+  });
+  const contact = linkContact(buyer, free);
+  for (const subject of free) draft.link(subject, buyer.id);
+  if (contact !== buyer) draft.setContact(contact);
+  return contact;
+}
+
 /** The one in place of two: written both, the other's identities pointed to the survivor. */
 function merge(draft: Draft, one: Contact, other: Contact): void {
   const { contact, tombstone, drops } = mergeContacts(one, other);
@@ -415,42 +420,15 @@ function merge(draft: Draft, one: Contact, other: Contact): void {
 /** Identities beyond these lead to the survivor by the remainder that they point to. */
 const MOST_REPOINTED = 40;
 
-/** Under which contact a message stands: of a run that came with a merge, the one that it was made for. */
-function holderOf(contact: Contact, id: string): string {
-  for (const run of contact.journey.runs) {
-    const pending = run.pending.find((each) => each.id === id);
-    if (pending !== undefined) return pending.contact ?? contact.id;
-  }
-  return contact.id;
-}
-
 /** The order with its owner's merges followed. */
 function livingOrder(draft: Draft, order: Order | undefined): Order | undefined {
   return order?.owner === undefined ? order : { ...order, owner: draft.living(order.owner) };
 }
 
-const MEANINGFUL = new Set([
-  'Identified',
-  'Consent Granted',
-  'Consent Withdrawn',
-  'Consent Requested',
-  'Product Updated',
-  'Product Added',
-  'Product Removed',
-  'Cart Viewed',
-  'Checkout Started',
-]);
-
-/** Whether an interaction changes no fact and links nobody: where no rule reads it either, one put records it. */
-function isPlain({ who, address, traits, name, ...rest }: Interaction): boolean {
-  return (
-    who.contact === undefined &&
-    identityKeys(who).length <= 1 &&
-    address === undefined &&
-    Object.keys(traits).length === 0 &&
-    orderKeyOf({ name, ...rest }) === undefined &&
-    !MEANINGFUL.has(name)
-  );
+/** Whether an interaction links nobody and gives no attribute: where no rule and no fact reads its name, one put records it. */
+function isPlain({ who, address, traits }: Interaction): boolean {
+  const links = identityKeys(who).length > 1 || who.contact !== undefined || address !== undefined;
+  return !links && Object.keys(traits).length === 0;
 }
 
 /** Sets of interactions that share an identity, a contact, an order or a product: each is recorded apart. */
@@ -465,19 +443,19 @@ function groups(entries: Entry[], draft: Draft): Entry[][] {
   };
   const nodes = ({ interaction }: Entry): string[] => {
     const found: string[] = [`subject ${interaction.subject}`];
-    const contacts = interaction.who.contact === undefined ? [] : [interaction.who.contact];
+    const contacts: (string | undefined)[] = [interaction.who.contact];
     for (const subject of identityKeys(interaction.who)) {
       found.push(`identity ${subject}`);
-      contacts.push(draft.owner(subject) ?? []);
+      contacts.push(draft.owner(subject));
     }
     const order = orderKeyOf(interaction);
     if (order !== undefined) {
       found.push(`order ${order}`);
-      contacts.push(draft.order(order)?.owner ?? []);
+      contacts.push(draft.order(order)?.owner);
     }
     const product = productIdOf(interaction);
     if (product !== undefined) found.push(`product ${product}`);
-    return [...found, ...contacts.flat().map((id) => `contact ${draft.living(id)}`)];
+    return [...found, ...contacts.flatMap((id) => (id === undefined ? [] : [`contact ${draft.living(id)}`]))];
   };
   for (const entry of entries) {
     const [first, ...others] = nodes(entry) as [string, ...string[]];
@@ -519,15 +497,4 @@ function failed(error: unknown): RecordOutcome {
 function isThrottle(error: unknown): boolean {
   const { name } = error as Error;
   return /Throttl|ProvisionedThroughputExceeded|RequestLimitExceeded|TransactionConflict/.test(name);
-}
-
-function emptyWorld(): World {
-  return {
-    identities: new Map(),
-    erased: new Map(),
-    contacts: new Map(),
-    orders: new Map(),
-    products: new Map(),
-    suppressions: new Map(),
-  };
 }

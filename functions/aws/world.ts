@@ -39,9 +39,9 @@ export interface World {
   suppressions: Map<string, Suppressions>;
 }
 
-/** Loads everything that the interactions can touch: two rounds of BatchGet, one more per step of a merge chain. */
-export async function loadWorld(table: Table, interactions: Interaction[]): Promise<World> {
-  const world: World = {
+/** Nothing read yet. */
+export function emptyWorld(): World {
+  return {
     identities: new Map(),
     erased: new Map(),
     contacts: new Map(),
@@ -49,6 +49,11 @@ export async function loadWorld(table: Table, interactions: Interaction[]): Prom
     products: new Map(),
     suppressions: new Map(),
   };
+}
+
+/** Loads everything that the interactions can touch: two rounds of BatchGet, one more per step of a merge chain. */
+export async function loadWorld(table: Table, interactions: Interaction[]): Promise<World> {
+  const world = emptyWorld();
   const subjects = [...new Set(interactions.flatMap((each) => identityKeys(each.who)))];
   const orders = [...new Set(interactions.flatMap((each) => orderKeyOf(each) ?? []))];
   const products = [...new Set(interactions.flatMap((each) => productIdOf(each) ?? []))];
@@ -177,6 +182,11 @@ export class Draft {
 
   contact(id: string): Contact | undefined {
     return (this.#contacts.get(id) ?? this.#world.contacts.get(id))?.value;
+  }
+
+  /** Whether a contact stands in the table already. */
+  isStored(id: string): boolean {
+    return (this.#contacts.get(id) ?? this.#world.contacts.get(id))?.version !== 0;
   }
 
   order(id: string): Order | undefined {

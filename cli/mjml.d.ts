@@ -1,0 +1,9 @@
+// The part of mjml that is called here; the package brings no types.
+declare module 'mjml' {
+  interface MjmlOptions {
+    validationLevel?: 'strict' | 'soft' | 'skip';
+    keepComments?: boolean;
+  }
+  /** Rejects with `errors` under `validationLevel: 'strict'`. */
+  export default function mjml2html(source: string, options?: MjmlOptions): Promise<{ html: string; errors: unknown[] }>;
+}

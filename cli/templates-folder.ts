@@ -1,0 +1,137 @@
+// Reads templates/ and makes of it what a book holds: checked, compiled, tried with sample people. Or all its faults.
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { CompiledEmail } from '../domain/book.ts';
+import { checkTemplates, type Draft, sendsOf, type TemplateFiles, type Texts } from '../domain/check.ts';
+import { checkEmail, checkPages } from '../domain/check-emails.ts';
+import { type Fault, sayFault, suggest } from '../domain/fault.ts';
+import { brandView, type buildView } from '../domain/view.ts';
+import { compileEmail, compilePage } from './compile-email.ts';
+
+const READ = /\.(json|mjml|html|md)$/;
+const SKIPPED = new Set(['schemas', 'images', 'imports']);
+const MOST_BYTES = 1_000_000;
+
+/** Templates that are fit to be published. */
+export interface Templates {
+  draft: Draft;
+  emails: Record<string, CompiledEmail>;
+  pages: Record<string, Record<string, string>>;
+  warnings: Fault[];
+}
+
+/** Thrown with every fault of a folder of templates: none of it is published. */
+export class TemplatesRefused extends Error {
+  readonly faults: Fault[];
+  readonly warnings: Fault[];
+
+  constructor(faults: Fault[], warnings: Fault[] = []) {
+    super(
+      `${faults.length === 1 ? 'One fault' : `${faults.length} faults`} in the templates:\n${faults.map((fault) => `  ${sayFault(fault)}`).join('\n')}`,
+    );
+    this.name = 'TemplatesRefused';
+    this.faults = faults;
+    this.warnings = warnings;
+  }
+}
+
+/** The texts of all template files by path with forward slashes. Throws TemplatesRefused when there is no such folder. */
+export async function readTemplates(folder: string): Promise<TemplateFiles> {
+  const files = new Map<string, string>();
+  const faults: Fault[] = [];
+  const walk = async (inside: string): Promise<void> => {
+    for (const entry of (await readdir(path.join(folder, inside), { withFileTypes: true })).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )) {
+      const file = inside === '' ? entry.name : `${inside}/${entry.name}`;
+      if (entry.name.startsWith('.') || (inside === '' && SKIPPED.has(entry.name))) continue;
+      if (entry.isDirectory()) await walk(file);
+      else if (READ.test(entry.name)) {
+        const bytes = await readFile(path.join(folder, file));
+        if (bytes.length > MOST_BYTES)
+          faults.push({
+            code: 'file.too-long',
+            file,
+            path: '',
+            message: 'is longer than 1 MB.',
+            remedy: 'Pictures belong on a web server.',
+          });
+        else files.set(file, bytes.toString('utf8'));
+      }
+    }
+  };
+  try {
+    await walk('');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new TemplatesRefused([
+      {
+        code: 'file.missing',
+        file: folder,
+        path: '',
+        message: 'there is no such folder.',
+        remedy: 'Give the folder with settings.json in it.',
+      },
+    ]);
+  }
+  if (faults.length > 0) throw new TemplatesRefused(faults);
+  return files;
+}
+
+/** Checks, compiles and tries all templates. Throws TemplatesRefused with every fault that was found. */
+export async function buildTemplates(files: TemplateFiles): Promise<Templates> {
+  const checked = checkTemplates(files);
+  if ('faults' in checked) throw new TemplatesRefused(checked.faults, checked.warnings);
+  const { draft, warnings } = checked;
+  const faults: Fault[] = [];
+  const emails: Record<string, CompiledEmail> = {};
+  const definitions = { settings: draft.settings, catalogue: draft.catalogue } as Parameters<typeof buildView>[0];
+  for (const [name, email] of Object.entries(draft.emails)) {
+    const sender = Object.values(draft.campaigns).find((campaign) =>
+      sendsOf(campaign.steps).some(({ send }) => send === name),
+    )?.sender;
+    const brand = brandView(draft, sender === undefined ? undefined : draft.settings.senders[sender]?.brand);
+    const compiled = await compileEmail(name, email, draft.shared, draft.parts, brand);
+    warnings.push(...compiled.warnings);
+    faults.push(
+      ...(compiled.faults.length > 0 ? once(compiled.faults) : checkEmail(name, compiled.email, draft, definitions)),
+    );
+    emails[name] = compiled.email;
+  }
+  const { pages, faults: pageFaults } = compilePages(draft);
+  faults.push(...(pageFaults.length > 0 ? pageFaults : checkPages(pages, draft)));
+  if (faults.length > 0) throw new TemplatesRefused(faults, warnings);
+  return { draft, emails, pages, warnings };
+}
+
+function compilePages(draft: Draft): { pages: Templates['pages']; faults: Fault[] } {
+  const faults: Fault[] = [];
+  const pages: Templates['pages'] = {};
+  const { _frame: frame = '', ...bodies } = draft.pages;
+  for (const [name, body] of Object.entries(bodies)) {
+    pages[name] = {};
+    for (const [locale, byPage] of Object.entries(draft.pageTexts)) {
+      const texts: Texts = { ...byPage.frame, ...byPage[name] };
+      pages[name][locale] = compilePage(
+        frame.replace(/\{\{\s*page\s*\}\}/, () => body),
+        texts,
+        (key) => {
+          const near = suggest(key, Object.keys(texts));
+          faults.push({
+            code: 'page.text',
+            file: `pages/${locale}.json`,
+            path: `${name}.${key}`,
+            message: `is missing, and pages/${name}.html reads "text.${key}".`,
+            remedy: near?.startsWith('Did') ? near : `Add "${key}".`,
+          });
+        },
+      );
+    }
+  }
+  return { pages, faults: once(faults) };
+}
+
+/** The same fault of several languages, told once. */
+function once(faults: Fault[]): Fault[] {
+  return [...new Map(faults.map((fault) => [sayFault(fault), fault])).values()];
+}

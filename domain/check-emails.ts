@@ -1,0 +1,315 @@
+// Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
+import type { CompiledEmail } from './book.ts';
+import { type Draft, sendsOf } from './check.ts';
+import { type Fault, suggest } from './fault.ts';
+import type { Campaign } from './grammar.ts';
+import { NOBODY, type Person, sampleMessage } from './person.ts';
+import { type EmailView, knownFilters, RenderError, readsOf, renderEmail, renderPage } from './render.ts';
+import { buildPageView, buildView } from './view.ts';
+
+/** 10:00 UTC on 1 March 2026: when samples are rendered. */
+const SAMPLE_INSTANT = Date.UTC(2026, 2, 1, 10);
+
+const PRODUCT = ['id', 'name', 'price', 'url', 'imageUrl', 'category'];
+const BRAND = ['name', 'legalName', 'postalAddress', 'site', 'logo', 'colours'];
+const LINKS = ['unsubscribe', 'preferences', 'confirm'];
+const ROOTS = [
+  'contact',
+  'trigger',
+  'product',
+  'bought',
+  'recommendations',
+  'brand',
+  'links',
+  'topic',
+  'locale',
+  'direction',
+  'currency',
+];
+const LISTS = ['size', 'first', 'last'];
+
+type Part = 'subject' | 'preheader' | 'html' | 'text';
+
+interface Use {
+  id: string;
+  campaign: Campaign | undefined;
+  /** Without so many recommendations it is not sent. */
+  least: number;
+}
+
+/** The campaigns that send an e-mail, and how many recommendations each makes sure of. */
+function usesOf(name: string, draft: Draft): Use[] {
+  const uses = Object.entries(draft.campaigns).flatMap(([id, campaign]) =>
+    sendsOf(campaign.steps)
+      .filter((step) => step.send === name)
+      .map((step): Use => {
+        const needed = step.needs?.recommendations as { atLeast?: number; moreThan?: number } | undefined;
+        return { id, campaign, least: needed?.atLeast ?? (needed?.moreThan === undefined ? 0 : needed.moreThan + 1) };
+      }),
+  );
+  return uses.length > 0 ? uses : [{ id: '', campaign: undefined, least: 0 }];
+}
+
+export interface Sample {
+  person: string;
+  locale: string;
+  campaign: string;
+  view: EmailView;
+}
+
+/** The views that an e-mail is tried with: every campaign that sends it × every test person, and nobody in particular. */
+export function samplesOf(name: string, draft: Draft, definitions: Parameters<typeof buildView>[0]): Sample[] {
+  const people: [string, Person][] = [...Object.entries(draft.people), ['nobody', NOBODY]];
+  return usesOf(name, draft).flatMap(({ id, campaign, least }) =>
+    people.flatMap(([person, who]) =>
+      draft.settings.locales.map((locale): Sample => {
+        const speaking: Person = { ...who, attributes: { ...who.attributes, locale } };
+        const { contact, message } = sampleMessage(
+          speaking,
+          { campaign, id, email: name, least },
+          draft.catalogue,
+          SAMPLE_INSTANT,
+        );
+        const link = (kind: string): string => `https://links.example/${kind}/sample`;
+        const asks =
+          campaign !== undefined && 'did' in campaign.when && [campaign.when.did].flat().includes('Consent Requested');
+        const view = buildView(
+          definitions,
+          contact,
+          message,
+          {},
+          { unsubscribe: link('u'), ...(asks ? { confirm: link('c') } : {}) },
+        );
+        return { person, locale, campaign: id, view };
+      }),
+    ),
+  );
+}
+
+/** Faults of one compiled e-mail; `definitions` needs settings and catalogue only. */
+export function checkEmail(
+  name: string,
+  email: CompiledEmail,
+  draft: Draft,
+  definitions: Parameters<typeof buildView>[0],
+): Fault[] {
+  const faults: Fault[] = [];
+  const uses = usesOf(name, draft);
+  const layout = `emails/${name}/layout.mjml`;
+  const add = (code: string, file: string, path: string, message: string, remedy?: string): void => {
+    if (faults.some((fault) => fault.code === code && fault.file === file && fault.message === message)) return;
+    faults.push({ code, file, path, message, ...(remedy === undefined ? {} : { remedy }) });
+  };
+  for (const [locale, source] of Object.entries(email.locales)) {
+    const texts = `emails/${name}/${locale}.json`;
+    for (const part of ['subject', 'preheader', 'html'] as Part[]) {
+      const file = part === 'html' ? layout : texts;
+      const path = part === 'html' ? '' : part;
+      let reads: string[][];
+      try {
+        reads = readsOf(source[part], part);
+      } catch (error) {
+        if (!(error instanceof RenderError)) throw error;
+        const unknown = /undefined filter: (\S+?)( |\.|$)/.exec(error.fault.message)?.[1];
+        if (unknown !== undefined) {
+          add('email.filter', file, path, `the filter "${unknown}" is unknown.`, suggest(unknown, knownFilters()));
+        } else
+          add(
+            'email.liquid',
+            part === 'html' ? whose(name, locale, error.fault.message, draft) : file,
+            path,
+            error.fault.message,
+            'Is every {% … %} closed by its {% end… %}?',
+          );
+        continue;
+      }
+      for (const read of reads) {
+        const wrong = unknownRead(read, uses, draft);
+        if (wrong !== undefined)
+          add(
+            'email.variable',
+            part === 'html' ? whose(name, locale, read.at(-1) ?? '', draft) : file,
+            path,
+            wrong.message,
+            wrong.remedy,
+          );
+      }
+      if (part !== 'html') continue;
+      const roots = new Set(reads.map((read) => read.slice(0, 2).join('.')));
+      for (const { id, campaign } of uses) {
+        if (campaign?.kind === 'service' && reads.some(([root]) => root === 'recommendations')) {
+          add(
+            'campaign.service',
+            layout,
+            '',
+            `recommends products, but "${id}" is a service campaign.`,
+            'Make the campaign "marketing", or take the products out.',
+          );
+        }
+        if (campaign !== undefined && campaign.kind !== 'service' && !roots.has('links.unsubscribe')) {
+          add(
+            'email.unsubscribe',
+            layout,
+            '',
+            'has no link to unsubscribe.',
+            'Include ../_shared/footer.mjml, or link to {{ links.unsubscribe }}.',
+          );
+        }
+      }
+      if (!roots.has('brand.postalAddress')) {
+        add(
+          'email.address',
+          layout,
+          '',
+          'has no postal address.',
+          'Include ../_shared/footer.mjml, or write {{ brand.postalAddress }}.',
+        );
+      }
+      for (const [tag] of source.html.matchAll(/<img\b[^>]*>/g)) {
+        if (!/\balt="[^"]+"/.test(tag)) {
+          const src = /\bsrc="([^"]*)"/.exec(tag)?.[1] ?? '';
+          add(
+            'email.alt',
+            layout,
+            'mj-image',
+            `the picture "${src}" has no alt text.`,
+            'Add alt="…": it stands in for the picture, which many programs do not load.',
+          );
+        }
+      }
+      for (const [, link] of source.html.matchAll(/\b(?:href|src)="(http:[^"]*)"/g)) {
+        if (!/^http:\/\/www\.w3\.org\//.test(link ?? ''))
+          add('email.link', layout, '', `"${link}" is not https.`, 'Write https://.');
+      }
+    }
+  }
+  if (faults.length > 0) return faults;
+  for (const { person, locale, view } of samplesOf(name, draft, definitions)) {
+    try {
+      renderEmail(email, view, locale);
+    } catch (error) {
+      if (!(error instanceof RenderError)) throw error;
+      const variable = /^"([^"]+)" has no value/.exec(error.fault.message)?.[1];
+      const file =
+        error.path === 'subject' || error.path === 'preheader'
+          ? `emails/${name}/${locale}.json`
+          : whose(name, locale, variable ?? '', draft);
+      const who = person === 'nobody' ? 'for somebody of whom nothing is known' : `for people/${person}.json`;
+      if (variable !== undefined) {
+        add(
+          'email.missing-value',
+          file,
+          error.path === 'html' || error.path === 'text' ? '' : error.path,
+          `"${variable}" has no value ${who}.`,
+          `Write {{ ${variable} | default: '…' }}, or {% if ${variable} %}…{% endif %} around it.`,
+        );
+      } else add('email.render', file, error.path, `${error.fault.message} (${who})`);
+    }
+  }
+  return faults;
+}
+
+/** The file that most likely holds a word of the compiled whole: the texts of that language, or the layout. */
+function whose(name: string, locale: string, word: string, draft: Draft): string {
+  const inTexts = word !== '' && JSON.stringify(draft.emails[name]?.texts[locale] ?? {}).includes(word);
+  const inShared = word !== '' && JSON.stringify(draft.shared[locale] ?? {}).includes(word);
+  return inTexts
+    ? `emails/${name}/${locale}.json`
+    : inShared
+      ? `emails/_shared/${locale}.json`
+      : `emails/${name}/layout.mjml`;
+}
+
+function unknownRead(read: string[], uses: Use[], draft: Draft): { message: string; remedy?: string } | undefined {
+  const [root, field] = read as [string, string | undefined];
+  const say = (message: string, remedy: string | undefined) => ({
+    message,
+    ...(remedy === undefined ? {} : { remedy }),
+  });
+  const among = (words: string[]) =>
+    field === undefined || words.includes(field)
+      ? undefined
+      : say(`"${read.join('.')}" is unknown.`, suggest(field, words));
+  switch (root) {
+    case 'contact': {
+      const words = Object.keys(draft.vocabulary.attributes);
+      if (field === undefined || words.includes(field)) return undefined;
+      const near = suggest(field, words);
+      return say(
+        `"contact.${field}" is unknown.`,
+        near?.startsWith('Did') ? near : 'Declare the attribute in fields.json.',
+      );
+    }
+    case 'trigger': {
+      if (field === undefined) return undefined;
+      for (const { id, campaign } of uses) {
+        if (campaign === undefined) continue;
+        const names = 'did' in campaign.when ? [campaign.when.did].flat() : [];
+        if (names.length === 0)
+          return say(`"trigger.${field}" has no value in "${id}", which starts with a segment.`, 'Take it out.');
+        for (const event of names) {
+          const words = Object.keys(draft.vocabulary.events[event] ?? {});
+          if (!words.includes(field))
+            return say(`"trigger.${field}" is no property of "${event}", which starts "${id}".`, suggest(field, words));
+        }
+      }
+      return undefined;
+    }
+    case 'product':
+      return among(PRODUCT);
+    case 'recommendations':
+    case 'bought':
+      return among([...PRODUCT, ...LISTS]);
+    case 'brand':
+      return among(BRAND);
+    case 'links':
+      return among(LINKS);
+    case 'topic':
+    case 'locale':
+    case 'direction':
+    case 'currency':
+      return undefined;
+    default:
+      return say(`"${read.join('.')}" is unknown.`, suggest(root, ROOTS));
+  }
+}
+
+/** Faults of the compiled pages: name → locale → Liquid source. */
+export function checkPages(pages: Record<string, Record<string, string>>, draft: Draft): Fault[] {
+  const faults: Fault[] = [];
+  for (const [name, locales] of Object.entries(pages)) {
+    for (const [locale, source] of Object.entries(locales)) {
+      const file = `pages/${name}.html`;
+      try {
+        const kind = name === 'confirm' ? 'confirm' : 'unsubscribe';
+        const action = name === 'confirm' || name === 'unsubscribe' ? '/sample' : undefined;
+        const page = renderPage(
+          source,
+          buildPageView(draft, { locale, kind, ...(action === undefined ? {} : { action }) }),
+        );
+        if (action !== undefined && !/<form[^>]*method="post"/i.test(page)) {
+          faults.push({
+            code: 'page.form',
+            file,
+            path: '',
+            message: 'has no form that posts.',
+            remedy: 'Write <form method="post" action="{{ action }}"> with a button.',
+          });
+        }
+        if (/<script\b/i.test(page)) {
+          faults.push({
+            code: 'page.script',
+            file,
+            path: '',
+            message: 'holds a script.',
+            remedy: 'Pages work without scripts: take it out.',
+          });
+        }
+      } catch (error) {
+        if (!(error instanceof RenderError)) throw error;
+        faults.push({ code: 'page.liquid', file, path: locale, message: error.fault.message });
+      }
+    }
+  }
+  return faults;
+}

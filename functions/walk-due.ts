@@ -1,0 +1,30 @@
+// What is due in one shard → ticks through the recorder, messages to the send queues, open claims settled.
+import type { SQSEvent } from 'aws-lambda';
+import * as z from 'zod';
+import { now } from './aws/clock.ts';
+import { recorder } from './aws/deciding.ts';
+import { env, envNumber, envOptional } from './aws/env.ts';
+import { eachRecord, log, handler as wrapped } from './aws/handler.ts';
+import { queue, table } from './aws/parts.ts';
+import { type WalkDeps, walkDue } from './aws/walk.ts';
+
+const Walk = z.object({ shard: z.string().regex(/^\d\d$/), ticks: z.record(z.string(), z.unknown()).optional() });
+
+export async function walkDueShards(event: SQSEvent, deps: WalkDeps) {
+  return eachRecord(event, async ({ body }) => {
+    const { shard, ticks } = Walk.parse(JSON.parse(body));
+    await walkDue({ shard, ...(ticks !== undefined && { ticks }) }, deps);
+  });
+}
+
+export const handler = wrapped((event: SQSEvent) =>
+  walkDueShards(event, {
+    table: table(),
+    recorder: recorder(),
+    queue: queue(),
+    now,
+    log,
+    rate: envOptional('sendRate') === undefined ? 14 : envNumber('sendRate'),
+    urls: { timers: env('timersQueue'), triggered: env('triggeredQueue'), bulk: env('bulkQueue') },
+  }),
+);

@@ -1,0 +1,21 @@
+// Stream of the table → files of the lake, and report counters.
+import type { DynamoDBStreamEvent } from 'aws-lambda';
+import type { Bucket } from './aws/bucket.ts';
+import { handler as wrapped } from './aws/handler.ts';
+import { changesOf, countReports, writeFiles } from './aws/lake.ts';
+import { bucket, table } from './aws/parts.ts';
+import type { Table } from './aws/table.ts';
+
+/** A stream event; the shard's name comes with the tumbling window of the mapping. */
+export type LakeEvent = DynamoDBStreamEvent & { shardId?: string };
+
+/** Writes a batch: files under names that a repeat writes again, counters that a repeat passes over. */
+export async function writeLake(event: LakeEvent, deps: { table: Table; bucket: Bucket }): Promise<{ state: object }> {
+  const changes = changesOf(event.Records ?? []);
+  const shard = (event.shardId ?? 'stream').replace(/[^A-Za-z0-9-]/g, '').slice(-40);
+  await writeFiles(changes, shard, deps.bucket);
+  await countReports(changes, shard, deps.table);
+  return { state: {} };
+}
+
+export const handler = wrapped((event: LakeEvent) => writeLake(event, { table: table(), bucket: bucket() }));

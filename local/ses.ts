@@ -1,0 +1,448 @@
+// SES v2: takes e-mails into a mailbox that opens in a browser, and speaks of them on the default bus as SES does.
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { Events } from './events.ts';
+import type { Answer, Call } from './service.ts';
+import { ServiceError } from './service.ts';
+import type { ConfigurationSetResource } from './template.ts';
+import { ACCOUNT, REGION } from './template.ts';
+import type { Troubles } from './trouble.ts';
+import type { Work } from './work.ts';
+
+/** An accepted e-mail. */
+export interface Mail {
+  id: string;
+  /** Virtual epoch milliseconds. */
+  at: number;
+  from: string;
+  to: string[];
+  replyTo: string[];
+  subject: string;
+  html?: string;
+  text?: string;
+  headers: { name: string; value: string }[];
+  tags: Record<string, string>;
+  configurationSet?: string;
+  outcome: 'delivered' | 'bounced' | 'complained' | 'suppressed';
+}
+
+export interface Mailbox {
+  /** The viewer's address. */
+  url: string;
+  /** Every accepted e-mail, oldest first. */
+  list(): Promise<Mail[]>;
+  count(): number;
+  clear(): Promise<void>;
+}
+
+interface NameValue {
+  Name: string;
+  Value: string;
+}
+interface Sending {
+  FromEmailAddress?: string;
+  ReplyToAddresses?: string[];
+  Destination?: { ToAddresses?: string[]; CcAddresses?: string[]; BccAddresses?: string[] };
+  Content?: {
+    Simple?: { Subject?: { Data?: string }; Body?: { Html?: { Data?: string }; Text?: { Data?: string } }; Headers?: NameValue[] };
+    Raw?: unknown;
+    Template?: unknown;
+  };
+  EmailTags?: NameValue[];
+  ConfigurationSetName?: string;
+}
+
+/** What the viewer's own store keeps of a mail; it shows the newest of ours. */
+interface ViewerStore {
+  saveEmail(mail: object): void;
+  clearStore(): void;
+  getStoreReadonly(): { emails: unknown[] };
+}
+
+const SIMULATOR = 'simulator.amazonses.com';
+/** The viewer reads everything that it has once a second: it gets the newest mails only. */
+const MOST_IN_VIEWER = 300;
+
+type Packed = Omit<Mail, 'html' | 'text'> & { packed: Buffer };
+
+/** The SES of one laptop. */
+export class Ses {
+  readonly #sets: Map<string, ConfigurationSetResource>;
+  readonly #now: () => number;
+  readonly #events: () => Events;
+  readonly #troubles: Troubles;
+  readonly #work: Work;
+  readonly #viewer: ViewerStore;
+  readonly #server: Server;
+  #mails: Packed[] = [];
+  readonly #suppressed = new Map<string, 'BOUNCE' | 'COMPLAINT'>();
+  #accountSends = true;
+  /** SES's own limits; a story may set them. */
+  readonly quota = { max24HourSend: 50_000, maxSendRate: 500 };
+
+  private constructor(server: Server, viewer: ViewerStore, options: SesOptions) {
+    this.#server = server;
+    this.#viewer = viewer;
+    this.#sets = new Map(options.sets.map((set) => [set.name, set]));
+    this.#now = options.now;
+    this.#events = options.events;
+    this.#troubles = options.troubles;
+    this.#work = options.work;
+  }
+
+  /** Starts the viewer on a free port. */
+  static async start(options: SesOptions): Promise<Ses> {
+    const { listen, store } = loadViewer();
+    // Its own SendEmail is never called: measured, its HTTP server takes 1,400 mails a second and keeps no tags.
+    const server = await listen({ host: '127.0.0.1', port: 0 });
+    server.unref();
+    return new Ses(server, store, options);
+  }
+
+  get mailbox(): Mailbox {
+    return {
+      url: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`,
+      list: async () => this.#mails.map(unpack),
+      count: () => this.#mails.length,
+      clear: async () => {
+        this.#mails = [];
+        this.#viewer.clearStore();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  /** One call of the REST protocol; `trouble` makes it fail as SES fails. Throws ServiceError. */
+  call({ method, path, body }: Call, trouble?: 'throttle' | 'quota' | 'paused'): Answer {
+    const [kind, name, part] = path.replace(/^\/v2\/email\//, '').split('/');
+    const input = (body.length === 0 ? {} : JSON.parse(body.toString())) as Record<string, unknown>;
+    const rest = decodeURIComponent(name ?? '');
+    switch (`${method} ${kind}`) {
+      case 'POST outbound-emails':
+        return json(this.#send(input as Sending, trouble));
+      case 'GET account':
+        return json({
+          DedicatedIpAutoWarmupEnabled: false,
+          EnforcementStatus: 'HEALTHY',
+          ProductionAccessEnabled: true,
+          SendingEnabled: this.#accountSends,
+          SendQuota: {
+            Max24HourSend: this.quota.max24HourSend,
+            MaxSendRate: this.quota.maxSendRate,
+            SentLast24Hours: this.#sentSince(this.#now() - 86_400_000),
+          },
+          SuppressionAttributes: { SuppressedReasons: ['BOUNCE', 'COMPLAINT'] },
+        });
+      case 'PUT account':
+        if (rest === 'sending') this.#accountSends = input.SendingEnabled !== false;
+        return json({});
+      case 'GET identities':
+        return json({
+          IdentityType: rest.includes('@') ? 'EMAIL_ADDRESS' : 'DOMAIN',
+          VerifiedForSendingStatus: true,
+          VerificationStatus: 'SUCCESS',
+          DkimAttributes: { SigningEnabled: true, Status: 'SUCCESS' },
+          MailFromAttributes: { MailFromDomain: `mail.${rest}`, MailFromDomainStatus: 'SUCCESS', BehaviorOnMxFailure: 'USE_DEFAULT_VALUE' },
+        });
+      case 'GET configuration-sets':
+        return json({ ConfigurationSetName: rest, SendingOptions: { SendingEnabled: this.#set(rest).sending } });
+      case 'PUT configuration-sets':
+        if (part !== 'sending') break;
+        this.#set(rest).sending = input.SendingEnabled !== false;
+        return json({});
+      case 'PUT suppression':
+        this.#suppressed.set(String(input.EmailAddress).toLowerCase(), input.Reason === 'COMPLAINT' ? 'COMPLAINT' : 'BOUNCE');
+        return json({});
+      case 'GET suppression':
+      case 'DELETE suppression': {
+        const address = decodeURIComponent(part ?? '').toLowerCase();
+        const reason = this.#suppressed.get(address);
+        if (reason === undefined) throw new ServiceError('NotFoundException', 'Email address does not exist on your suppression list.', 404);
+        if (method === 'DELETE') {
+          this.#suppressed.delete(address);
+          return json({});
+        }
+        return json({ SuppressedDestination: { EmailAddress: address, Reason: reason, LastUpdateTime: this.#now() / 1000 } });
+      }
+    }
+    throw new ServiceError('UnknownOperationException', `The laptop's SES does not know ${method} ${kind}.`, 404);
+  }
+
+  #set(name: string): ConfigurationSetResource {
+    const set = this.#sets.get(name);
+    if (set === undefined) throw new ServiceError('NotFoundException', `Configuration set <${name}> does not exist.`, 404);
+    return set;
+  }
+
+  #sentSince(instant: number): number {
+    let sent = 0;
+    for (let at = this.#mails.length - 1; at >= 0 && this.#mails[at]!.at > instant; at--) sent++;
+    return sent;
+  }
+
+  #send(input: Sending, trouble?: 'throttle' | 'quota' | 'paused'): { MessageId: string } {
+    if (trouble === 'throttle') throw new ServiceError('TooManyRequestsException', 'Maximum sending rate exceeded.', 429);
+    if (trouble === 'quota') throw new ServiceError('TooManyRequestsException', 'Daily message quota exceeded.', 429);
+    if (trouble === 'paused') throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
+    const set = input.ConfigurationSetName === undefined ? undefined : this.#set(input.ConfigurationSetName);
+    if (!this.#accountSends || set?.sending === false) throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
+    const { Simple } = input.Content ?? {};
+    if (Simple === undefined) {
+      throw new ServiceError('BadRequestException', "The laptop's SES knows simple content only, neither raw nor template.");
+    }
+    const destination = input.Destination ?? {};
+    const to = [...(destination.ToAddresses ?? []), ...(destination.CcAddresses ?? []), ...(destination.BccAddresses ?? [])];
+    checkSending(input, to);
+    const id = `0100${randomBytes(6).toString('hex')}-${randomUUID()}-000000`;
+    const address = bareAddress(to[0]!);
+    const outcome = this.#outcomeOf(address);
+    const mail: Mail = {
+      id,
+      at: this.#now(),
+      from: input.FromEmailAddress!,
+      to,
+      replyTo: input.ReplyToAddresses ?? [],
+      subject: Simple.Subject?.Data ?? '',
+      ...(Simple.Body?.Html?.Data !== undefined && { html: Simple.Body.Html.Data }),
+      ...(Simple.Body?.Text?.Data !== undefined && { text: Simple.Body.Text.Data }),
+      headers: (Simple.Headers ?? []).map(({ Name, Value }) => ({ name: Name, value: Value })),
+      tags: Object.fromEntries((input.EmailTags ?? []).map(({ Name, Value }) => [Name, Value])),
+      ...(set !== undefined && { configurationSet: set.name }),
+      outcome: outcome.kind,
+    };
+    this.#keep(mail);
+    if (set !== undefined) this.#speak(set, mail, outcome);
+    return { MessageId: id };
+  }
+
+  #outcomeOf(address: string): Outcome {
+    const [local = '', domain] = address.split('@');
+    if (domain !== SIMULATOR) {
+      const reason = this.#suppressed.get(address);
+      return reason === undefined ? { kind: 'delivered' } : { kind: 'suppressed', subType: 'OnAccountSuppressionList' };
+    }
+    const name = local.replace(/\+.*$/, '');
+    if (name === 'bounce') return { kind: 'bounced' };
+    if (name === 'complaint') return { kind: 'complained' };
+    if (name === 'suppressionlist') return { kind: 'suppressed', subType: 'Suppressed' };
+    return { kind: 'delivered' };
+  }
+
+  #keep(mail: Mail): void {
+    const { html, text, ...rest } = mail;
+    // Bodies are most of the weight, and read seldom.
+    this.#mails.push({ ...rest, packed: deflateRawSync(JSON.stringify({ html, text }), { level: 1 }) });
+    this.#viewer.saveEmail({
+      messageId: mail.id,
+      from: mail.from,
+      replyTo: mail.replyTo,
+      destination: { to: mail.to, cc: [], bcc: [] },
+      subject: mail.subject,
+      body: { html, text },
+      attachments: [],
+      headers: mail.headers,
+      at: Math.floor(mail.at / 1000),
+    });
+    const { emails } = this.#viewer.getStoreReadonly();
+    if (emails.length > MOST_IN_VIEWER) emails.splice(0, emails.length - MOST_IN_VIEWER);
+  }
+
+  // ---- events ----
+
+  #speak(set: ConfigurationSetResource, mail: Mail, outcome: Outcome): void {
+    const said = mailObject(set, mail);
+    const at = new Date(mail.at).toISOString();
+    const recipient = bareAddress(mail.to[0]!);
+    this.#emit(set, 'SEND', { eventType: 'Send', mail: said, send: {} });
+    const feedbackId = `${mail.id}-feedback`;
+    if (outcome.kind === 'bounced' || outcome.kind === 'suppressed') {
+      this.#emit(set, 'BOUNCE', {
+        eventType: 'Bounce',
+        mail: said,
+        bounce: {
+          bounceType: 'Permanent',
+          bounceSubType: outcome.kind === 'suppressed' ? outcome.subType : 'General',
+          bouncedRecipients: [
+            { emailAddress: recipient, action: 'failed', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 user unknown' },
+          ],
+          timestamp: at,
+          feedbackId,
+          reportingMTA: 'dsn; laptop.amazonses.com',
+        },
+      });
+      return;
+    }
+    this.#emit(set, 'DELIVERY', {
+      eventType: 'Delivery',
+      mail: said,
+      delivery: {
+        timestamp: at,
+        processingTimeMillis: 1,
+        recipients: [recipient],
+        smtpResponse: '250 2.6.0 Message received',
+        reportingMTA: 'laptop.amazonses.com',
+      },
+    });
+    if (outcome.kind !== 'complained') return;
+    this.#emit(set, 'COMPLAINT', {
+      eventType: 'Complaint',
+      mail: said,
+      complaint: {
+        complainedRecipients: [{ emailAddress: recipient }],
+        timestamp: at,
+        feedbackId,
+        userAgent: 'Amazon SES Mailbox Simulator',
+        complaintFeedbackType: 'abuse',
+        arrivalDate: at,
+      },
+    });
+  }
+
+  /** Says that a recipient opened a mail or clicked in it. False when there is no such mail, or the set does not tell. */
+  react(id: string, reaction: { kind: 'open' } | { kind: 'click'; link: string }): boolean {
+    const packed = this.#mails.find((mail) => mail.id === id);
+    const set = packed?.configurationSet === undefined ? undefined : this.#sets.get(packed.configurationSet);
+    if (packed === undefined || set === undefined) return false;
+    const details = { ipAddress: '192.0.2.1', timestamp: new Date(this.#now()).toISOString(), userAgent: 'Mozilla/5.0' };
+    const mail = mailObject(set, unpack(packed));
+    return reaction.kind === 'open'
+      ? this.#emit(set, 'OPEN', { eventType: 'Open', mail, open: details })
+      : this.#emit(set, 'CLICK', { eventType: 'Click', mail, click: { ...details, link: reaction.link, linkTags: null } });
+  }
+
+  #emit(set: ConfigurationSetResource, type: string, detail: { eventType: string }): boolean {
+    if (!set.publishes.has(type)) return false;
+    const publish = () => {
+      const end = this.#work.begin();
+      // After the answer to SendEmail, as it mostly is.
+      setImmediate(() => {
+        this.#events().publish('default', {
+          source: 'aws.ses',
+          'detail-type': DETAIL_TYPES[detail.eventType]!,
+          detail,
+          resources: [`arn:aws:ses:${REGION}:${ACCOUNT}:configuration-set/${set.name}`],
+        });
+        end();
+      });
+    };
+    const trouble = this.#troubles.meet(`event:${detail.eventType}`);
+    if (trouble?.kind === 'lose') return true;
+    if (trouble?.kind === 'delay') {
+      trouble.hold(publish);
+      return true;
+    }
+    publish();
+    if (trouble?.kind === 'repeat') publish();
+    return true;
+  }
+}
+
+interface SesOptions {
+  sets: ConfigurationSetResource[];
+  now: () => number;
+  events: () => Events;
+  troubles: Troubles;
+  work: Work;
+}
+type Outcome = { kind: 'delivered' | 'bounced' | 'complained' } | { kind: 'suppressed'; subType: string };
+
+const DETAIL_TYPES: Record<string, string> = {
+  Bounce: 'Email Bounced',
+  Click: 'Email Clicked',
+  Complaint: 'Email Complaint Received',
+  Delivery: 'Email Delivered',
+  Open: 'Email Opened',
+  Send: 'Email Sent',
+};
+
+/** A fresh copy for each laptop: its store is one per module. */
+function loadViewer(): { listen: (config: { host: string; port: number }) => Promise<Server>; store: ViewerStore } {
+  const require = createRequire(import.meta.url);
+  const folder = dirname(require.resolve('aws-ses-v2-local'));
+  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
+  const { default: listen } = require('aws-ses-v2-local') as { default: (config: object) => Promise<Server> };
+  return { listen, store: require(join(folder, 'store.js')) as ViewerStore };
+}
+
+function unpack({ packed, ...rest }: Packed): Mail {
+  return { ...rest, ...(JSON.parse(inflateRawSync(packed).toString()) as { html?: string; text?: string }) };
+}
+
+/** The `mail` of every event about one e-mail. */
+function mailObject(set: ConfigurationSetResource, mail: Mail): object {
+  const tag = (values: Record<string, string>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]));
+  return {
+    timestamp: new Date(mail.at).toISOString(),
+    source: mail.from,
+    sourceArn: `arn:aws:ses:${REGION}:${ACCOUNT}:identity/${bareAddress(mail.from)}`,
+    sendingAccountId: ACCOUNT,
+    messageId: mail.id,
+    destination: mail.to,
+    headersTruncated: false,
+    headers: [
+      { name: 'From', value: mail.from },
+      { name: 'To', value: mail.to.join(', ') },
+      { name: 'Subject', value: mail.subject },
+      { name: 'MIME-Version', value: '1.0' },
+      ...mail.headers,
+    ],
+    commonHeaders: { from: [mail.from], to: mail.to, messageId: mail.id, subject: mail.subject },
+    tags: {
+      ...tag({
+        'ses:operation': 'SendEmail',
+        'ses:configuration-set': set.name,
+        'ses:source-ip': '127.0.0.1',
+        'ses:from-domain': bareAddress(mail.from).split('@')[1] ?? '',
+        'ses:caller-identity': 'laptop',
+      }),
+      ...tag(mail.tags),
+    },
+  };
+}
+
+/** `Name <a@b>` → `a@b`, small. */
+const bareAddress = (address: string) => (/<([^>]*)>\s*$/.exec(address)?.[1] ?? address).trim().toLowerCase();
+
+function checkSending(input: Sending, to: string[]): void {
+  const refuse = (message: string) => {
+    throw new ServiceError('BadRequestException', message);
+  };
+  const { Simple } = input.Content!;
+  if (!input.FromEmailAddress) refuse('Missing required header \'From\'.');
+  if (to.length === 0) refuse('At least one recipient is required.');
+  if (to.length > 50) refuse('Recipient count exceeds 50.');
+  for (const address of [input.FromEmailAddress!, ...to, ...(input.ReplyToAddresses ?? [])]) {
+    const bare = bareAddress(address);
+    if (!/^[^\s@]+@[^\s@]+$/.test(bare)) refuse('Missing final \'@domain\'');
+    if (/[^\x20-\x7e]/.test(bare.split('@')[0]!)) refuse('Local address contains control or whitespace');
+    if (/[\r\n]/.test(address)) refuse('Invalid header value');
+  }
+  if (!Simple!.Body?.Html?.Data && !Simple!.Body?.Text?.Data) refuse('Nothing to send: the body is empty.');
+  if (Simple!.Subject?.Data === undefined) refuse('Missing subject.');
+  if (Buffer.byteLength(JSON.stringify(Simple)) > 40_000_000) refuse('Message length exceeds 40 MB.');
+  if ((Simple!.Headers ?? []).length > 15) refuse('More than 15 headers.');
+  for (const { Name, Value } of Simple!.Headers ?? []) {
+    if (!/^[!-9;-@A-~]{1,126}$/.test(Name)) refuse('Invalid header name.');
+    if (!/^[ -~]{0,870}$/.test(Value)) refuse('Invalid header value.');
+  }
+  if ((input.EmailTags ?? []).length > 50) refuse('More than 50 tags.');
+  for (const { Name, Value } of input.EmailTags ?? []) {
+    if (!/^[A-Za-z0-9_-]{1,256}$/.test(Name) || !/^[A-Za-z0-9_-]{1,256}$/.test(Value)) {
+      refuse('Tag names and values hold letters, digits, \'_\' and \'-\' only.');
+    }
+  }
+}
+
+const json = (value: object): Answer => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(value),
+});

@@ -1,0 +1,449 @@
+// The demo shop: people with habits of their own, and the events that their shopping makes. The same seed, the same shop.
+import type { JsonObject } from '../domain/interaction.ts';
+import type { ImportedEvent } from '../domain/mapping.ts';
+import { minorUnits } from '../domain/money.ts';
+import type { Catalogue, Product } from '../domain/settings.ts';
+import { instantOf, localTime } from '../domain/time.ts';
+
+export interface ShopOptions {
+  seed: number;
+  catalogue: Catalogue;
+  currency: string;
+  /** Epoch milliseconds of the first and the last event. */
+  from: number;
+  until: number;
+  customers?: number;
+  topic?: string;
+}
+
+/** EventBridge's source of the shop's events. */
+export const SHOP_SOURCE = 'aurora.shop';
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+interface Country {
+  code: string;
+  zone: string;
+  locale: string;
+  weight: number;
+  /** How people there consent: share of all, and how it is recorded. */
+  consents: number;
+  basis: 'double' | 'single' | 'soft';
+  first: string[];
+  last: string[];
+}
+
+const COUNTRIES: Country[] = [
+  {
+    code: 'DE',
+    zone: 'Europe/Berlin',
+    locale: 'de',
+    weight: 30,
+    consents: 0.74,
+    basis: 'double',
+    first: ['Anna', 'Jonas', 'Lea', 'Felix', 'Mia', 'Paul', 'Jürgen', 'Katrin', 'Oskar', 'Heike'],
+    last: ['Becker', 'Vogt', 'Krüger', 'Lindner', 'Sommer', 'Brandt', 'Weiß', 'Haas'],
+  },
+  {
+    code: 'PL',
+    zone: 'Europe/Warsaw',
+    locale: 'pl',
+    weight: 22,
+    consents: 0.7,
+    basis: 'double',
+    first: ['Zofia', 'Jakub', 'Łucja', 'Piotr', 'Hanna', 'Wojciech', 'Ewa', 'Michał', 'Agnieszka', 'Tomasz'],
+    last: ['Nowicka', 'Zieliński', 'Wójcik', 'Mazur', 'Król', 'Dąbek', 'Żak', 'Sikora'],
+  },
+  {
+    code: 'AT',
+    zone: 'Europe/Vienna',
+    locale: 'de',
+    weight: 8,
+    consents: 0.72,
+    basis: 'double',
+    first: ['Elisabeth', 'Lukas', 'Magdalena', 'Florian', 'Theresa', 'Matthias'],
+    last: ['Gruber', 'Pichler', 'Steiner', 'Moser', 'Hofer'],
+  },
+  {
+    code: 'GB',
+    zone: 'Europe/London',
+    locale: 'en',
+    weight: 12,
+    consents: 0.78,
+    basis: 'soft',
+    first: ['Olivia', 'Harry', 'Isla', 'George', 'Poppy', 'Arthur', 'Zadie'],
+    last: ['Hughes', 'Patel', 'Walsh', "O'Connor", 'Clarke', 'Morgan'],
+  },
+  {
+    code: 'FR',
+    zone: 'Europe/Paris',
+    locale: 'fr',
+    weight: 8,
+    consents: 0.66,
+    basis: 'single',
+    first: ['Chloé', 'Hugo', 'Inès', 'Léo', 'Manon', 'Jules'],
+    last: ['Lefèvre', 'Moreau', 'Garnier', 'Faure', 'Chevalier'],
+  },
+  {
+    code: 'NL',
+    zone: 'Europe/Amsterdam',
+    locale: 'en',
+    weight: 7,
+    consents: 0.7,
+    basis: 'single',
+    first: ['Sanne', 'Daan', 'Fleur', 'Bram', 'Lotte', 'Sem'],
+    last: ['de Vries', 'Bakker', 'Visser', 'Mulder', 'Smit'],
+  },
+  {
+    code: 'US',
+    zone: 'America/New_York',
+    locale: 'en-US',
+    weight: 8,
+    consents: 0.82,
+    basis: 'soft',
+    first: ['Ava', 'Noah', 'Grace', 'Ethan', 'Maya', 'Caleb'],
+    last: ['Rivera', 'Johnson', 'Nguyen', 'Cooper', 'Brooks'],
+  },
+  {
+    code: 'JP',
+    zone: 'Asia/Tokyo',
+    locale: 'en',
+    weight: 5,
+    consents: 0.6,
+    basis: 'single',
+    first: ['Yui', 'Haruto', 'Sakura', 'Ren', '美咲'],
+    last: ['Sato', 'Suzuki', 'Takahashi', 'Ito', '田中'],
+  },
+];
+
+/** Orders of a month against the year's mean, January first. */
+const SEASON = [0.8, 0.8, 0.9, 0.95, 1.1, 1.1, 0.95, 0.9, 0.95, 1, 1.4, 1.7];
+/** Relative frequency of orders by local hour. */
+const HOURS = [1, 0, 0, 0, 0, 0, 1, 3, 5, 6, 7, 7, 8, 7, 6, 6, 6, 7, 9, 11, 13, 12, 8, 3];
+
+/** A small seeded generator of random numbers (mulberry32). */
+export class Chance {
+  #state: number;
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+  /** 0 ≤ x < 1. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  }
+  is(share: number): boolean {
+    return this.next() < share;
+  }
+  /** A whole number from `least` to `most`. */
+  whole(least: number, most: number): number {
+    return least + Math.floor(this.next() * (most - least + 1));
+  }
+  between(least: number, most: number): number {
+    return least + this.next() * (most - least);
+  }
+  one<T>(list: readonly T[]): T {
+    return list[Math.floor(this.next() * list.length)]!;
+  }
+  weighted<T>(list: readonly T[], weight: (each: T) => number): T {
+    let left = this.next() * list.reduce((sum, each) => sum + weight(each), 0);
+    for (const each of list) {
+      left -= weight(each);
+      if (left < 0) return each;
+    }
+    return list.at(-1)!;
+  }
+  /** Around 0, with a deviation of 1. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+  }
+}
+
+interface Shelf {
+  ids: string[];
+  products: Record<string, Product>;
+  byCategory: Map<string, string[]>;
+  categories: string[];
+}
+
+/** All events of the shop from `from` to `until`, by time. */
+export function shopEvents(options: ShopOptions): ImportedEvent[] {
+  const { products } = options.catalogue;
+  const byCategory = new Map<string, string[]>();
+  for (const [id, product] of Object.entries(products)) {
+    const category = product.category ?? '';
+    byCategory.set(category, [...(byCategory.get(category) ?? []), id]);
+  }
+  const shelf: Shelf = { ids: Object.keys(products), products, byCategory, categories: [...byCategory.keys()] };
+  const events: ImportedEvent[] = [];
+  for (const id of shelf.ids) events.push(stockEvent(id, products[id]!, options, new Chance(options.seed ^ hash(id))));
+  const customers = options.customers ?? 400;
+  for (let number = 1; number <= customers; number += 1) {
+    const life = new Life(number, options, shelf);
+    events.push(...life.live());
+  }
+  const within = events.filter((event) => event.at >= options.from && event.at < options.until);
+  return within.sort((a, b) => a.at - b.at || (String(a.detail.messageId) < String(b.detail.messageId) ? -1 : 1));
+}
+
+function stockEvent(id: string, product: Product, options: ShopOptions, chance: Chance): ImportedEvent {
+  const properties: JsonObject = { product_id: id, name: product.name, currency: options.currency, stock: chance.whole(5, 200) };
+  if (product.price !== undefined) properties.price = product.price;
+  if (product.category !== undefined) properties.category = product.category;
+  if (product.url !== undefined) properties.url = product.url;
+  if (product.imageUrl !== undefined) properties.image_url = product.imageUrl;
+  return track('Product Updated', options.from, `product-${id}`, {}, properties);
+}
+
+function hash(text: string): number {
+  let value = 2_166_136_261;
+  for (const unit of text) value = Math.imul(value ^ unit.codePointAt(0)!, 16_777_619);
+  return value >>> 0;
+}
+
+function track(event: string, time: number, key: string, who: JsonObject, properties: JsonObject): ImportedEvent {
+  const at = Math.floor(time);
+  return {
+    name: event,
+    at,
+    detail: { type: 'track', event, messageId: `demo-${key}`, ...who, timestamp: new Date(at).toISOString(), properties },
+  };
+}
+
+/** The instant after so many average days: in a busy month a day counts for more. */
+function seasonal(from: number, days: number): number {
+  let at = from;
+  for (let left = days; left > 0; at += DAY) left -= SEASON[new Date(at).getUTCMonth()]!;
+  return at;
+}
+
+/** One customer, from the day they come to the day they stop. */
+class Life {
+  readonly #chance: Chance;
+  readonly #options: ShopOptions;
+  readonly #shelf: Shelf;
+  readonly #user: string;
+  readonly #country: Country;
+  readonly #events: ImportedEvent[] = [];
+  readonly #bought: string[] = [];
+  readonly #favourites: string[];
+  #count = 0;
+
+  constructor(number: number, options: ShopOptions, shelf: Shelf) {
+    this.#chance = new Chance(Math.imul(options.seed + 1, 2_654_435_761) ^ Math.imul(number, 40_503));
+    this.#options = options;
+    this.#shelf = shelf;
+    this.#user = `c-${String(number).padStart(4, '0')}`;
+    this.#country = this.#chance.weighted(COUNTRIES, (country) => country.weight);
+    this.#favourites = [this.#chance.one(shelf.categories), this.#chance.one(shelf.categories)];
+  }
+
+  live(): ImportedEvent[] {
+    const chance = this.#chance;
+    const { from, until } = this.#options;
+    const span = until - from;
+    // Three in four come in the first two thirds; the others later, some of them only to look.
+    const share = chance.is(0.75) ? chance.between(0, 0.66) : chance.between(0.66, 0.995);
+    const joined = Math.max(from + 4 * DAY, this.#atGoodHour(from + share * span));
+    const anonymous = `v-${this.#user.slice(2)}`;
+    const looksFirst = chance.is(0.4);
+    if (looksFirst) this.#look(joined - chance.between(5 * MINUTE, 3 * DAY), { anonymousId: anonymous }, chance.whole(1, 3));
+    this.#introduce(joined, looksFirst ? anonymous : undefined);
+    this.#consent(joined);
+
+    // Some only ever look.
+    if (chance.is(0.07)) {
+      for (let visit = 0; visit < 4; visit += 1) {
+        this.#look(joined + chance.between(0.1, 60) * DAY, { userId: this.#user }, chance.whole(1, 4));
+      }
+      return this.#events;
+    }
+    const habit = chance.weighted(HABITS, (each) => each.share);
+    const rhythm = habit.days * Math.exp(0.45 * chance.normal());
+    let at = joined + chance.between(MINUTE * 10, HOUR);
+    for (let order = 0; order < habit.most && at < until; order += 1) {
+      if (order > 0) this.#shopAround(at);
+      this.#buy(at);
+      if (chance.is(habit.lapse)) break;
+      const pause = rhythm * Math.exp(0.35 * chance.normal());
+      at = this.#atGoodHour(seasonal(at, Math.max(1, pause)));
+    }
+    if (chance.is(0.05)) {
+      const key = `${this.#user}-withdraws`;
+      const properties: JsonObject = { topic: this.#options.topic ?? 'offers', channel: 'email', source: 'account page' };
+      this.#events.push(track('Consent Withdrawn', joined + chance.between(20, 400) * DAY, key, { userId: this.#user }, properties));
+    }
+    return this.#events;
+  }
+
+  #introduce(at: number, anonymous: string | undefined): void {
+    const { first, last, code, zone, locale } = this.#country;
+    const firstName = this.#chance.one(first);
+    const lastName = this.#chance.one(last);
+    const plain = `${firstName}.${lastName}`.normalize('NFD').replace(/[^A-Za-z.]/g, '').toLowerCase();
+    const traits: JsonObject = {
+      email: `${plain === '.' ? 'hello' : plain}.${this.#user.slice(2)}@customers.example`,
+      firstName,
+      lastName,
+      country: code,
+      timezone: zone,
+      locale,
+    };
+    this.#events.push({
+      name: 'identify',
+      at,
+      detail: {
+        type: 'identify',
+        messageId: `demo-${this.#user}-is`,
+        userId: this.#user,
+        ...(anonymous === undefined ? {} : { anonymousId: anonymous }),
+        timestamp: new Date(at).toISOString(),
+        traits,
+      },
+    });
+  }
+
+  #consent(at: number): void {
+    const chance = this.#chance;
+    if (!chance.is(this.#country.consents)) return;
+    const topic = this.#options.topic ?? 'offers';
+    const { basis } = this.#country;
+    const properties: JsonObject = { topic, channel: 'email', wording: 'v2', source: 'checkout', form: 'checkout' };
+    if (basis === 'double') {
+      this.#events.push(track('Consent Requested', at + MINUTE, `${this.#user}-asked`, { userId: this.#user }, { ...properties }));
+      // Some never open the confirmation.
+      if (!chance.is(0.85)) return;
+    }
+    const granted = at + (basis === 'double' ? chance.between(3 * MINUTE, 8 * HOUR) : 2 * MINUTE);
+    this.#events.push(track('Consent Granted', granted, `${this.#user}-consents`, { userId: this.#user }, { ...properties, basis }));
+  }
+
+  /** Looks at products, and now and then fills a cart that is left behind. */
+  #shopAround(before: number): void {
+    const chance = this.#chance;
+    if (!chance.is(0.45)) return;
+    const at = before - chance.between(20 * MINUTE, 6 * DAY);
+    this.#look(at, { userId: this.#user }, chance.whole(1, 3));
+    if (!chance.is(0.3)) return;
+    const id = this.#pick();
+    const product = this.#shelf.products[id]!;
+    const line: JsonObject = { product_id: id, quantity: 1, price: product.price ?? 0, category: product.category ?? '' };
+    const who = { userId: this.#user };
+    const key = `${this.#user}-cart-${this.#count}`;
+    this.#events.push(track('Product Added', at + 5 * MINUTE, key, who, { ...line, currency: this.#options.currency }));
+    this.#events.push(
+      track('Checkout Started', at + 8 * MINUTE, `${key}-checkout`, who, {
+        value: product.price ?? 0,
+        currency: this.#options.currency,
+        products: [line],
+      }),
+    );
+  }
+
+  #look(at: number, who: JsonObject, many: number): void {
+    for (let view = 0; view < many; view += 1) {
+      const id = this.#pick();
+      const product = this.#shelf.products[id]!;
+      this.#events.push(
+        track('Product Viewed', at + view * 2 * MINUTE, `${this.#user}-view-${this.#events.length}`, who, {
+          product_id: id,
+          category: product.category ?? '',
+          price: product.price ?? 0,
+          currency: this.#options.currency,
+        }),
+      );
+    }
+  }
+
+  #buy(at: number): void {
+    const chance = this.#chance;
+    const { currency } = this.#options;
+    this.#count += 1;
+    const id = `${this.#user.slice(2)}-${this.#count}`;
+    const who = { userId: this.#user };
+    const lines = new Map<string, number>();
+    const many = chance.weighted([1, 2, 3], (count) => [0, 62, 28, 10][count]!);
+    for (let line = 0; line < many; line += 1) {
+      const product = this.#pick();
+      const consumable = this.#shelf.products[product]!.consumable === true;
+      if (!lines.has(product)) lines.set(product, consumable ? chance.whole(1, 4) : 1);
+    }
+    const unit = minorUnits(1, currency);
+    const products: JsonObject[] = [];
+    let revenue = 0;
+    for (const [product, quantity] of lines) {
+      const { price = 0, category = '', name } = this.#shelf.products[product]!;
+      revenue += Math.round(price * unit) * quantity;
+      products.push({ product_id: product, name, category, price, quantity });
+      this.#bought.push(product);
+    }
+    const shipping = revenue < 50 * unit ? Math.round(4.9 * unit) : 0;
+    this.#events.push(
+      track('Order Completed', at, `order-${id}`, who, {
+        order_id: id,
+        revenue: revenue / unit,
+        shipping: shipping / unit,
+        total: (revenue + shipping) / unit,
+        currency,
+        products,
+      }),
+    );
+    const delivered = at + chance.between(1.5, 6) * DAY;
+    this.#events.push(track('Order Delivered', delivered, `order-${id}-delivered`, who, { order_id: id }));
+    if (chance.is(0.06)) this.#sendBack(id, delivered + chance.between(1, 14) * DAY, products, (revenue + shipping) / unit);
+  }
+
+  /** The whole order, or its first line. */
+  #sendBack(order: string, at: number, products: JsonObject[], total: number): void {
+    const whole = products.length === 1 || this.#chance.is(0.5);
+    const [line] = products as [JsonObject];
+    const { currency } = this.#options;
+    const unit = minorUnits(1, currency);
+    const amount = whole ? total : (Math.round(Number(line.price) * unit) * Number(line.quantity)) / unit;
+    const properties: JsonObject = { order_id: order, refund_id: `${order}-r`, total: amount, currency };
+    if (!whole) properties.products = [line];
+    this.#events.push(track('Order Refunded', at, `order-${order}-refunded`, { userId: this.#user }, properties));
+  }
+
+  /** What goes with something owned, more of what is used up, something of a favourite category, or anything. */
+  #pick(): string {
+    const chance = this.#chance;
+    const { products, byCategory, ids } = this.#shelf;
+    const owned = this.#bought.length === 0 ? undefined : products[chance.one(this.#bought)];
+    const way = chance.next();
+    if (owned !== undefined && way < 0.3) {
+      const fitting = (owned.complements ?? []).filter((id) => products[id] !== undefined);
+      if (fitting.length > 0) return chance.one(fitting);
+    }
+    if (owned !== undefined && way < 0.4) {
+      const used = this.#bought.filter((id) => products[id]!.consumable === true);
+      if (used.length > 0) return chance.one(used);
+    }
+    if (way < 0.85) return this.#cheaperOften(byCategory.get(chance.one(this.#favourites)) ?? ids);
+    return this.#cheaperOften(ids);
+  }
+
+  #cheaperOften(ids: readonly string[]): string {
+    return this.#chance.weighted(ids, (id) => 1 / Math.sqrt(20 + (this.#shelf.products[id]!.price ?? 50)));
+  }
+
+  /** The same local day, at an hour at which people shop. */
+  #atGoodHour(at: number): number {
+    const { zone } = this.#country;
+    const hour = this.#chance.weighted([...HOURS.keys()], (each) => HOURS[each]!);
+    const start = instantOf(localTime(Math.floor(at), zone).date, '00:00', zone);
+    return start + hour * HOUR + Math.floor(this.#chance.next() * HOUR);
+  }
+}
+
+/** How people buy: days between orders, the chance that an order is the last, the most orders. */
+const HABITS = [
+  { share: 34, days: 120, lapse: 0.85, most: 2 },
+  { share: 30, days: 95, lapse: 0.22, most: 12 },
+  { share: 26, days: 50, lapse: 0.1, most: 30 },
+  { share: 10, days: 26, lapse: 0.06, most: 60 },
+];
