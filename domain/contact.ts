@@ -142,6 +142,8 @@ const newer = (a: { at: number; id: string }, b: { at: number; id: string } | un
 
 const MOST_BOUGHT = 100;
 const MOST_CART_LINES = 100;
+/** With texts of at most 1,000 characters each, a contact stays far below what an item may hold. */
+const MOST_ATTRIBUTES = 100;
 
 /** Keeps the `most` entries that `rank` puts highest; ties by key. A function of the set, not of the order. */
 function highest<T>(entries: Record<string, T>, most: number, rank: (value: T) => number): Record<string, T> {
@@ -284,6 +286,7 @@ export function foldFacts(
       facts.attributes[name] = { value, at, id };
     }
   }
+  facts.attributes = highest(facts.attributes, MOST_ATTRIBUTES, (attribute) => attribute.at);
   const claimed = interaction.who.address;
   if (claimed !== undefined && interaction.address !== undefined && contact.aliases.includes(`address#${claimed}`)) {
     if (newer({ at, id }, facts.address)) {

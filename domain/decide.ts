@@ -364,7 +364,7 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
   }
   const own = sightOfRun(sight, run);
   if (campaign.for !== undefined && !campaign.for.test(own)) return skip('not in "for"');
-  if (!consents(book, contact, campaign, now)) return skip('no consent');
+  if (!consents(contact, campaign, now)) return skip('no consent');
   if (campaign.stopIf?.test(own)) return skip('stopIf');
 
   contact.journey.starts[startKey(start)] = run.startedAt;

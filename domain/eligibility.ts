@@ -80,7 +80,6 @@ export function isLive(book: Book, campaign: CompiledCampaign, now: number): boo
 
 /** True where consent does not forbid it: requested and service mail need none. */
 export function consents(
-  book: Book,
   contact: Contact,
   campaign: Pick<CompiledCampaign, 'brand' | 'campaign'>,
   now: number,
@@ -146,7 +145,7 @@ export function gate(
   const skip = (reason: string): Gate => ({ kind: 'skip', reason });
   if (contact.facts.suppressed !== undefined) return skip(`suppressed: ${contact.facts.suppressed.reason}`);
   if (contact.facts.address === undefined) return skip('no address');
-  if (!consents(book, contact, campaign, now)) return skip('no consent');
+  if (!consents(contact, campaign, now)) return skip('no consent');
   if (campaign.for !== undefined && !campaign.for.test(sight)) return skip('not in "for"');
   if (message.unless?.test(sight)) return skip('unless');
   if (message.needs !== undefined && !meets(message.needs, message.recommendations, message.product, sight))
@@ -187,7 +186,7 @@ export function recheck(
   if (campaign === undefined) return drop('its campaign version is no longer published');
   if (at.suppressed || contact.facts.suppressed !== undefined) return drop('suppressed');
   if (contact.facts.address === undefined) return drop('no address');
-  if (!consents(book, contact, campaign, now)) return drop('no consent');
+  if (!consents(contact, campaign, now)) return drop('no consent');
   if (book.controls.stopped !== undefined) return { kind: 'defer', until: now + 300_000, reason: 'sending is stopped' };
   if (book.controls.paused[message.campaign] !== undefined) {
     return { kind: 'defer', until: now + 300_000, reason: 'the campaign is paused' };

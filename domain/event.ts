@@ -1,10 +1,11 @@
 // From an EventBridge event to an interaction: what is read, what is refused, and the keys that come from it alone.
 import * as z from 'zod';
 import { parseAddress } from './address.ts';
-import { type Fault, KairosError, sayPath } from './fault.ts';
+import { type Fault, KairosError } from './fault.ts';
 import { kindOf, readId, readProperties, shapeFault } from './fields.ts';
 import { type Interaction, type Json, type JsonObject, type SubjectKey, sha256 } from './interaction.ts';
 import { orderKeyOf, orderSubject } from './order.ts';
+import { screen } from './screen.ts';
 
 /** An event as EventBridge hands it over; `detail` is a track or identify envelope. */
 export interface EventBridgeEvent {
@@ -25,9 +26,6 @@ export interface SourceRights {
 
 /** The source of our own events: only it names a contact by id. */
 export const OWN_SOURCE = 'kairos';
-/** Most bytes of an event's detail, as JSON in UTF-8. */
-export const MOST_BYTES = 65_536;
-const MOST_DEPTH = 20;
 const MOST_HOPS = 5;
 const MOST_AHEAD_MS = 5 * 60_000;
 const EARLIEST = Date.UTC(2000, 0, 1);
@@ -153,68 +151,6 @@ function read(event: EventBridgeEvent, rights: SourceRights | undefined): Intera
     properties,
     hops,
   };
-}
-
-// What could reach a prototype wherever such a key is assigned.
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** Walks the detail once: only JSON, not too deep, not too large, and no forbidden key. */
-function screen(detail: unknown): void {
-  const path: PropertyKey[] = [];
-  // Bounds of the size of the JSON text, found without making it.
-  let least = 0;
-  let most = 0;
-  const text = (value: string): void => {
-    least += value.length + 2;
-    most += value.length * 6 + 2;
-  };
-  const walk = (value: unknown): void => {
-    least += 1;
-    most += 30;
-    if (least > MOST_BYTES) tooLarge(least);
-    if (typeof value === 'string') {
-      text(value);
-      return;
-    }
-    if (value === null || value === undefined || typeof value === 'boolean') return;
-    if (typeof value === 'number' && Number.isFinite(value)) return;
-    if (typeof value !== 'object') throw shapeFault(path, value, 'a JSON value');
-    if (path.length > MOST_DEPTH) {
-      refuse('event.depth', '', 'the event is nested too deeply.', 'more levels', `at most ${MOST_DEPTH} levels`);
-    }
-    if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index++) enter(index, value[index]);
-      return;
-    }
-    const prototype = Object.getPrototypeOf(value);
-    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) throw shapeFault(path, value, 'a JSON value');
-    for (const key of Object.keys(value)) {
-      if (FORBIDDEN_KEYS.has(key)) {
-        refuse('event.key', sayPath(path), `the key "${key}" is not allowed.`, key, 'any other name');
-      }
-      text(key);
-      enter(key, (value as Record<string, unknown>)[key]);
-    }
-  };
-  const enter = (key: PropertyKey, value: unknown): void => {
-    path.push(key);
-    walk(value);
-    path.pop();
-  };
-  walk(detail);
-  if (most <= MOST_BYTES) return;
-  const bytes = Buffer.byteLength(JSON.stringify(detail));
-  if (bytes > MOST_BYTES) tooLarge(bytes);
-}
-
-function tooLarge(bytes: number): never {
-  return refuse(
-    'event.too-large',
-    '',
-    'the event is too large.',
-    `${bytes} bytes or more`,
-    `at most ${MOST_BYTES} bytes`,
-  );
 }
 
 function nameOf(envelope: Envelope, detailType: string): string {

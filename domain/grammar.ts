@@ -3,10 +3,16 @@ import * as z from 'zod';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
 
+function daysOf(text: string): number {
+  const days: Record<string, number> = { m: 1 / 1440, h: 1 / 24, d: 1, w: 7 };
+  return Number(text.slice(0, -1)) * (days[text.slice(-1)] ?? 0);
+}
+
 /** A rolling length of time: a whole number and m, h, d or w; at most ten years. */
 export const Duration = z
   .string()
   .regex(/^[1-9]\d{0,5}[mhdw]$/, 'a duration such as 30m, 4h, 60d or 2w')
+  .refine((text) => daysOf(text) <= 3653, 'at most ten years')
   .meta({ id: 'Duration', description: 'A rolling length of time: 30m, 4h, 60d, 2w', examples: ['60d'] });
 
 const Scalar = z.union([z.string(), z.number(), z.boolean()]);

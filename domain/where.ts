@@ -109,7 +109,8 @@ export function compileComparison(comparison: Comparison, scale = 1): CompiledCo
     };
   }
   const [name, given] = Object.entries(comparison)[0] as [OperatorName, unknown];
-  const references = isReference(given);
+  // A part of a text is never a reference: "@mail.example" is one that many look for.
+  const references = isReference(given) && name !== 'contains' && name !== 'startsWith';
   const resolved = (around: Around): Json | undefined =>
     references ? around.resolve?.(given as string) : scaled(given);
   switch (name) {

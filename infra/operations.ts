@@ -2,7 +2,7 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { FilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { FilterPattern, type IFilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
@@ -21,8 +21,8 @@ import type { StageSettings } from './settings.ts';
 
 /** Our own metrics, read from the functions' logs. */
 export const NAMESPACE = 'Kairos';
-/** Log fields that metric filters read: a number of seconds, and a mark on a line. */
-export const LOG_FIELDS = { oldestDue: 'oldestDueSeconds', stopped: 'stopSet' } as const;
+/** What the functions log that two of the alarms read; a test holds it against their code. */
+export const LOGGED = { oldestDue: 'oldestDueSeconds', stopped: 'send.stopped' } as const;
 
 interface AlarmProps {
   /** A heading of docs/runbook.md. */
@@ -83,13 +83,19 @@ export class OperationsStack extends Stack {
     this.#alarm('DueLate', {
       heading: 'Due work is late',
       says: 'The oldest entry of the due index has waited 10 minutes.',
-      metric: this.#logged('OldestDue', 'walk-due', LOG_FIELDS.oldestDue, Stats.MAXIMUM),
+      metric: this.#logged('OldestDue', 'walk-due', {
+        filterPattern: FilterPattern.numberValue(`$.${LOGGED.oldestDue}`, '>=', 0),
+        metricValue: `$.${LOGGED.oldestDue}`,
+      }).with({ statistic: Stats.MAXIMUM }),
       threshold: Duration.minutes(10).toSeconds(),
     });
     this.#alarm('StopSet', {
       heading: 'Sending is stopped',
-      says: 'The stop control is set: messages wait and nothing is sent.',
-      metric: this.#logged('StopSet', 'send-message', LOG_FIELDS.stopped, Stats.SUM),
+      says: 'send-message has set the stop control: messages wait and nothing is sent.',
+      metric: this.#logged('StopSet', 'send-message', {
+        filterPattern: FilterPattern.stringValue('$.message', '=', LOGGED.stopped),
+        metricValue: '1',
+      }).with({ statistic: Stats.SUM }),
       threshold: 1,
     });
     this.#alarm('Bounces', {
@@ -174,16 +180,15 @@ export class OperationsStack extends Stack {
     });
   }
 
-  /** One of the two metrics of our own, from a numeric field of a function's JSON log. */
-  #logged(metricName: string, step: StepName, field: string, statistic: string): Metric {
+  /** One of the two metrics of our own, from a function's JSON log. */
+  #logged(metricName: string, step: StepName, filter: { filterPattern: IFilterPattern; metricValue: string }): Metric {
     const ofStage = `${metricName}-${this.#stage}`;
     new MetricFilter(this, `${metricName}Filter`, {
       logGroup: LogGroup.fromLogGroupName(this, `${metricName}Log`, logGroupName(this.#stage, step)),
-      filterPattern: FilterPattern.numberValue(`$.${field}`, '>=', 0),
       metricNamespace: NAMESPACE,
       metricName: ofStage,
-      metricValue: `$.${field}`,
+      ...filter,
     });
-    return new Metric({ namespace: NAMESPACE, metricName: ofStage, statistic, period: Duration.minutes(5) });
+    return new Metric({ namespace: NAMESPACE, metricName: ofStage, period: Duration.minutes(5) });
   }
 }

@@ -153,10 +153,7 @@ export class KairosStack extends Stack {
     const runTimers = step('run-timers', {
       memory: 256,
       environment: { [variable.timersQueue]: timersQueue.queue.queueUrl },
-      may: [
-        { actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'], resources: [table.tableArn] },
-        send(timersQueue),
-      ],
+      may: [{ actions: ['dynamodb:UpdateItem'], resources: [table.tableArn] }, send(timersQueue)],
     });
     runTimers.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     new Rule(this, 'EachMinuteRule', {
@@ -226,8 +223,9 @@ export class KairosStack extends Stack {
     const managePreferences = step('manage-preferences', {
       memory: 256,
       environment: { [variable.secret]: secret.secretArn },
-      may: [readSecret, publishEvents],
+      may: [readSecret, publishEvents, { actions: ['dynamodb:BatchGetItem'], resources: [table.tableArn] }],
     });
+    readsBooks(managePreferences);
 
     // Queue, one cursor a shard, after each publish. A cursor walked twice finds nothing to do.
     const walkRoster = step('walk-roster', {
@@ -242,7 +240,7 @@ export class KairosStack extends Stack {
     const writeLake = step('write-lake', {
       memory: 512,
       environment: {},
-      may: [{ actions: ['dynamodb:UpdateItem'], resources: [table.tableArn] }],
+      may: [{ actions: ['dynamodb:BatchGetItem', 'dynamodb:UpdateItem'], resources: [table.tableArn] }],
     });
     writeLake.mayUseObjects(
       bucket,
@@ -253,8 +251,10 @@ export class KairosStack extends Stack {
     writeLake.follows(table, {
       batch: 5000,
       windowSeconds: 60,
-      filters: [{ dynamodb: { Keys: { sk: { S: [{ prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }],
+      // Leases, rates and counters of its own would wake it for nothing.
+      filters: [{ dynamodb: { Keys: { sk: { S: ['CONTACT', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }],
       failures: bucket,
+      namesShards: true,
     });
 
     const door = new Door(this, settings, receiveEvent, managePreferences);

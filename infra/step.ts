@@ -27,6 +27,11 @@ export const STREAM_FAILURES_PREFIX = 'aws/lambda/';
 export type Entries = (step: StepName) => string;
 export const functionFile: Entries = (step) => fileURLToPath(new URL(`../functions/${step}.ts`, import.meta.url));
 
+/** 130 KB of every bundle, which no Lambda needs. */
+const CREDENTIAL_CHAIN = {
+  '--alias:@aws-sdk/credential-provider-node': fileURLToPath(new URL('./lambda-credentials.ts', import.meta.url)),
+};
+
 export interface StepProps {
   settings: StageSettings;
   entries: Entries;
@@ -85,6 +90,7 @@ export class Step extends Construct {
         bundleAwsSDK: true,
         mainFields: ['module', 'main'],
         target: 'node24',
+        esbuildArgs: CREDENTIAL_CHAIN,
       },
     });
     this.function.node.addDependency(this.#policy);
@@ -114,7 +120,13 @@ export class Step extends Construct {
   /** Reads the table's stream: retried 10 times for at most 6 hours, halved on a fault, then left in the bucket with its records. */
   follows(
     table: TableV2,
-    follow: { batch: number; windowSeconds?: number; filters: Record<string, unknown>[]; failures: Bucket },
+    follow: {
+      batch: number;
+      windowSeconds?: number;
+      filters: Record<string, unknown>[];
+      failures: Bucket;
+      namesShards?: boolean;
+    },
   ): void {
     const streamArn = table.tableStreamArn!;
     this.may({
@@ -140,6 +152,8 @@ export class Step extends Construct {
       retryAttempts: 10,
       maxRecordAge: Duration.hours(6),
       reportBatchItemFailures: true,
+      // Lambda names the shard only in the events of a tumbling window.
+      ...(follow.namesShards ? { tumblingWindow: Duration.seconds(60) } : {}),
       filters: follow.filters.map((filter) => FilterCriteria.filter(filter)),
       supportS3OnFailureDestination: true,
       onFailure: { bind: () => ({ destination: follow.failures.bucketArn }) },

@@ -318,7 +318,7 @@ export class Ses {
       : this.#emit(set, 'CLICK', { eventType: 'Click', mail, click: { ...details, link: reaction.link, linkTags: null } });
   }
 
-  #emit(set: ConfigurationSetResource, type: string, detail: { eventType: string }): boolean {
+  #emit(set: ConfigurationSetResource, type: string, detail: { eventType: string } & Record<string, unknown>): boolean {
     if (!set.publishes.has(type)) return false;
     const publish = () => {
       const end = this.#work.begin();

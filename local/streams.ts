@@ -38,18 +38,25 @@ const LONG_WINDOW = 30;
 /** Where a mapping retries until it works, the laptop gives up in the end, so that it can become idle. */
 const MOST_ATTEMPTS = 100;
 
+/** To the functions the stream is one shard, whatever the engine makes of it. */
+const SHARD = 'shardId-00000000000000000001-laptop';
+
 /** One mapping's place in the stream: its own buffer, one batch at a time. */
 export class StreamConsumer {
   readonly mapping: MappingResource;
   readonly #fn: LambdaFunction;
   readonly #filters: ((record: unknown) => boolean)[];
   readonly #onFailure: (batch: FailedBatch) => void;
+  readonly #now: () => number;
   #buffer: StreamRecord[] = [];
   #running = false;
+  /** What the function returned in the open tumbling window; none when no window is open. */
+  #windowState: object | undefined;
 
-  constructor(mapping: MappingResource, fn: LambdaFunction, onFailure: (batch: FailedBatch) => void) {
+  constructor(mapping: MappingResource, fn: LambdaFunction, now: () => number, onFailure: (batch: FailedBatch) => void) {
     this.mapping = mapping;
     this.#fn = fn;
+    this.#now = now;
     this.#filters = mapping.filters.map(compilePattern);
     this.#onFailure = onFailure;
     fn.onFree.push(() => this.pump());
@@ -62,14 +69,16 @@ export class StreamConsumer {
 
   /** Records that wait, or whose batch is under way; `leaveWindows` forgives less than a batch in a long window. */
   pending(leaveWindows: boolean): boolean {
-    return this.#running || this.#buffer.length >= (this.#leaves(leaveWindows) ? this.mapping.batch : 1);
+    if (this.#running) return true;
+    if (this.#leaves(leaveWindows)) return this.#buffer.length >= this.mapping.batch;
+    return this.#buffer.length > 0 || this.#windowState !== undefined;
   }
 
   /** Starts the next batch where there is one and a thread is free. */
   pump(leaveWindows = true): void {
-    const least = this.#leaves(leaveWindows) ? this.mapping.batch : 1;
-    if (this.#running || this.#buffer.length < least || this.#buffer.length === 0 || this.#fn.free === 0) return;
+    if (this.#running || this.#fn.free === 0 || !this.pending(leaveWindows)) return;
     this.#running = true;
+    // With nothing more to come, the open window ends: its last invocation has no records.
     const batch = this.#buffer.splice(0, this.mapping.batch);
     void this.#process(batch, 1).finally(() => {
       this.#running = false;
@@ -78,14 +87,32 @@ export class StreamConsumer {
   }
 
   #leaves(leaveWindows: boolean): boolean {
-    return leaveWindows && this.mapping.window >= LONG_WINDOW;
+    return leaveWindows && Math.max(this.mapping.window, this.mapping.tumbling) >= LONG_WINDOW;
+  }
+
+  #event(Records: StreamRecord[]): object {
+    if (this.mapping.tumbling === 0) return { Records };
+    const length = this.mapping.tumbling * 1000;
+    const start = Math.floor(this.#now() / length) * length;
+    return {
+      Records,
+      window: { start: new Date(start).toISOString(), end: new Date(start + length).toISOString() },
+      state: this.#windowState ?? {},
+      shardId: SHARD,
+      eventSourceARN: this.mapping.source,
+      isFinalInvokeForWindow: Records.length === 0,
+      isWindowTerminatedEarly: false,
+    };
   }
 
   async #process(records: StreamRecord[], attempt: number): Promise<void> {
     let rest = records;
     let error: string;
     try {
-      const result = await this.#fn.invoke({ Records: records });
+      const result = await this.#fn.invoke(this.#event(records));
+      if (this.mapping.tumbling > 0) {
+        this.#windowState = records.length === 0 ? undefined : ((result as { state?: object } | null)?.state ?? {});
+      }
       const failures = this.mapping.partial ? ((result as { batchItemFailures?: { itemIdentifier: string }[] } | null)?.batchItemFailures ?? []) : [];
       if (failures.length === 0) return;
       // The lowest failed sequence number is the checkpoint; an unknown one fails the whole batch.
@@ -106,7 +133,8 @@ export class StreamConsumer {
     }
     const most = this.mapping.retries < 0 ? MOST_ATTEMPTS : this.mapping.retries + 1;
     if (attempt < most) return this.#process(rest, attempt + 1);
-    this.#onFailure({ mapping: this.mapping, functionArn: this.#fn.resource.arn, records: rest, attempts: attempt, error });
+    if (records.length === 0) this.#windowState = undefined;
+    else this.#onFailure({ mapping: this.mapping, functionArn: this.#fn.resource.arn, records: rest, attempts: attempt, error });
   }
 }
 

@@ -48,6 +48,8 @@ export interface MappingResource {
   /** Seconds. */
   window: number;
   concurrency: number;
+  /** Seconds of a tumbling window; 0 = none. */
+  tumbling: number;
   partial: boolean;
   filters: unknown[];
   bisect: boolean;
@@ -543,7 +545,6 @@ export function readTemplate(template: object, options: { base: string; assets: 
   }
 
   function mappingOf(id: string): MappingResource {
-    refuseSetting(id, 'TumblingWindowInSeconds');
     const source = String(read(id, 'EventSourceArn'));
     const isQueue = source.startsWith('arn:aws:sqs:');
     const scaling = read(id, 'ScalingConfig') as { MaximumConcurrency?: number } | undefined;
@@ -556,6 +557,7 @@ export function readTemplate(template: object, options: { base: string; assets: 
       batch: number(id, 'BatchSize', isQueue ? 10 : 100),
       window: number(id, 'MaximumBatchingWindowInSeconds', 0),
       concurrency: scaling?.MaximumConcurrency ?? Number.POSITIVE_INFINITY,
+      tumbling: number(id, 'TumblingWindowInSeconds', 0),
       partial: ((read(id, 'FunctionResponseTypes') ?? []) as string[]).includes('ReportBatchItemFailures'),
       filters: filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown),
       bisect: String(read(id, 'BisectBatchOnFunctionError') ?? false) === 'true',

@@ -197,7 +197,7 @@ export class Recorder {
     const orderKey = orderKeyOf(interaction);
     const before = orderKey === undefined ? undefined : livingOrder(draft, draft.order(orderKey));
     const after = orderKey === undefined ? undefined : foldOrder(before, interaction, currency);
-    const contact = this.#whose(draft, interaction, subjects, after);
+    const contact = await this.#whose(draft, interaction, subjects, after);
     if (contact === 'gone') return { kind: 'erased' };
     if (contact === undefined) {
       if (after !== undefined) draft.setOrder({ ...after, orphaned: true });
@@ -227,12 +227,12 @@ export class Recorder {
   }
 
   /** The contact whose interaction it is, made, linked or merged in the draft; `gone` when our own event's is erased. */
-  #whose(
+  async #whose(
     draft: Draft,
     interaction: Interaction,
     subjects: SubjectKey[],
     order: Order | undefined,
-  ): Contact | 'gone' | undefined {
+  ): Promise<Contact | 'gone' | undefined> {
     for (let merges = 0; ; merges++) {
       const known = new Map<SubjectKey, string>();
       const contacts = new Map<string, Contact>();
@@ -268,10 +268,25 @@ export class Recorder {
           if (linked !== contact) draft.setContact(linked);
           const other = resolution.merge === undefined ? undefined : draft.contact(resolution.merge);
           if (other === undefined || merges >= subjects.length) return linked;
-          merge(draft, linked, other);
+          await this.#merge(draft, linked, other);
         }
       }
     }
+  }
+
+  /** The one in place of two: written both, the other's identities pointed to the survivor. */
+  async #merge(draft: Draft, one: Contact, other: Contact): Promise<void> {
+    const { contact, tombstone, drops } = mergeContacts(one, other);
+    draft.setContact(contact);
+    draft.setContact(tombstone);
+    for (const drop of drops) draft.drop(drop.contact, drop.id, drop.reason);
+    const subjects = tombstone.aliases.filter((alias) => /^(user|address|anonymous)#/.test(alias));
+    const found = await this.#table.read(subjects.map(key.identity));
+    const pointing = subjects.filter((subject) => {
+      const stored = found.get(key.identity(subject))?.contact ?? draft.owner(subject);
+      return stored === tombstone.id || stored === contact.id;
+    });
+    for (const subject of pointing.slice(0, MOST_REPOINTED)) draft.link(subject, contact.id, tombstone.id);
   }
 
   /** What stands against an address that the contact takes now. */
@@ -407,16 +422,6 @@ function adopt(draft: Draft, buyer: Contact, link: SubjectKey[]): Contact {
   return contact;
 }
 
-/** The one in place of two: written both, the other's identities pointed to the survivor. */
-function merge(draft: Draft, one: Contact, other: Contact): void {
-  const { contact, tombstone, drops } = mergeContacts(one, other);
-  draft.setContact(contact);
-  draft.setContact(tombstone);
-  for (const alias of tombstone.aliases.slice(0, MOST_REPOINTED)) {
-    if (/^(user|address|anonymous)#/.test(alias)) draft.link(alias, contact.id);
-  }
-  for (const drop of drops) draft.drop(drop.contact, drop.id, drop.reason);
-}
 /** Identities beyond these lead to the survivor by the remainder that they point to. */
 const MOST_REPOINTED = 40;
 

@@ -224,8 +224,9 @@ export class Draft {
     this.#products.set(product.id, { value: product, touched: true, ...(before !== undefined && { before }) });
   }
 
-  link(subject: SubjectKey, contact: string): void {
-    const from = this.#links.get(subject)?.contact ?? this.#world.identities.get(subject);
+  /** Points an identity to a contact; `held` is who holds it where that was not loaded. */
+  link(subject: SubjectKey, contact: string, held?: string): void {
+    const from = this.#links.get(subject)?.contact ?? this.#world.identities.get(subject) ?? held;
     if (from === contact) return;
     this.#links.set(subject, { contact, written: false, ...(from !== undefined && { from }) });
   }

@@ -2,9 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type EventBridgeEvent, MOST_BYTES, normalise, type SourceRights } from '../../domain/event.ts';
+import { type EventBridgeEvent, normalise, type SourceRights } from '../../domain/event.ts';
 import { builtinEvents } from '../../domain/fields.ts';
 import { type Json, sha256 } from '../../domain/interaction.ts';
+import { MOST_BYTES } from '../../domain/screen.ts';
 import cases from '../cases/event.json' with { type: 'json' };
 
 interface Case {

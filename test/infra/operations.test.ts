@@ -1,7 +1,7 @@
 // Alarms and the runbook, held together.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { anchorOf } from '../../infra/operations.ts';
+import { anchorOf, LOGGED } from '../../infra/operations.ts';
 import { resources, synthesise } from './synthesised.ts';
 
 const { operations } = synthesise('prod');
@@ -73,5 +73,21 @@ describe('Alarm: an operator is woken, and told what to do', () => {
     });
     for (const { AlarmName, TreatMissingData } of alarms)
       if (AlarmName !== 'kairos-prod-timers-silent') expect(TreatMissingData).toBe('notBreaching');
+  });
+
+  it('Alarm6: what metric filters read is what the functions log', () => {
+    const patterns = Object.fromEntries(
+      resources(operations, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => [
+        Properties.LogGroupName,
+        Properties.FilterPattern,
+      ]),
+    );
+    expect(patterns).toEqual({
+      '/kairos/prod/walk-due': `{ $.${LOGGED.oldestDue} >= 0 }`,
+      '/kairos/prod/send-message': `{ $.message = "${LOGGED.stopped}" }`,
+    });
+    const read = (file: string) => readFileSync(new URL(`../../functions/aws/${file}`, import.meta.url), 'utf8');
+    expect(read('sender.ts').includes(`'${LOGGED.stopped}'`)).toBe(true);
+    expect(read('walk.ts').includes(LOGGED.oldestDue)).toBe(true);
   });
 });

@@ -217,11 +217,15 @@ describe('Stream: two readers, and neither stops at a poison record', () => {
     ).toEqual([{ eventName: ['INSERT'], dynamodb: { Keys: { sk: { S: [{ prefix: 'MESSAGE#' }] } } } }]);
   });
 
-  it('Stream4: write-lake takes large batches over at least a minute', () => {
+  it('Stream4: write-lake takes large batches over at least a minute, with the name of their shard, and nothing of leases and rates', () => {
     const [mapping] = mappingsOf(prod, 'write-lake');
     expect(mapping!.Properties.BatchSize).toBe(5000);
     expect(mapping!.Properties.MaximumBatchingWindowInSeconds).toBeGreaterThanOrEqual(60);
     expect(mapping!.Properties.MaximumBatchingWindowInSeconds).toBeLessThanOrEqual(300);
+    expect(mapping!.Properties.TumblingWindowInSeconds).toBeGreaterThan(0);
+    expect(
+      mapping!.Properties.FilterCriteria.Filters.map(({ Pattern }: { Pattern: string }) => JSON.parse(Pattern)),
+    ).toEqual([{ dynamodb: { Keys: { sk: { S: ['CONTACT', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }]);
   });
 });
 

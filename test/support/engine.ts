@@ -13,6 +13,7 @@ export type EngineName = 'dynoxide' | 'dynamodb-local';
 export interface Engine {
   name: EngineName;
   endpoint: string;
+  pid: number | undefined;
   /** Environment for SDK clients that find their endpoint by themselves. */
   env: Record<string, string>;
   /** A client of its own: middleware that a test adds is seen by nobody else. */
@@ -64,6 +65,7 @@ function engineAt(name: EngineName, endpoint: string, child: ChildProcess): Engi
   return {
     name,
     endpoint,
+    pid: child.pid,
     env: {
       AWS_ENDPOINT_URL_DYNAMODB: endpoint,
       AWS_REGION: 'eu-central-1',
