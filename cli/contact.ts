@@ -3,7 +3,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { Command } from 'commander';
 import { parseAddress } from '../domain/address.ts';
 import { type Book, compileBook, type Definitions, emptyBook, type Instruction } from '../domain/book.ts';
-import { cartLines, type Contact, consentAt, type Run } from '../domain/contact.ts';
+import { type Contact, cartLines, consentAt, type Run } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
 import { KairosError } from '../domain/fault.ts';
 import { type Json, type SubjectKey, sha256 } from '../domain/interaction.ts';
@@ -40,7 +40,10 @@ export async function findPerson(table: Table, asked: Asked): Promise<Person> {
     const contact = readContact(item).value;
     if (contact.mergedInto === undefined) {
       const items = await table.under(key.contact(id).pk, 'MESSAGE#');
-      return { contact, messages: items.map(readMessage).sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)) };
+      return {
+        contact,
+        messages: items.map(readMessage).sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)),
+      };
     }
     id = contact.mergedInto;
   }
@@ -55,18 +58,31 @@ async function contactOf(table: Table, { user, email }: Asked): Promise<string> 
     subject = `address#${parsed.hash}`;
   } else subject = `user#${sha256(user ?? '')}`;
   const item = await table.readOne(key.identity(subject));
-  if (item === undefined) throw unknown(email === undefined ? 'No contact has this user id.' : 'No contact has this address.');
+  if (item === undefined)
+    throw unknown(email === undefined ? 'No contact has this user id.' : 'No contact has this address.');
   return item.contact as string;
 }
 
 const unknown = (message: string): KairosError =>
-  new KairosError({ code: 'contact.unknown', path: '', message, remedy: 'Give a contact id, or --user or --email as the store sends them.' });
+  new KairosError({
+    code: 'contact.unknown',
+    path: '',
+    message,
+    remedy: 'Give a contact id, or --user or --email as the store sends them.',
+  });
 
 /** Says all that is known of a person, in lines; instants in the person's own zone, money in the shop's currency. */
 export function describe({ contact, messages }: Person, book: Book, now: number): string[] {
   const zone = zoneOf(book, contact);
   const when = (at: number): string =>
-    new Intl.DateTimeFormat('en-GB', { timeZone: zone, day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' }).format(at);
+    new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+    }).format(at);
   const money = (minor: number): string => formatMoney(minor, book.currency, 'en');
   const { facts, journey } = contact;
   const lines: string[] = [];
@@ -81,7 +97,9 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   lines.push(`Contact ${contact.id}, known since ${when(contact.createdAt)}. Times are of ${zone}.`);
   section('Who', [
     ['address', facts.address === undefined ? 'none' : facts.address.value],
-    ...(facts.suppressed === undefined ? [] : [['', `SUPPRESSED: ${facts.suppressed.reason}, since ${when(facts.suppressed.at)}`] as [string, string]]),
+    ...(facts.suppressed === undefined
+      ? []
+      : [['', `SUPPRESSED: ${facts.suppressed.reason}, since ${when(facts.suppressed.at)}`] as [string, string]]),
     ...Object.entries(facts.attributes)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, stamped]): [string, string] => [name, `${shown(stamped.value)}  (${when(stamped.at)})`]),
@@ -91,13 +109,23 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   const { orders } = facts;
   section('Orders', [
     ['orders', String(orders.count)],
-    ['spent', orders.refunded === 0 ? money(orders.gross) : `${money(orders.gross - orders.refunded)} (${money(orders.gross)} less ${money(orders.refunded)} refunded)`],
+    [
+      'spent',
+      orders.refunded === 0
+        ? money(orders.gross)
+        : `${money(orders.gross - orders.refunded)} (${money(orders.gross)} less ${money(orders.refunded)} refunded)`,
+    ],
     ...(orders.first === undefined ? [] : [['first', when(orders.first)] as [string, string]]),
-    ...(orders.last === undefined ? [] : [['last', `${when(orders.last)} (${ago(now - orders.last)})`] as [string, string]]),
+    ...(orders.last === undefined
+      ? []
+      : [['last', `${when(orders.last)} (${ago(now - orders.last)})`] as [string, string]]),
     ...Object.entries(facts.bought)
       .sort(([, a], [, b]) => b - a)
       .slice(0, 5)
-      .map(([id, at], index): [string, string] => [index === 0 ? 'bought' : '', `${book.definitions.catalogue.products[id]?.name ?? id}  (${when(at)})`]),
+      .map(([id, at], index): [string, string] => [
+        index === 0 ? 'bought' : '',
+        `${book.definitions.catalogue.products[id]?.name ?? id}  (${when(at)})`,
+      ]),
     ...cartLines(facts).map(([id, line], index): [string, string] => [
       index === 0 ? 'in the cart' : '',
       `${line.quantity} × ${book.definitions.catalogue.products[id]?.name ?? id}`,
@@ -110,12 +138,23 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
       ...Object.entries(facts.consents).map(([name, consent]): [string, string] => {
         const [brand = '', topic = '', channel = ''] = name.split('|');
         const holds = consentAt(facts, brand, topic, channel, now) !== undefined;
-        const how = [consent.basis, consent.source, consent.wording === undefined ? undefined : `wording ${consent.wording}`].filter((part) => part !== undefined);
-        const state = holds ? `granted ${when(consent.at)}` : consent.granted ? `granted ${when(consent.at)}, no longer holds` : `withdrawn ${when(consent.at)}`;
+        const how = [
+          consent.basis,
+          consent.source,
+          consent.wording === undefined ? undefined : `wording ${consent.wording}`,
+        ].filter((part) => part !== undefined);
+        const state = holds
+          ? `granted ${when(consent.at)}`
+          : consent.granted
+            ? `granted ${when(consent.at)}, no longer holds`
+            : `withdrawn ${when(consent.at)}`;
         const until = consent.until === undefined ? '' : `, until ${when(consent.until)}`;
         return [`${topic} by ${channel}`, `${state}${until}${how.length === 0 ? '' : ` (${how.join(', ')})`}`];
       }),
-      ...Object.entries(facts.withdrawn).map(([brand, { at }]): [string, string] => ['everything', `of ${brand} withdrawn ${when(at)}`]),
+      ...Object.entries(facts.withdrawn).map(([brand, { at }]): [string, string] => [
+        'everything',
+        `of ${brand} withdrawn ${when(at)}`,
+      ]),
     ],
     'None recorded: no marketing is sent.',
   );
@@ -124,21 +163,32 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
     'Segments',
     Object.entries(journey.segments)
       .filter(([, membership]) => membership.since !== undefined)
-      .map(([id, { since, entries }]): [string, string] => [id, `since ${when(since!)}${entries > 1 ? `, entered ${entries} times` : ''}`]),
+      .map(([id, { since, entries }]): [string, string] => [
+        id,
+        `since ${when(since!)}${entries > 1 ? `, entered ${entries} times` : ''}`,
+      ]),
     'In none.',
   );
 
   section(
     'Under way',
-    journey.runs.filter((run) => run.ended === undefined).map((run): [string, string] => [run.campaign, position(run, book, when)]),
+    journey.runs
+      .filter((run) => run.ended === undefined)
+      .map((run): [string, string] => [run.campaign, position(run, book, when)]),
     'In no campaign.',
   );
 
   section(
     'Messages',
     messages.slice(0, MOST_MESSAGES).map((message): [string, string] => {
-      const at = message.state === 'ready' ? `planned for ${when(message.plannedAt)}` : when(message.sentAt ?? message.claimedAt ?? message.plannedAt);
-      return [message.email, `${reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}`];
+      const at =
+        message.state === 'ready'
+          ? `planned for ${when(message.plannedAt)}`
+          : when(message.sentAt ?? message.claimedAt ?? message.plannedAt);
+      return [
+        message.email,
+        `${reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}`,
+      ];
     }),
     'None.',
   );
@@ -148,17 +198,22 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
     'Last decisions',
     Object.entries(journey.decisions)
       .sort(([, a], [, b]) => b.at - a.at)
-      .map(([campaign, decision]): [string, string] => [campaign, `${decision.kind}: ${decision.reason}  (${when(decision.at)})`]),
+      .map(([campaign, decision]): [string, string] => [
+        campaign,
+        `${decision.kind}: ${decision.reason}  (${when(decision.at)})`,
+      ]),
     'None yet.',
   );
-  if (journey.due !== undefined && Number.isFinite(journey.due)) lines.push('', `Looked at again ${when(journey.due)} at the latest.`);
+  if (journey.due !== undefined && Number.isFinite(journey.due))
+    lines.push('', `Looked at again ${when(journey.due)} at the latest.`);
   return lines;
 }
 
 function position(run: Run, book: Book, when: (at: number) => string): string {
   const program = book.version.get(`${run.campaign}@${run.version}`)?.program;
   const next = program?.[run.at];
-  const what = run.product === undefined ? '' : ` with ${book.definitions.catalogue.products[run.product]?.name ?? run.product}`;
+  const what =
+    run.product === undefined ? '' : ` with ${book.definitions.catalogue.products[run.product]?.name ?? run.product}`;
   const started = `started ${when(run.startedAt)}${what}`;
   const until = run.wakeAt ?? run.waitsUntil;
   const wait = until === undefined ? '' : `; waits until ${when(until)}`;
@@ -190,10 +245,21 @@ function kinds(aliases: SubjectKey[]): string {
     const kind = alias.slice(0, alias.indexOf('#'));
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
-  return [...counts].map(([kind, many]) => count(many, kind === 'user' ? 'user id' : kind === 'address' ? 'address' : `${kind} id`, kind === 'address' ? 'addresses' : undefined)).join(', ');
+  return [...counts]
+    .map(([kind, many]) =>
+      count(
+        many,
+        kind === 'user' ? 'user id' : kind === 'address' ? 'address' : `${kind} id`,
+        kind === 'address' ? 'addresses' : undefined,
+      ),
+    )
+    .join(', ');
 }
 
-const shown = (value: Json): string => (typeof value === 'string' ? value.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ') : JSON.stringify(value));
+const shown = (value: Json): string =>
+  typeof value === 'string'
+    ? value.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ')
+    : JSON.stringify(value);
 
 function ago(ms: number): string {
   const days = Math.floor(ms / 86_400_000);
@@ -210,27 +276,44 @@ export function registerContact(program: Command): void {
     .option('--email <address>', 'find by e-mail address')
     .option('--stage <stage>', 'laptop, dev, staging or prod; by default the running laptop')
     .option('--json', 'print contact and messages as JSON')
-    .action(async (id: string | undefined, options: { user?: string; email?: string; stage?: string; json?: boolean }) => {
-      if ([id, options.user, options.email].filter((each) => each !== undefined).length !== 1) {
-        throw new KairosError({ code: 'contact.which', path: '', message: 'Name one person.', remedy: 'Give a contact id, or --user, or --email.' });
-      }
-      const target = await findTarget({ stage: options.stage });
-      const table = tableOf(target);
-      const person = await findPerson(table, { id, user: options.user, email: options.email });
-      if (options.json) {
-        console.log(JSON.stringify(person));
-        return;
-      }
-      const pointer = await table.readOne(key.pointer());
-      const bucket = new S3Bucket(output(target, 'BucketName'), new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }));
-      const text = pointer === undefined ? undefined : await bucket.get(`books/${String(pointer.hash)}.json`);
-      const controls = readControls(await table.readOne(key.controls()));
-      const book = text === undefined ? emptyBook() : compileBook(JSON.parse(text) as Definitions, String(pointer?.hash), controls);
-      for (const line of describe(person, book, await virtualNow(target.outputs))) console.log(line);
-    });
+    .action(
+      async (id: string | undefined, options: { user?: string; email?: string; stage?: string; json?: boolean }) => {
+        if ([id, options.user, options.email].filter((each) => each !== undefined).length !== 1) {
+          throw new KairosError({
+            code: 'contact.which',
+            path: '',
+            message: 'Name one person.',
+            remedy: 'Give a contact id, or --user, or --email.',
+          });
+        }
+        const target = await findTarget({ stage: options.stage });
+        const table = tableOf(target);
+        const person = await findPerson(table, { id, user: options.user, email: options.email });
+        if (options.json) {
+          console.log(JSON.stringify(person));
+          return;
+        }
+        const pointer = await table.readOne(key.pointer());
+        const bucket = new S3Bucket(
+          output(target, 'BucketName'),
+          new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }),
+        );
+        const text = pointer === undefined ? undefined : await bucket.get(`books/${String(pointer.hash)}.json`);
+        const controls = readControls(await table.readOne(key.controls()));
+        const book =
+          text === undefined
+            ? emptyBook()
+            : compileBook(JSON.parse(text) as Definitions, String(pointer?.hash), controls);
+        for (const line of describe(person, book, latest(person))) console.log(line);
+      },
+    );
 }
 
-/** The laptop's clock may have been moved; what it says is not needed to the second. */
-async function virtualNow(_outputs: Record<string, string>): Promise<number> {
-  return Date.now();
+/** The clock of a laptop run may be ahead of this machine's: nothing that has happened lies in the future. */
+function latest({ contact, messages }: Person): number {
+  return Math.max(
+    Date.now(),
+    ...Object.values(contact.journey.decisions).map(({ at }) => at),
+    ...messages.map(({ createdAt }) => createdAt),
+  );
 }

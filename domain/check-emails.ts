@@ -1,6 +1,6 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
-import { type Draft, sendsOf } from './check.ts';
+import { type Draft, sendsOf, type Texts } from './check.ts';
 import { type Fault, suggest } from './fault.ts';
 import type { Campaign } from './grammar.ts';
 import { NOBODY, type Person, sampleMessage } from './person.ts';
@@ -96,9 +96,9 @@ export function checkEmail(
   const faults: Fault[] = [];
   const uses = usesOf(name, draft);
   const layout = `emails/${name}/layout.mjml`;
-  const add = (code: string, file: string, path: string, message: string, remedy?: string): void => {
-    if (faults.some((fault) => fault.code === code && fault.file === file && fault.message === message)) return;
-    faults.push({ code, file, path, message, ...(remedy === undefined ? {} : { remedy }) });
+  const add = (code: string, at: Place, message: string, remedy?: string): void => {
+    if (faults.some((fault) => fault.code === code && fault.file === at.file && fault.message === message)) return;
+    faults.push({ code, ...at, message, ...(remedy === undefined ? {} : { remedy }) });
   };
   for (const [locale, source] of Object.entries(email.locales)) {
     const texts = `emails/${name}/${locale}.json`;
@@ -110,17 +110,22 @@ export function checkEmail(
         reads = readsOf(source[part], part);
       } catch (error) {
         if (!(error instanceof RenderError)) throw error;
-        const unknown = /undefined filter: (\S+?)( |\.|$)/.exec(error.fault.message)?.[1];
-        if (unknown !== undefined) {
-          add('email.filter', file, path, `the filter "${unknown}" is unknown.`, suggest(unknown, knownFilters()));
-        } else
+        const { message } = error.fault;
+        const filter = /undefined filter: (\S+?)( |\.|$)/.exec(message)?.[1];
+        const tag = /tag "(\w+)" not found/.exec(message)?.[1];
+        const at = part === 'html' ? whose(name, locale, filter ?? tag ?? '', draft) : { file, path };
+        if (filter !== undefined) {
           add(
-            'email.liquid',
-            part === 'html' ? whose(name, locale, error.fault.message, draft) : file,
-            path,
-            error.fault.message,
-            'Is every {% … %} closed by its {% end… %}?',
+            'email.filter',
+            at,
+            `the filter "${filter}" is unknown.`,
+            suggest(filter, knownFilters()) ?? 'See liquidjs.com/filters; values are always escaped.',
           );
+        } else if (tag !== undefined) {
+          add('email.tag', at, `the tag "${tag}" is unknown.`, suggest(tag, knownTags()));
+        } else add('email.liquid', at, message, 'Is every {% … %} closed by its {% end… %}?');
+        // The layout holds subject and preheader too.
+        if (part !== 'html') break;
         continue;
       }
       for (const read of reads) {
@@ -140,8 +145,7 @@ export function checkEmail(
         if (campaign?.kind === 'service' && reads.some(([root]) => root === 'recommendations')) {
           add(
             'campaign.service',
-            layout,
-            '',
+            { file: layout, path: '' },
             `recommends products, but "${id}" is a service campaign.`,
             'Make the campaign "marketing", or take the products out.',
           );
@@ -149,8 +153,7 @@ export function checkEmail(
         if (campaign !== undefined && campaign.kind !== 'service' && !roots.has('links.unsubscribe')) {
           add(
             'email.unsubscribe',
-            layout,
-            '',
+            { file: layout, path: '' },
             'has no link to unsubscribe.',
             'Include ../_shared/footer.mjml, or link to {{ links.unsubscribe }}.',
           );
@@ -159,8 +162,7 @@ export function checkEmail(
       if (!roots.has('brand.postalAddress')) {
         add(
           'email.address',
-          layout,
-          '',
+          { file: layout, path: '' },
           'has no postal address.',
           'Include ../_shared/footer.mjml, or write {{ brand.postalAddress }}.',
         );
@@ -170,8 +172,7 @@ export function checkEmail(
           const src = /\bsrc="([^"]*)"/.exec(tag)?.[1] ?? '';
           add(
             'email.alt',
-            layout,
-            'mj-image',
+            { file: layout, path: 'mj-image' },
             `the picture "${src}" has no alt text.`,
             'Add alt="…": it stands in for the picture, which many programs do not load.',
           );
@@ -179,7 +180,7 @@ export function checkEmail(
       }
       for (const [, link] of source.html.matchAll(/\b(?:href|src)="(http:[^"]*)"/g)) {
         if (!/^http:\/\/www\.w3\.org\//.test(link ?? ''))
-          add('email.link', layout, '', `"${link}" is not https.`, 'Write https://.');
+          add('email.link', { file: layout, path: '' }, `"${link}" is not https.`, 'Write https://.');
       }
     }
   }
@@ -198,26 +199,32 @@ export function checkEmail(
       if (variable !== undefined) {
         add(
           'email.missing-value',
-          file,
-          error.path === 'html' || error.path === 'text' ? '' : error.path,
+          at,
           `"${variable}" has no value ${who}.`,
           `Write {{ ${variable} | default: '…' }}, or {% if ${variable} %}…{% endif %} around it.`,
         );
-      } else add('email.render', file, error.path, `${error.fault.message} (${who})`);
+      } else add('email.render', at, `${error.fault.message} (${who})`);
     }
   }
   return faults;
 }
 
-/** The file that most likely holds a word of the compiled whole: the texts of that language, or the layout. */
-function whose(name: string, locale: string, word: string, draft: Draft): string {
-  const inTexts = word !== '' && JSON.stringify(draft.emails[name]?.texts[locale] ?? {}).includes(word);
-  const inShared = word !== '' && JSON.stringify(draft.shared[locale] ?? {}).includes(word);
-  return inTexts
-    ? `emails/${name}/${locale}.json`
-    : inShared
-      ? `emails/_shared/${locale}.json`
-      : `emails/${name}/layout.mjml`;
+interface Place {
+  file: string;
+  path: string;
+}
+
+/** Where a word of the compiled whole most likely stands: in the texts of that language, or else in the layout. */
+function whose(name: string, locale: string, word: string, draft: Draft): Place {
+  const holds = (texts: Texts | undefined): string | undefined =>
+    word === ''
+      ? undefined
+      : Object.entries(texts ?? {}).find(([, text]) => [text].flat().some((each) => each.includes(word)))?.[0];
+  const own = holds(draft.emails[name]?.texts[locale]);
+  if (own !== undefined) return { file: `emails/${name}/${locale}.json`, path: own };
+  const shared = holds(draft.shared[locale]);
+  if (shared !== undefined) return { file: `emails/_shared/${locale}.json`, path: shared };
+  return { file: `emails/${name}/layout.mjml`, path: '' };
 }
 
 function unknownRead(read: string[], uses: Use[], draft: Draft): { message: string; remedy?: string } | undefined {
@@ -277,6 +284,9 @@ function unknownRead(read: string[], uses: Use[], draft: Draft): { message: stri
 /** Faults of the compiled pages: name → locale → Liquid source. */
 export function checkPages(pages: Record<string, Record<string, string>>, draft: Draft): Fault[] {
   const faults: Fault[] = [];
+  const add = (fault: Fault): void => {
+    if (!faults.some(({ code, file }) => code === fault.code && file === fault.file)) faults.push(fault);
+  };
   for (const [name, locales] of Object.entries(pages)) {
     for (const [locale, source] of Object.entries(locales)) {
       const file = `pages/${name}.html`;
@@ -288,7 +298,7 @@ export function checkPages(pages: Record<string, Record<string, string>>, draft:
           buildPageView(draft, { locale, kind, ...(action === undefined ? {} : { action }) }),
         );
         if (action !== undefined && !/<form[^>]*method="post"/i.test(page)) {
-          faults.push({
+          add({
             code: 'page.form',
             file,
             path: '',
@@ -297,7 +307,7 @@ export function checkPages(pages: Record<string, Record<string, string>>, draft:
           });
         }
         if (/<script\b/i.test(page)) {
-          faults.push({
+          add({
             code: 'page.script',
             file,
             path: '',

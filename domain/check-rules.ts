@@ -1,6 +1,6 @@
 // Checks rules against what can be known: events and their properties, attributes, segments, topics, types.
 
-import { type Fault, nearest, quote, sayPath, suggest } from './fault.ts';
+import { type Fault, nearest, numberIn, quote, sayPath, suggest } from './fault.ts';
 import { builtinEvents, type EventFields } from './fields.ts';
 import type { Comparison, OperatorName, Rule, Where } from './grammar.ts';
 import { Operators } from './grammar.ts';
@@ -101,6 +101,12 @@ const NAMED: Record<FieldType, string> = {
   date: 'a date',
   boolean: 'true or false',
   list: 'a list',
+};
+
+/** What to do where no known name is near. */
+const NOWHERE: Record<string, string> = {
+  'reference.event': 'Events of your own are declared in fields.json.',
+  'reference.attribute': 'Attributes of your own are declared in fields.json.',
 };
 
 /** Walks the rules of one file and gathers faults and warnings. */
@@ -394,8 +400,8 @@ export class RuleCheck {
     if (typeof value === wanted || (wanted === 'string' && typeof value === 'number')) return;
     const remedy =
       wanted === 'number'
-        ? typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value.replace(',', '.')))
-          ? `Write ${Number(value.replace(',', '.'))}, without quotation marks.`
+        ? numberIn(value) !== undefined
+          ? `Write ${numberIn(value)}, without quotation marks.`
           : 'Write a number, without quotation marks.'
         : wanted === 'boolean'
           ? 'Write true or false, without quotation marks.'

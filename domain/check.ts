@@ -124,13 +124,17 @@ class TemplateCheck {
     };
     this.#settings(settings);
     this.#fields(draft);
+    // Without what fields.json declares, rules and people would be blamed for its fault.
+    const declared = fields !== undefined;
     if (catalogue !== undefined) {
       this.#faults.push(...checkCatalogue(catalogue, 'catalogue.json'));
       this.#durations(catalogue, 'catalogue.json');
     }
-    this.#segments(draft);
-    for (const [id, campaign] of Object.entries(draft.campaigns)) this.#campaign(id, campaign, draft);
-    this.#people(draft);
+    if (declared) {
+      this.#segments(draft);
+      for (const [id, campaign] of Object.entries(draft.campaigns)) this.#campaign(id, campaign, draft);
+      if (catalogue !== undefined) this.#people(draft);
+    }
     this.#unused(draft);
     const faults = inOrder(this.#faults);
     return faults.length > 0 ? { faults, warnings: this.#warnings } : { draft, warnings: this.#warnings };
@@ -323,7 +327,7 @@ class TemplateCheck {
         file,
         'zone',
         `"${settings.zone}" is no time zone.`,
-        suggest(settings.zone, Intl.supportedValuesOf('timeZone')),
+        suggest(settings.zone, Intl.supportedValuesOf('timeZone')) ?? 'Write such as "Europe/Warsaw".',
       );
     }
     if (!Intl.supportedValuesOf('currency').includes(settings.currency)) {

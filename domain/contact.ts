@@ -408,8 +408,7 @@ export function isOlder(a: Contact, b: Contact): boolean {
  * One person in place of two. The older contact survives; the other's remainder only points to it. Facts are folded;
  * of two live runs of one campaign (and product) the older contact's stays and the other stops; sends and caps unite.
  * `drops` are messages of stopped runs to take back, each under the contact that holds it; those planned after `now`
- * give back their places under the caps, the others may have gone out. Counters that were made by different books are
- * rebuilt at the next decision.
+ * give back their places under the caps, the others may have gone out. Counters are rebuilt at the next decision.
  */
 export function mergeContacts(
   one: Contact,
@@ -455,9 +454,8 @@ export function mergeContacts(
     facts: mergeFacts(older.facts, younger.facts),
     journey,
   };
-  if (older.book !== undefined && younger.book?.counters !== older.book.counters) {
-    contact.book = { ...older.book, counters: 'to be rebuilt' };
-  }
+  // What one of them said of an order of the other's is in neither's counters.
+  if (older.book !== undefined) contact.book = { ...older.book, counters: 'to be rebuilt' };
   const empty = newContact(younger.id, younger.createdAt);
   return { contact, tombstone: { ...empty, aliases: younger.aliases, mergedInto: older.id }, drops };
 }

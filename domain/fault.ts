@@ -57,6 +57,12 @@ const SYNONYMS: Record<string, string[]> = {
   not: ['isNot'],
   ne: ['isNot'],
   olderthan: ['moreThanAgo', 'moreThan'],
+  greaterthan: ['moreThan'],
+  above: ['moreThan'],
+  over: ['moreThan'],
+  below: ['lessThan'],
+  under: ['lessThan'],
+
   within: ['inLast', 'within'],
   last: ['inLast', 'latest'],
   and: ['all'],
@@ -123,9 +129,14 @@ export function suggest(word: string, words: Iterable<string>): string | undefin
   const known = [...new Set(words)];
   const near = nearest(word, known);
   if (near !== undefined) return `Did you mean "${near}"?`;
-  if (known.length === 0) return undefined;
-  const shown = known.slice(0, 16).map((each) => `"${each}"`);
-  return `Known: ${shown.join(', ')}${known.length > shown.length ? ` and ${known.length - shown.length} more` : ''}.`;
+  return known.length === 0 || known.length > 20 ? undefined : `Known: ${known.map((each) => `"${each}"`).join(', ')}.`;
+}
+
+/** The number that a text was probably meant to be: "12,50" → 12.5. */
+export function numberIn(value: unknown): number | undefined {
+  return typeof value === 'string' && /^-?\d+([.,]\d+)?$/.test(value.trim())
+    ? Number(value.trim().replace(',', '.'))
+    : undefined;
 }
 
 /** A short quotation of a value for a message: at most 60 characters, one line. */
@@ -474,10 +485,25 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
       ];
     }
     case 'custom':
-      return [{ code: 'shape.rule', path: sayPath(path), message: sentence(issue.message) }];
+      return value === undefined || (value !== null && typeof value === 'object')
+        ? [{ code: 'shape.rule', path: sayPath(path), message: sentence(issue.message) }]
+        : [
+            {
+              code: 'shape.rule',
+              path: sayPath(path),
+              message: `${quote(value)} does not fit.`,
+              received: quote(value),
+              expected: issue.message,
+              remedy: `Expected: ${sentence(issue.message)}`,
+            },
+          ];
     default: {
       if (value === undefined && issue.code === 'invalid_type' && path.length > 0) return [missingFault(path, context)];
       const { code, expected } = plain(issue);
+      if (code === 'shape.too-short' && Array.isArray(value) && value.length === 0) {
+        return [{ code, path: sayPath(path), message: 'the list is empty.', remedy: 'Say at least one.' }];
+      }
+      const number = issue.code === 'invalid_type' && expected === KINDS.number ? numberIn(value) : undefined;
       const near =
         typeof value === 'string' && context.schema !== undefined
           ? nearest(value, literalsAt(context.schema, path))
@@ -485,9 +511,11 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
       const remedy =
         near !== undefined
           ? `Did you mean "${near}"?`
-          : expected === undefined
-            ? undefined
-            : `Expected: ${sentence(expected)}`;
+          : number !== undefined
+            ? `Write ${number}, without quotation marks.`
+            : expected === undefined
+              ? undefined
+              : `Expected: ${sentence(expected)}`;
       return [
         {
           code,
@@ -508,8 +536,12 @@ const spellAll = (issues: readonly Issue[], at: Path, context: Context): Fault[]
   const meant = faults.flatMap((fault) =>
     fault.code === 'shape.unknown-key' ? [`${fault.path}\n${fault.remedy}`] : [],
   );
+  // What is not even of its form needs no second fault about its value.
+  const formless = new Set(faults.flatMap((fault) => (fault.code === 'shape.format' ? [fault.path] : [])));
   return faults.filter(
-    (fault) => fault.code !== 'shape.missing' || !meant.includes(`${fault.path}\nDid you mean "${fault.expected}"?`),
+    (fault) =>
+      (fault.code !== 'shape.missing' || !meant.includes(`${fault.path}\nDid you mean "${fault.expected}"?`)) &&
+      (fault.code !== 'shape.rule' || !formless.has(fault.path)),
   );
 };
 

@@ -3,10 +3,9 @@ import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { now } from './aws/clock.ts';
 import { env } from './aws/env.ts';
 import { handler as wrapped } from './aws/handler.ts';
-import { plain } from './aws/lake.ts';
 import { queue } from './aws/parts.ts';
 import type { Queue } from './aws/queue.ts';
-import { readMessage } from './aws/table.ts';
+import { plain, readMessage } from './aws/table.ts';
 
 export interface HandOffDeps {
   queue: Queue;

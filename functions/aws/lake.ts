@@ -6,7 +6,7 @@ import type { Interaction, Json, JsonObject } from '../../domain/interaction.ts'
 import { type Message, reportedState } from '../../domain/message.ts';
 import { orderKeyOf } from '../../domain/order.ts';
 import type { Bucket } from './bucket.ts';
-import { type Item, key, pooled, readContact, readInteraction, readMessage, type Table } from './table.ts';
+import { type Item, key, plain, pooled, readContact, readInteraction, readMessage, type Table } from './table.ts';
 
 /** An item before and after one write, in the order of its shard. */
 export interface Change {
@@ -31,19 +31,6 @@ export function changesOf(records: DynamoDBRecord[]): Change[] {
     if (dynamodb.NewImage !== undefined) change.after = plain(dynamodb.NewImage);
     return [change];
   });
-}
-
-type Image = NonNullable<NonNullable<DynamoDBRecord['dynamodb']>['NewImage']>;
-
-/** Texts, numbers and truth values: all that our items of interest hold. */
-export function plain(image: Image): Item {
-  const item: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(image)) {
-    if (value.S !== undefined) item[name] = value.S;
-    else if (value.N !== undefined) item[name] = Number(value.N);
-    else if (value.BOOL !== undefined) item[name] = value.BOOL;
-  }
-  return item as Item;
 }
 
 /** The lines that a change adds to the lake. */

@@ -169,6 +169,17 @@ function checkShape(item: Item, known: number): void {
   if (typeof item.shape === 'number' && item.shape > known) throw new NewerShape(item, item.shape);
 }
 
+/** An image as the service writes it: texts, numbers and truth values, which is all that our items of interest hold. */
+export function plain(image: Record<string, { S?: string; N?: string; BOOL?: boolean }>): Item {
+  const item: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(image)) {
+    if (value.S !== undefined) item[name] = value.S;
+    else if (value.N !== undefined) item[name] = Number(value.N);
+    else if (value.BOOL !== undefined) item[name] = value.BOOL;
+  }
+  return item as Item;
+}
+
 const keyText = (of: Key): string => `${of.pk}\n${of.sk}`;
 
 /** What a BatchGet found, by key. */
@@ -400,7 +411,8 @@ export class Table {
       } catch (error) {
         const name = (error as Error).name;
         if (name === 'ConditionalCheckFailedException') {
-          refused?.((error as { Item?: Record<string, unknown> }).Item ?? {});
+          // The document client leaves the item of an error as the service wrote it.
+          refused?.(plain((error as { Item?: Parameters<typeof plain>[0] }).Item ?? {}));
           return false;
         }
         if (name !== 'TransactionConflictException' || attempt > 3) throw error;

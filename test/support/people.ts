@@ -243,10 +243,16 @@ export class World {
     return contact;
   }
 
-  /** Records events in the order given; each is processed at its own time, or at `now`. Repeats count nothing. */
-  record(events: Interaction[], said: { now?: number | string; history?: boolean } = {}): this {
+  /**
+   * Records events in the order given; each is processed at its own time, or at `now`, after all that was due before
+   * (`overdue`: the timers have not run). Repeats count nothing.
+   */
+  record(events: Interaction[], said: { now?: number | string; history?: boolean; overdue?: boolean } = {}): this {
     const now = typeof said.now === 'string' ? instant(said.now) : said.now;
-    for (const one of events) this.#record(one, now ?? one.at, said.history ?? false);
+    for (const one of events) {
+      if (!said.overdue) this.until((now ?? one.at) - 1);
+      this.#record(one, now ?? one.at, said.history ?? false);
+    }
     return this;
   }
 

@@ -1,0 +1,29 @@
+// The command line: one program, each command in its own file.
+import { Command } from 'commander';
+import { KairosError, sayFault } from '../domain/fault.ts';
+import { registerContact } from './contact.ts';
+import { registerImport } from './import.ts';
+import { registerPreview } from './preview.ts';
+import { registerPublish } from './publish-command.ts';
+import { registerSchemas } from './schemas.ts';
+import { registerValidate } from './validate.ts';
+
+const program = new Command('kairos')
+  .description('Campaigns as files: check them, publish them, see what they do.')
+  .showHelpAfterError('(kairos --help lists the commands)')
+  .showSuggestionAfterError();
+
+registerValidate(program);
+registerPreview(program);
+registerPublish(program);
+registerImport(program);
+registerContact(program);
+registerSchemas(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof KairosError)) throw error;
+  console.error(sayFault(error.fault));
+  process.exitCode = 1;
+}

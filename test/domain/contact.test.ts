@@ -1,0 +1,249 @@
+// Facts: one result under any order and any repeats; merging; what a block, a withdrawal and a cart leave behind.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type Contact,
+  consentAt,
+  foldSuppression,
+  foldWithdrawal,
+  isOlder,
+  mergeContacts,
+  newContact,
+  releaseMessage,
+} from '../../domain/contact.ts';
+import { decide } from '../../domain/decide.ts';
+import { linkContact } from '../../domain/identity.ts';
+import { bookOf, event, instant, introduced, order, World } from '../support/people.ts';
+import { life, NOW, seeded, segments, shuffledLife } from '../support/permutations.ts';
+
+const book = bookOf({ segments });
+
+describe('facts and membership at an instant', () => {
+  test('any order and any repeats give one result, whenever the person becomes known', () => {
+    fc.assert(
+      fc.property(shuffledLife, ([events, shuffled]) => {
+        const one = new World(book).record(events, { now: NOW }).person('ann');
+        const other = new World(book).record(shuffled, { now: NOW });
+        expect(other.person('ann').facts).toEqual(one.facts);
+        expect(members(other.person('ann'))).toEqual(members(one));
+      }),
+      seeded(400),
+    );
+  });
+
+  test('what was counted event by event equals what is counted anew from the past', () => {
+    fc.assert(
+      fc.property(shuffledLife, ([, shuffled]) => {
+        const world = new World(book).record(shuffled, { now: NOW });
+        const contact = world.person('ann');
+        const unread: Contact = {
+          ...contact,
+          book: { hash: '', ordinal: 1, counters: 'other' },
+          facts: { ...contact.facts, counters: {} },
+        };
+        const names = [...book.read];
+        const rebuilt = decide(book, unread, { kind: 'publish' }, NOW, world.past(contact, names));
+        if ('need' in rebuilt) throw new Error('the past was given');
+        expect(rebuilt.contact.facts).toEqual(contact.facts);
+      }),
+      seeded(150),
+    );
+  });
+
+  test('two parts of a life, merged in either direction, give one result', () => {
+    const parts = fc
+      .tuple(life, life)
+      .map(([a, b]) => [a, b.map((each) => ({ ...each, id: `b-${each.id}` }))] as const);
+    fc.assert(
+      fc.property(parts, ([a, b]) => {
+        const one = new World(book).record(a, { now: NOW }).person('ann');
+        const other = new World(book).record(b, { now: NOW }).person('ann');
+        const first = mergeContacts({ ...one, id: 'a', createdAt: 1 }, { ...other, id: 'b', createdAt: 2 });
+        const second = mergeContacts({ ...one, id: 'a', createdAt: 2 }, { ...other, id: 'b', createdAt: 1 });
+        expect(first.contact.facts).toEqual(second.contact.facts);
+        expect(first.contact.id).toBe('a');
+        expect(second.contact.id).toBe('b');
+      }),
+      seeded(150),
+    );
+  });
+});
+
+function members(contact: Contact): string[] {
+  return Object.keys(contact.journey.segments)
+    .filter((id) => contact.journey.segments[id]?.since !== undefined)
+    .sort();
+}
+
+describe('given a block on an address', () => {
+  const contact = new World(bookOf()).record(introduced('2026-03-01')).person();
+  const hash = contact.facts.addressHash ?? '';
+
+  test('it holds for the address that the contact has, and for no other', () => {
+    expect(foldSuppression(contact, { addressHash: hash, reason: 'bounced', at: 5 }).facts.suppressed).toEqual({
+      reason: 'bounced',
+      at: 5,
+    });
+    expect(foldSuppression(contact, { addressHash: 'another', reason: 'bounced', at: 5 })).toBe(contact);
+  });
+
+  test('the earliest stays, whatever came first', () => {
+    const late = foldSuppression(contact, { addressHash: hash, reason: 'bounced', at: 9 });
+    const early = foldSuppression(late, { addressHash: hash, reason: 'complained', at: 5 });
+    expect(early.facts.suppressed).toEqual({ reason: 'complained', at: 5 });
+    expect(foldSuppression(early, { addressHash: hash, reason: 'bounced', at: 9 })).toBe(early);
+  });
+
+  test('a new address lifts it, the same address said again does not', () => {
+    const world = new World(bookOf()).record(introduced('2026-03-01'));
+    const blocked = foldSuppression(world.person(), { addressHash: hash, reason: 'bounced', at: 5 });
+    world.contacts.set(blocked.id, blocked);
+    world.record([event('Identified', '2026-03-02', {}, { id: 'same', user: 'ann', address: 'ann@mail.example' })]);
+    expect(world.person().facts.suppressed?.reason).toBe('bounced');
+    world.record([event('Identified', '2026-03-03', {}, { id: 'other', user: 'ann', address: 'new@mail.example' })]);
+    expect(world.person().facts.suppressed).toBeUndefined();
+    expect(world.person().facts.address?.value).toBe('new@mail.example');
+  });
+
+  test('what is stored against an address that is claimed is taken over with it', () => {
+    const stored = {
+      suppression: { reason: 'complained' as const, at: 7 },
+      withdrawals: [{ brand: 'shop', at: instant('2026-04-01') }],
+    };
+    const interaction = event('Identified', '2026-03-03', {}, { user: 'ann', address: 'new@mail.example' });
+    const linked = linkContact(contact, [`address#${interaction.who.address}`]);
+    const decided = decide(
+      bookOf(),
+      linked,
+      { kind: 'interaction', interaction, address: stored },
+      instant('2026-04-02'),
+    );
+    if ('need' in decided) throw new Error('nothing is counted');
+    expect(decided.contact.facts.suppressed).toEqual({ reason: 'complained', at: 7 });
+    expect(consentAt(decided.contact.facts, 'shop', 'offers', 'email', instant('2026-04-02'))).toBeUndefined();
+  });
+
+  test('an address that somebody else holds is not taken, nor what stands against it', () => {
+    const interaction = event('Identified', '2026-03-03', {}, { user: 'ann', address: 'bob@mail.example' });
+    const address = { suppression: { reason: 'complained' as const, at: 7 } };
+    const decided = decide(bookOf(), contact, { kind: 'interaction', interaction, address }, instant('2026-04-02'));
+    if ('need' in decided) throw new Error('nothing is counted');
+    expect(decided.contact.facts.address?.value).toBe('ann@mail.example');
+    expect(decided.contact.facts.suppressed).toBeUndefined();
+  });
+
+  test('an imported withdrawal ends earlier consents, and a later consent ends it', () => {
+    const withdrawn = foldWithdrawal(contact, 'shop', instant('2026-03-02'));
+    expect(consentAt(withdrawn.facts, 'shop', 'offers', 'email', NOW)).toBeUndefined();
+    expect(consentAt(contact.facts, 'shop', 'offers', 'email', NOW)?.basis).toBe('double');
+    const earlier = foldWithdrawal(contact, 'shop', instant('2026-02-01'));
+    expect(consentAt(earlier.facts, 'shop', 'offers', 'email', NOW)?.granted).toBe(true);
+  });
+});
+
+describe('given two contacts that are one person', () => {
+  const made = (id: string, createdAt: number, change: (contact: Contact) => void = () => {}): Contact => {
+    const contact = newContact(id, createdAt);
+    contact.aliases = [`user#${id}`];
+    change(contact);
+    return contact;
+  };
+
+  test('the older survives; of the same age, the one with the smaller id', () => {
+    expect(isOlder(made('b', 1), made('a', 2))).toBe(true);
+    expect(isOlder(made('a', 1), made('b', 1))).toBe(true);
+    const { contact, tombstone } = mergeContacts(made('b', 2), made('a', 1));
+    expect(contact).toMatchObject({ id: 'a', aliases: ['user#a', 'user#b'] });
+    expect(tombstone).toMatchObject({ id: 'b', mergedInto: 'a', aliases: ['user#b'], facts: newContact('b', 2).facts });
+  });
+
+  const run = (id: string, at: number) => ({
+    id,
+    campaign: 'hello',
+    version: 'v',
+    occurrence: id,
+    startedAt: 0,
+    at: 1,
+    from: 0,
+    trigger: { name: 'X', id, at: 0, properties: {} },
+    counters: {},
+    pending: [{ id: `message-${id}`, at }],
+  });
+  const pair = (at: number) =>
+    ['a', 'b'].map((id, i) =>
+      made(id, i, ({ journey }) => {
+        journey.runs = [run(id, at)];
+        journey.sends = [{ at, id: `message-${id}` }];
+        journey.starts = { hello: i };
+        journey.due = 100 - i;
+      }),
+    ) as [Contact, Contact];
+
+  test('of two live runs of one campaign one stops, and its message is taken back where it stands', () => {
+    const { contact, drops } = mergeContacts(...pair(50), 20);
+    expect(contact.journey.runs.map((one) => one.id)).toEqual(['a']);
+    expect(drops).toEqual([{ id: 'message-b', reason: 'merged', contact: 'b' }]);
+    expect(contact.journey.sends.map((one) => one.id)).toEqual(['message-a']);
+    expect(contact.journey).toMatchObject({ starts: { hello: 1 }, due: 99 });
+  });
+
+  test('a message that may have gone out keeps its place under the caps', () => {
+    expect(mergeContacts(...pair(50), 50).contact.journey.sends).toHaveLength(2);
+    expect(mergeContacts(...pair(50)).contact.journey.sends).toHaveLength(2);
+  });
+
+  test('runs of several campaigns, or of several products, go on beside each other', () => {
+    const [a, b] = pair(50);
+    b.journey.runs = [
+      { ...run('b', 50), product: 'bag' },
+      { ...run('c', 50), campaign: 'other' },
+    ];
+    const { contact, drops } = mergeContacts(a, b);
+    expect(contact.journey.runs.map((one) => one.id)).toEqual(['a', 'b', 'c']);
+    expect(contact.journey.runs[1]?.pending).toEqual([{ id: 'message-b', at: 50, contact: 'b' }]);
+    expect(drops).toEqual([]);
+  });
+
+  test('of two blocks on one address the earlier stays, whoever is older', () => {
+    const blocked = (id: string, createdAt: number, at: number) =>
+      made(id, createdAt, ({ facts }) =>
+        Object.assign(facts, {
+          addressHash: 'h',
+          address: { value: 'x', at: 1, id: '1' },
+          suppressed: { reason: 'bounced', at },
+        }),
+      );
+    expect(mergeContacts(blocked('a', 1, 9), blocked('b', 2, 5)).contact.facts.suppressed?.at).toBe(5);
+    expect(mergeContacts(blocked('a', 2, 9), blocked('b', 1, 5)).contact.facts.suppressed?.at).toBe(5);
+  });
+
+  test('a segment that one of them was in is not entered anew', () => {
+    const inside = (id: string, createdAt: number, since?: number) =>
+      made(id, createdAt, ({ journey }) => {
+        journey.segments = { vip: since === undefined ? { entries: 2 } : { since, entries: 1 } };
+      });
+    expect(mergeContacts(inside('a', 1), inside('b', 2, 7)).contact.journey.segments.vip).toEqual({
+      since: 7,
+      entries: 3,
+    });
+  });
+});
+
+test('a message that is dropped gives back its place under the caps', () => {
+  const contact = newContact('a', 1);
+  contact.journey.sends = [
+    { at: 1, id: 'x' },
+    { at: 2, id: 'y' },
+  ];
+  expect(releaseMessage(contact, 'x').journey.sends).toEqual([{ at: 2, id: 'y' }]);
+  expect(releaseMessage(contact, 'z')).toBe(contact);
+});
+
+test('a contact keeps the newest 100 products that were bought', () => {
+  const world = new World(bookOf());
+  for (let i = 0; i < 120; i++)
+    world.record([order(`${i}`, instant('2026-01-01') + i, [`p${String(i).padStart(3, '0')}`])]);
+  const bought = Object.keys(world.person().facts.bought).sort();
+  expect(bought).toHaveLength(100);
+  expect(bought[0]).toBe('p020');
+});

@@ -1,0 +1,419 @@
+// One laptop for a test file: the synthesised stack, the published templates, and short words for what stories do with it.
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, beforeAll } from 'vitest';
+import { publishFolder, type Published, shelfOf } from '../../cli/publish.ts';
+import { parseAddress } from '../../domain/address.ts';
+import type { Contact } from '../../domain/contact.ts';
+import type { SourceRights } from '../../domain/event.ts';
+import type { Interaction } from '../../domain/interaction.ts';
+import { type JsonObject, sha256 } from '../../domain/interaction.ts';
+import type { Message, MessageState } from '../../domain/message.ts';
+import { durationMs } from '../../domain/time.ts';
+import { Queue } from '../../functions/aws/queue.ts';
+import { documentClient, type Item, key, readContact, readInteraction, readMessage, Table } from '../../functions/aws/table.ts';
+import type { DeadLetter, Laptop, Mail } from '../../local/laptop.ts';
+import { startLaptop } from '../../local/laptop.ts';
+import { synthesise } from '../../local/synth.ts';
+import { clientConfig } from '../../cli/publish.ts';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+export const TEMPLATES = join(ROOT, 'templates');
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+/** A Monday, 12:00 in Berlin: no quiet hours. */
+export const START = Date.parse('2026-03-02T11:00:00Z');
+/** Functions keep the book for ten seconds. */
+const BOOK_KEPT = 11_000;
+
+/** An event as a shop says it. What is left out: no address, now, an id of its own. */
+export interface Said {
+  event: string;
+  user?: string;
+  anonymous?: string;
+  email?: string;
+  id?: string;
+  /** Epoch milliseconds or ISO; now when absent. */
+  at?: number | string;
+  properties?: JsonObject;
+  traits?: JsonObject;
+}
+
+export interface StoryOptions {
+  /** Nothing is published when false; the folder's copy is handed to `change` first. */
+  publish?: boolean;
+  change?: (folder: Folder) => void;
+  start?: number;
+  /** Over the environment of every function. */
+  overrides?: Record<string, string>;
+}
+
+/** A copy of the templates that a story may change. */
+export class Folder {
+  readonly path: string;
+  constructor(path: string) {
+    this.path = path;
+  }
+  edit(file: string, change: (json: Record<string, unknown>) => void): void {
+    const json = JSON.parse(readFileSync(join(this.path, file), 'utf8')) as Record<string, unknown>;
+    change(json);
+    writeFileSync(join(this.path, file), JSON.stringify(json));
+  }
+  write(file: string, json: object): void {
+    writeFileSync(join(this.path, file), JSON.stringify(json));
+  }
+  remove(file: string): void {
+    rmSync(join(this.path, file));
+  }
+}
+
+/** Everything that stories ask and say. All calls end when the laptop is idle. */
+export class Story {
+  readonly laptop: Laptop;
+  readonly table: Table;
+  readonly queue: Queue;
+  readonly folder: Folder;
+  readonly #client: DynamoDBClient;
+  #events = 0;
+
+  constructor(laptop: Laptop, folder: Folder) {
+    this.laptop = laptop;
+    this.folder = folder;
+    const target = { stage: 'laptop', outputs: laptop.outputs, env: laptop.env };
+    this.table = shelfOf(target).table;
+    this.queue = new Queue(new SQSClient(clientConfig(target, 'SQS')));
+    this.#client = new DynamoDBClient(clientConfig(target, 'DYNAMODB'));
+  }
+
+  now(): number {
+    return this.laptop.clock.now();
+  }
+
+  output(name: string): string {
+    const value = this.laptop.outputs[name];
+    if (value === undefined) throw new Error(`the stack has no output ${name}`);
+    return value;
+  }
+
+  idle(): Promise<void> {
+    return this.laptop.idle({ leaveWindows: true });
+  }
+
+  // ---- saying ----
+
+  /** The envelope of an event. Its id is the same whenever it is made of an event with an id. */
+  envelope(said: Said): JsonObject {
+    this.#events++;
+    const identify = said.event === 'identify';
+    const at = said.at === undefined ? this.now() : new Date(said.at).getTime();
+    const given: JsonObject = { ...said.traits, ...(said.email === undefined ? {} : { email: said.email }) };
+    return {
+      type: identify ? 'identify' : 'track',
+      ...(identify ? {} : { event: said.event }),
+      messageId: said.id ?? `story-${this.#events}`,
+      ...(said.user === undefined ? {} : { userId: said.user }),
+      ...(said.anonymous === undefined ? {} : { anonymousId: said.anonymous }),
+      timestamp: new Date(at).toISOString(),
+      ...(identify ? { traits: given } : { properties: said.properties ?? {} }),
+      ...(identify || Object.keys(given).length === 0 ? {} : { context: { traits: given } }),
+    };
+  }
+
+  /** Puts events on the bus, all before any is looked at. */
+  async send(...events: Said[]): Promise<void> {
+    await this.put(...events.map((said) => ({ DetailType: said.event, Detail: JSON.stringify(this.envelope(said)) })));
+  }
+
+  /** Puts raw entries on the bus. */
+  async put(...entries: { DetailType: string; Detail: string; Source?: string }[]): Promise<void> {
+    await this.laptop.putEvents(entries.map((entry) => ({ Source: 'shop', ...entry })));
+    await this.idle();
+  }
+
+  /** POSTs to the HTTPS door: an object is sent as JSON, a text as it is. */
+  async post(
+    body: unknown,
+    options: { path?: string; secret?: string; method?: string } = {},
+  ): Promise<{ status: number; body: { accepted?: number; error?: Record<string, unknown> } }> {
+    const { path = 'events', secret = 'shop.open sesame', method = 'POST' } = options;
+    const answer = await fetch(`${this.output('EventsUrl').replace(/\/$/, '')}/${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', ...(secret === '' ? {} : { authorization: `Bearer ${secret}` }) },
+      ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body) } : {}),
+    });
+    const text = await answer.text();
+    await this.idle();
+    return { status: answer.status, body: text === '' ? {} : (JSON.parse(text) as object) };
+  }
+
+  /** A visit of a link in a mail, then idle. */
+  async visit(
+    url: string,
+    method: 'GET' | 'HEAD' | 'POST',
+    body?: string,
+  ): Promise<{ status: number; headers: Headers; body: string }> {
+    const answer = await fetch(url, {
+      method,
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
+    });
+    const text = await answer.text();
+    await this.idle();
+    return { status: answer.status, headers: answer.headers, body: text };
+  }
+
+  /** A customer with an address, who consents to offers unless told otherwise; before now, so that nothing lacks it. */
+  async customer(user: string, traits: JsonObject = {}, consents = true): Promise<string> {
+    const email = `${user}@customers.example`;
+    await this.send(
+      { event: 'identify', user, email, traits: { firstName: 'Ann', ...traits } },
+      ...(consents ? [{ event: 'Consent Granted', user, properties: { topic: 'offers', basis: 'double' } }] : []),
+    );
+    return email;
+  }
+
+  // ---- time ----
+
+  /** Moves the clock to an instant, stopping wherever something is due to let it happen. */
+  async until(instant: number | string): Promise<void> {
+    const end = typeof instant === 'number' ? instant : Date.parse(instant);
+    let looks = 0;
+    let last = 0;
+    await this.idle();
+    for (;;) {
+      const due = this.laptop.nextDue();
+      if (due === undefined || due > end) break;
+      looks = due === last ? looks + 1 : 0;
+      last = due;
+      if (looks > 20) throw new Error(`something stays due at ${new Date(due).toISOString()}`);
+      // What stays due is looked at again each minute, as in real life.
+      const next = looks === 0 ? due : this.now() + MINUTE;
+      if (next > end && looks > 0) break;
+      this.laptop.clock.moveTo(next);
+      await this.laptop.runTimers({ leaveWindows: true });
+    }
+    this.laptop.clock.moveTo(end);
+  }
+
+  /** Moves the clock by a duration such as "7d". */
+  async forward(duration: string): Promise<void> {
+    await this.until(this.now() + durationMs(duration));
+  }
+
+  /** Moves the clock and lets nothing happen: what is due stays due. */
+  sleepThrough(duration: string): void {
+    this.laptop.clock.moveTo(this.now() + durationMs(duration));
+  }
+
+  /** One minute's timers at this instant. */
+  async timers(): Promise<void> {
+    await this.laptop.runTimers({ leaveWindows: true });
+  }
+
+  // ---- asking ----
+
+  async #contactOf(subject: string): Promise<Contact | undefined> {
+    const identity = await this.table.readOne(key.identity(subject));
+    let id = identity?.contact as string | undefined;
+    for (;;) {
+      const item = id === undefined ? undefined : await this.table.readOne(key.contact(id));
+      if (item === undefined) return undefined;
+      const contact = readContact(item).value;
+      if (contact.mergedInto === undefined) return contact;
+      id = contact.mergedInto;
+    }
+  }
+
+  /** The living contact of a user id. Throws when there is none. */
+  async contact(user: string): Promise<Contact> {
+    const found = await this.#contactOf(`user#${sha256(user)}`);
+    if (found === undefined) throw new Error(`there is no contact of ${user}`);
+    return found;
+  }
+
+  async contactOfDevice(anonymous: string): Promise<Contact | undefined> {
+    return this.#contactOf(`anonymous#${sha256(anonymous)}`);
+  }
+
+  async contactOfAddress(address: string): Promise<Contact | undefined> {
+    return this.#contactOf(`address#${hashOf(address)}`);
+  }
+
+  /** All items whose sort key begins so. */
+  async items(begins: string): Promise<Item[]> {
+    const documents = documentClient(this.#client);
+    const items: Item[] = [];
+    let from: Record<string, unknown> | undefined;
+    do {
+      const page = await documents.send(
+        new ScanCommand({
+          TableName: this.table.name,
+          FilterExpression: 'begins_with(sk, :begins)',
+          ExpressionAttributeValues: { ':begins': begins },
+          ConsistentRead: true,
+          ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+        }),
+      );
+      items.push(...((page.Items ?? []) as Item[]));
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
+    return items;
+  }
+
+  /** Messages, oldest first: of a user (all contacts that were merged into one among them), a campaign, a state. */
+  async messages(of: { user?: string; campaign?: string; state?: MessageState } = {}): Promise<Message[]> {
+    let items: Item[];
+    if (of.user === undefined) items = await this.items('MESSAGE#');
+    else {
+      const contact = await this.contact(of.user);
+      const merged = (await this.items('CONTACT')).map((item) => readContact(item).value);
+      const ids = [contact.id, ...merged.filter((one) => one.mergedInto === contact.id).map((one) => one.id)];
+      items = (await Promise.all(ids.map((id) => this.table.under(`CONTACT#${id}`, 'MESSAGE#')))).flat();
+    }
+    return items
+      .map(readMessage)
+      .filter((message) => of.campaign === undefined || message.campaign === of.campaign)
+      .filter((message) => of.state === undefined || message.state === of.state)
+      .sort((a, b) => a.plannedAt - b.plannedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Recorded interactions of a user id. */
+  async interactions(user: string): Promise<Interaction[]> {
+    return (await this.table.under(`SUBJECT#user#${sha256(user)}`, 'INTERACTION#')).map(readInteraction);
+  }
+
+  /** Mails to an address (or all), oldest first. */
+  async mails(address?: string, campaign?: string): Promise<Mail[]> {
+    const mails = await this.laptop.mailbox.list();
+    return mails
+      .filter((mail) => address === undefined || mail.to.includes(address))
+      .filter((mail) => campaign === undefined || mail.tags['kairos-campaign'] === campaign);
+  }
+
+  async deadLetters(): Promise<DeadLetter[]> {
+    return this.laptop.deadLetters();
+  }
+
+  /** The dead letters that hold a text. */
+  async deadLetterOf(text: string): Promise<DeadLetter[]> {
+    return (await this.deadLetters()).filter(({ body }) => body.includes(text));
+  }
+
+  // ---- operating ----
+
+  /** Publishes the story's folder, walks the roster, and lets ten seconds go by, so that every function has the book. */
+  async publish(change?: (folder: Folder) => void): Promise<Published> {
+    change?.(this.folder);
+    const { outputs, env } = this.laptop;
+    const published = await publishFolder(this.folder.path, { outputs, env }, { by: 'a story', now: this.now() });
+    await this.idle();
+    this.laptop.clock.moveTo(this.now() + BOOK_KEPT);
+    return published;
+  }
+
+  /** The stop control or pauses, as an operator would write them; takes hold at once. */
+  async control(set: { stopped?: boolean; paused?: string[] }): Promise<void> {
+    const { stopped, paused } = set;
+    const by = { by: 'a story', at: this.now(), why: 'a story' };
+    await this.table.update(key.controls(), {
+      UpdateExpression: `SET paused = :paused${stopped === true ? ', stopped = :by' : ''}${stopped === false ? ' REMOVE stopped' : ''}`,
+      ExpressionAttributeValues: {
+        ':paused': Object.fromEntries((paused ?? []).map((campaign) => [campaign, by])),
+        ...(stopped === true ? { ':by': by } : {}),
+      },
+    });
+    await this.idle();
+    this.laptop.clock.moveTo(this.now() + BOOK_KEPT);
+  }
+
+  /** Hands an event of SES about a mail to the feedback queue, as the default bus would. */
+  async feedback(mail: Mail, eventType: string, more: JsonObject): Promise<void> {
+    const at = new Date(this.now()).toISOString();
+    const event = {
+      version: '0',
+      id: `feedback-${++this.#events}`,
+      'detail-type': `Email ${eventType}`,
+      source: 'aws.ses',
+      time: at,
+      resources: [],
+      detail: {
+        eventType,
+        mail: {
+          timestamp: new Date(mail.at).toISOString(),
+          messageId: mail.id,
+          destination: mail.to,
+          tags: Object.fromEntries(Object.entries(mail.tags).map(([name, value]) => [name, [value]])),
+        },
+        ...more,
+      },
+    };
+    await this.queue.send(this.output('FeedbackQueueUrl'), [event]);
+    await this.idle();
+  }
+}
+
+/** The hash under which an address is known. */
+export function hashOf(address: string): string {
+  const parsed = parseAddress(address);
+  if ('refused' in parsed) throw new Error(`refused: ${parsed.refused}`);
+  return parsed.hash;
+}
+
+/** What a source may say; its secret is "open sesame". */
+export const SOURCES: Record<string, SourceRights & { hash: string }> = {
+  shop: { ...secretOf(), events: '*', identify: true, consent: true, address: true },
+  browser: { ...secretOf(), events: ['Product Viewed', 'Product Added'], identify: false, consent: false, address: false },
+};
+
+function secretOf(): { hash: string } {
+  return { hash: createHash('sha256').update('open sesame').digest('hex') };
+}
+
+/** Starts a laptop with the templates published. Close it with `closeStory`. */
+export async function startStory(options: StoryOptions = {}): Promise<Story> {
+  const { template, assets } = await synthesise(ROOT);
+  const laptop = await startLaptop({
+    template,
+    assets,
+    start: options.start ?? START,
+    quiet: true,
+    ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
+  });
+  const path = mkdtempSync(join(tmpdir(), 'kairos-story-'));
+  cpSync(TEMPLATES, path, { recursive: true, filter: (file) => !/\/(images|schemas|imports)$/.test(file) });
+  const story = new Story(laptop, new Folder(path));
+  const secrets = new SecretsManagerClient({ ...clientConfig({ env: laptop.env }, 'SQS') });
+  const SecretId = story.output('SecretName');
+  const { SecretString = '{}' } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+  const secret = { ...(JSON.parse(SecretString) as object), sources: SOURCES };
+  await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(secret) }));
+  secrets.destroy();
+  options.change?.(story.folder);
+  if (options.publish !== false) await story.publish();
+  return story;
+}
+
+export async function closeStory(story: Story | undefined): Promise<void> {
+  if (story === undefined) return;
+  rmSync(story.folder.path, { recursive: true, force: true });
+  await story.laptop.close();
+}
+
+/** One laptop for the whole file, in a `given` of its tests. */
+export function aStory(options: StoryOptions = {}): () => Story {
+  let story: Story | undefined;
+  beforeAll(async () => {
+    story = await startStory(options);
+  });
+  afterAll(() => closeStory(story));
+  return () => {
+    if (story === undefined) throw new Error('the laptop has not started');
+    return story;
+  };
+}
