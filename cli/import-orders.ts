@@ -70,7 +70,7 @@ export async function readMapping<T>(path: string, schema: z.ZodType<T>): Promis
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw faultsError(faultsOf(parsed.error, { file: path, value, schema }));
+  throw mappingError(faultsOf(parsed.error, { file: path, value, schema }));
 }
 
 /**
@@ -95,7 +95,7 @@ export async function readOrders(
     {
       header(names) {
         const missing = missingColumns(mapping, names);
-        if (missing.length > 0) throw faultsError(missing.map((fault) => ({ ...fault, file: path })));
+        if (missing.length > 0) throw mappingError(missing.map((fault) => ({ ...fault, file: path })));
         read = orderReader(mapping, names);
       },
       row(fields, line) {
@@ -150,12 +150,14 @@ function eventsOf(gathering: OrderGathering, mapping: OrdersMapping, from: strin
   return { history, live, liveFrom, span, orders: orders.length - refunds, refunds, shortened };
 }
 
-function sayRowFault(fault: { column: string; message: string; received?: string; expected?: string }): string {
+/** `price is not a number ("12,50"); expected a number such as 12.50` */
+export function sayRowFault(fault: { column: string; message: string; received?: string; expected?: string }): string {
   const received = fault.received === undefined || fault.received === '' ? '' : ` (${JSON.stringify(fault.received)})`;
   return `${fault.column} ${fault.message}${received}${fault.expected === undefined ? '' : `; expected ${fault.expected}`}`;
 }
 
-function faultsError(faults: Fault[]): KairosError {
+/** Several faults as the one error that ends the work. */
+export function mappingError(faults: Fault[]): KairosError {
   const [first, ...others] = faults;
   if (others.length === 0) return new KairosError(first!);
   return new KairosError({ ...first!, message: [first!.message, first!.remedy, ...others.map((each) => `\n${sayFault(each)}`)].filter(Boolean).join(' '), remedy: '' });

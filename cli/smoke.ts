@@ -32,6 +32,8 @@ interface SmokeOptions {
 
 /** What a smoke test saw. */
 export interface Smoked {
+  contact: string;
+  message: string;
   /** Milliseconds from the event to the message's state `sent`. */
   sentAfter: number;
   delivery?: string;
@@ -113,7 +115,7 @@ export async function smoke(target: Target, options: SmokeOptions): Promise<Smok
           );
     }
     const sentAfter = Math.round(performance.now() - started);
-    say(`3. Sent: message ${String(message.sk).replace('MESSAGE#', '')}, ${sentAfter} ms after the event.`);
+    say(`3. Sent: message ${idOf(message)}, ${sentAfter} ms after the event.`);
 
     let delivery: string | undefined;
     if (options.feedback) {
@@ -143,7 +145,7 @@ export async function smoke(target: Target, options: SmokeOptions): Promise<Smok
         ? 'Left in the table, as asked.'
         : `Removed the ${removed} items that this made. Reports count one e-mail of ${CAMPAIGN} more.`,
     );
-    return { sentAfter, removed, ...(delivery === undefined ? {} : { delivery }) };
+    return { contact, message: idOf(message), sentAfter, removed, ...(delivery === undefined ? {} : { delivery }) };
   } catch (error) {
     if (!options.keep) await cleanUp(table, TableName, interaction, contact).catch(() => undefined);
     throw error;
@@ -181,6 +183,8 @@ async function contactOf(
 async function messageOf(table: DynamoDBDocumentClient, TableName: string, contact: string): Promise<Item | undefined> {
   return (await itemsOf(table, TableName, `CONTACT#${contact}`)).find((item) => item.campaign === CAMPAIGN);
 }
+
+const idOf = (message: Item): string => String(message.sk).replace('MESSAGE#', '');
 
 const settled = (message: Item | undefined): Item | undefined =>
   message && ['sent', 'failed', 'dropped', 'uncertain'].includes(String(message.state)) ? message : undefined;

@@ -4,7 +4,7 @@ import { type Draft, sendsOf, type Texts } from './check.ts';
 import { type Fault, suggest } from './fault.ts';
 import type { Campaign } from './grammar.ts';
 import { NOBODY, type Person, sampleMessage } from './person.ts';
-import { type EmailView, knownFilters, RenderError, readsOf, renderEmail, renderPage } from './render.ts';
+import { type EmailView, knownFilters, knownTags, RenderError, readsOf, renderEmail, renderPage } from './render.ts';
 import { buildPageView, buildView } from './view.ts';
 
 /** 10:00 UTC on 1 March 2026: when samples are rendered. */
@@ -130,14 +130,10 @@ export function checkEmail(
       }
       for (const read of reads) {
         const wrong = unknownRead(read, uses, draft);
-        if (wrong !== undefined)
-          add(
-            'email.variable',
-            part === 'html' ? whose(name, locale, read.at(-1) ?? '', draft) : file,
-            path,
-            wrong.message,
-            wrong.remedy,
-          );
+        if (wrong !== undefined) {
+          const at = part === 'html' ? whose(name, locale, read.at(-1) ?? '', draft) : { file, path };
+          add('email.variable', at, wrong.message, wrong.remedy);
+        }
       }
       if (part !== 'html') continue;
       const roots = new Set(reads.map((read) => read.slice(0, 2).join('.')));
@@ -191,9 +187,9 @@ export function checkEmail(
     } catch (error) {
       if (!(error instanceof RenderError)) throw error;
       const variable = /^"([^"]+)" has no value/.exec(error.fault.message)?.[1];
-      const file =
+      const at =
         error.path === 'subject' || error.path === 'preheader'
-          ? `emails/${name}/${locale}.json`
+          ? { file: `emails/${name}/${locale}.json`, path: error.path }
           : whose(name, locale, variable ?? '', draft);
       const who = person === 'nobody' ? 'for somebody of whom nothing is known' : `for people/${person}.json`;
       if (variable !== undefined) {

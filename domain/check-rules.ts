@@ -151,7 +151,7 @@ export class RuleCheck {
       code,
       path,
       `${what} "${name}" does not exist.`,
-      words.length === 0 ? `There is no ${what} yet.` : suggest(name, words),
+      suggest(name, words) ?? NOWHERE[code] ?? (words.length === 0 ? `There is no ${what} yet.` : undefined),
     );
     return false;
   }

@@ -75,7 +75,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
     campaigns.map((one) => [one.id, one.measure?.test(sightOf(book, draft.contact, now)) ?? false]),
   );
 
-  if (stimulus.kind === 'interaction') fold(draft, stimulus);
+  if (stimulus.kind === 'interaction') fold(draft, stimulus, outdated || stale ? past : undefined);
   if (Object.values(draft.contact.facts.counters).some((state) => state.stale)) {
     if (!covers(past, names)) return { need: names };
     rebuildCounters(draft, withStimulus(past as Past, stimulus));
@@ -99,12 +99,15 @@ function covers(past: Past | undefined, names: string[]): boolean {
   return names.length === 0 || (past !== undefined && names.every((name) => past.names.includes(name)));
 }
 
+function holds(past: Past, interaction: Interaction): boolean {
+  return past.interactions.some((one) => one.id === interaction.id && one.name === interaction.name);
+}
+
 function withStimulus(past: Past, stimulus: Stimulus): Past {
   if (stimulus.kind !== 'interaction') return past;
   const { interaction, order, orphans = [] } = stimulus;
   const orders = past.orders.filter((one) => one.key !== order?.after.key);
-  const same = (a: Interaction, b: Interaction): boolean => a.id === b.id && a.name === b.name;
-  const unknown = orphans.filter((orphan) => !past.interactions.some((one) => same(one, orphan)));
+  const unknown = orphans.filter((orphan) => !holds(past, orphan));
   return {
     ...past,
     interactions: [...past.interactions, ...unknown, interaction],
@@ -149,7 +152,8 @@ function noteLatest(latest: Record<string, number>, name: string, at: number): v
   latest[name] = Math.max(latest[name] ?? at, at);
 }
 
-function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>): void {
+/** `rebuilt`: the past from which the counters were made just now. */
+function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>, rebuilt: Past | undefined): void {
   const { book } = draft;
   const { interaction, order, address } = stimulus;
   foldFacts(draft.contact, interaction, order, { currency: book.currency, brand: book.brand });
@@ -164,12 +168,20 @@ function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>
   const around = aroundOf(draft);
   for (const orphan of stimulus.orphans ?? []) {
     if (orphan.name === 'Order Completed' || orphan.id === interaction.id) continue;
-    countInto(facts.counters, book.counters, orphan, undefined, around, book.context);
     if (book.read.has(orphan.name)) noteLatest(facts.latest, orphan.name, orphan.at);
+    if (rebuilt !== undefined && holds(rebuilt, orphan)) continue;
+    countInto(facts.counters, book.counters, orphan, undefined, around, book.context);
   }
-  countInto(facts.counters, book.counters, interaction, order, around, book.context);
+  const counted = order && { before: countedOrder(rebuilt, order.after.key) ?? order.before, after: order.after };
+  countInto(facts.counters, book.counters, interaction, counted, around, book.context);
   if (book.read.has(interaction.name)) noteLatest(facts.latest, interaction.name, interaction.at);
   for (const run of draft.contact.journey.runs) countInRun(draft, run, interaction, order);
+}
+
+/** The order as it stands in counters that were made from the past. */
+function countedOrder(rebuilt: Past | undefined, key: string): Order | undefined {
+  const spoken = rebuilt?.interactions.some((one) => one.name === 'Order Completed' && orderKeyOf(one) === key);
+  return spoken ? rebuilt?.orders.find((order) => order.key === key) : undefined;
 }
 
 function countInRun(

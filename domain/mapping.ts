@@ -802,3 +802,8 @@ function personReader(
     };
   };
 }
+
+/** True for a date such as 2026-03-01. */
+export function isDate(text: string): boolean {
+  return z.iso.date().safeParse(text).success;
+}

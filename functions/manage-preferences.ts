@@ -1,5 +1,6 @@
 // Links in mail: a page for people, one click for mail programs; a choice becomes an event on the bus.
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { emptyBook } from '../domain/book.ts';
 import type { BookStore } from './aws/book-store.ts';
 import type { Bus } from './aws/bus.ts';
 import { now } from './aws/clock.ts';
@@ -24,7 +25,9 @@ export async function managePreferences(
   const { rawPath: path, headers, requestContext } = event;
   const request = { method: requestContext.http.method, path, language: headers['accept-language'] };
   const { keys } = await deps.secrets();
-  const led = visit(request, keys, await deps.books.current(), deps.now());
+  // A book that cannot be read must not keep anybody from leaving.
+  const book = await deps.books.current().catch(() => emptyBook());
+  const led = visit(request, keys, book, deps.now());
   const refused = led.event === undefined ? 0 : await deps.bus.put([led.event]);
   const { status, ...page } = refused > 0 ? troublePage() : led.page;
   return { statusCode: status, ...page };

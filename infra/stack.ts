@@ -28,6 +28,9 @@ const TIMEOUTS: Record<StepName, number> = {
   'write-lake': 120,
 };
 
+/** SES's mailbox simulator, which smoke tests write to. */
+const SIMULATOR = 'simulator.amazonses.com';
+
 export class KairosStack extends Stack {
   readonly #settings: StageSettings;
   readonly #entries: Entries;
@@ -186,7 +189,7 @@ export class KairosStack extends Stack {
         [variable.sendRate]: String(settings.sendRate),
         [variable.deadLetters]: triggeredQueue.deadLetters.queueUrl,
         ...(settings.allowedRecipients
-          ? { [variable.allowedRecipients]: JSON.stringify(settings.allowedRecipients) }
+          ? { [variable.allowedRecipients]: JSON.stringify([...settings.allowedRecipients, SIMULATOR]) }
           : {}),
       },
       may: [record, readSecret, bury(triggeredQueue), ...this.#sendMail(configurationSet)],
@@ -268,6 +271,7 @@ export class KairosStack extends Stack {
       EventsUrl: door.eventsUrl,
       PreferencesUrl: door.preferencesUrl,
       ConfigurationSetName: configurationSet.configurationSetName,
+      DueShards: String(settings.dueShards),
     };
     for (const queue of [recordQueue, timersQueue, triggeredQueue, bulkQueue, feedbackQueue, rosterQueue]) {
       outputs[`${pascal(queue.name)}QueueUrl`] = queue.queue.queueUrl;

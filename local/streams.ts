@@ -170,7 +170,11 @@ export class StreamReader {
       return earlier + (await this.#read());
     })();
     this.#polling = next;
-    return next;
+    try {
+      return await next;
+    } finally {
+      if (this.#polling === next) this.#polling = undefined;
+    }
   }
 
   async #read(): Promise<number> {

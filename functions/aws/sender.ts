@@ -77,7 +77,7 @@ export class Sender {
           waiting++;
           await table.replaceMessage(one.item, { ...one.message, due: (verdict as { until: number }).until });
         } else if (!this.#isAllowed(one.contact.value)) {
-          await this.#fail(one.item, one.message, 'recipient-not-allowed');
+          await this.#end(one.item, one.message, 'failed', 'recipient-not-allowed');
         } else going.push({ wanted: each, loaded: one });
       } catch (error) {
         errors.set(each, error as Error);
@@ -112,7 +112,11 @@ export class Sender {
     const loaded = new Map<Wanted, Loaded & { suppressed: boolean }>();
     for (const { wanted: each, item } of ready) {
       const contact = contacts.get(each);
-      if (contact === undefined) continue;
+      if (contact === undefined) {
+        // Erased meanwhile: there is nobody to write to.
+        await this.#end(item, readMessage(item), 'dropped', 'the contact is gone');
+        continue;
+      }
       const hash = contact.value.facts.addressHash;
       const suppressed = hash !== undefined && suppressions.get(key.suppression(hash)) !== undefined;
       const book = await bookOf(books, contact.value, controls);
@@ -164,7 +168,7 @@ export class Sender {
     } catch (error) {
       const code = error instanceof KairosError ? error.fault.code : 'render.failed';
       log.error('send.unrenderable', { ...faultOf(error), campaign: message.campaign, email: message.email });
-      await this.#fail(claim, claimed, code);
+      await this.#end(claim, claimed, 'failed', code);
       const body = JSON.stringify({ contact: message.contact, message: message.id });
       await queue.bury(deadLetters, [{ body, reason: code, stage: 'send-message' }]);
       return;
@@ -197,7 +201,7 @@ export class Sender {
         return;
       case 'never':
         log.warn('send.refused', { reason: answer.reason, campaign: claimed.campaign });
-        await this.#fail(claim, claimed, answer.reason);
+        await this.#end(claim, claimed, 'failed', answer.reason);
         return;
       default: {
         const none: never = answer;
@@ -212,9 +216,9 @@ export class Sender {
     await this.#deps.table.replaceMessage(claim, { ...ready, state: 'ready', due });
   }
 
-  async #fail(item: Item, message: Message, reason: string): Promise<void> {
+  async #end(item: Item, message: Message, state: 'failed' | 'dropped', reason: string): Promise<void> {
     const { due: _, ...leaving } = message;
-    await this.#deps.table.replaceMessage(item, { ...leaving, state: 'failed', reason });
+    await this.#deps.table.replaceMessage(item, { ...leaving, state, reason });
   }
 
   /** Nothing is sent any more until somebody lifts the stop. */

@@ -73,7 +73,9 @@ it('the same with a message and a due instant: stated increments', async () => {
   const spent = await spentBy(bench, purchase({ id: 'm1', order: 'o1', user: 'ann' }));
   expect(spent.outcome).toBe('recorded');
   expect(spent.calls).toEqual(['BatchGetItemCommand', 'BatchGetItemCommand', 'TransactWriteItemsCommand']);
-  console.log('purchase with a message', spent.write, spent.read);
+  // The message 2 and its place in the due index 1; the contact's due instant moved in the index: 2.
+  expect(spent.write).toBe(10 + 2 + 1 + 2);
+  expect(spent.read).toBe(4);
 });
 
 it('an event that nothing reads: one write unit, no read', async () => {

@@ -285,6 +285,13 @@ describe('given a link in a mail', () => {
     expect((await visit('POST', `/u/${link()}`)).statusCode).toBe(503);
   });
 
+  it('lets people leave although the book cannot be read', async () => {
+    const broken = { current: () => Promise.reject(new Error('unreadable')) };
+    const event = { rawPath: `/u/${link()}`, headers: {}, requestContext: { http: { method: 'POST' } } } as never;
+    expect((await managePreferences(event, { ...deps, books: broken })).statusCode).toBe(200);
+    expect(put()).toHaveLength(1);
+  });
+
   it('shows the page of the book in the language that the reader prefers', async () => {
     book.definitions.pages = {
       unsubscribe: { en: 'Leave {{ brand.name }}? {{ action }}', de: '{{ brand.name }} verlassen? {{ action }}' },

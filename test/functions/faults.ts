@@ -92,3 +92,50 @@ export function metered(client: AnyClient): Spent {
   });
   return spent;
 }
+
+/** Lets one call of all its clients through at a time, the next one chosen by a seed among those that wait. */
+export class SeededScheduler {
+  readonly #waiting: (() => void)[] = [];
+  #state: number;
+  #busy = false;
+  /** Which of the waiting calls went next, for a message that says how to see it again. */
+  readonly choices: number[] = [];
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  readonly step: Step = async (_command, _input, go) => {
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#wake();
+    });
+    try {
+      return await go();
+    } finally {
+      this.#busy = false;
+      this.#wake();
+    }
+  };
+
+  /** Waits for a moment, so that everybody who can ask has asked; then chooses. */
+  #wake(): void {
+    setTimeout(() => {
+      if (this.#busy || this.#waiting.length === 0) return;
+      this.#busy = true;
+      const choice = this.#random() % this.#waiting.length;
+      this.choices.push(choice);
+      this.#waiting.splice(choice, 1)[0]?.();
+    }, 1);
+  }
+
+  /** xorshift32 */
+  #random(): number {
+    let x = this.#state || 1;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#state = x >>> 0;
+    return this.#state;
+  }
+}

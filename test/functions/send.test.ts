@@ -330,6 +330,14 @@ describe('given what changed since the decision', () => {
     expect(letter?.MessageAttributes?.reason?.StringValue).toMatch(/^render\./);
   });
 
+  it('drops a message whose contact was erased', async () => {
+    const message = await ordered();
+    await bench.table.transact([{ Delete: { TableName: bench.table.name, Key: key.contact(message.contact) } }]);
+    await send(message);
+    expect(ses.calls).toBe(0);
+    expect(await stored(message)).toMatchObject({ state: 'dropped', reason: 'the contact is gone' });
+  });
+
   it('sends to the survivor when its contact was merged away', async () => {
     const message = await ordered();
     await bench.recorder.record([

@@ -89,11 +89,11 @@ async function rehearse(command: string): Promise<void> {
     CDK_DISABLE_CLI_TELEMETRY: 'true',
     NODE_OPTIONS: '',
   };
+  const { AWS_ENDPOINT_URL: _, ...own } = env;
   const log = path.join(folder, 'ministack.log');
   const ministack = spawn('sh', ['-c', `exec "${command}" > "${log}" 2>&1`], {
     env: {
-      ...env,
-      AWS_ENDPOINT_URL: '',
+      ...own,
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       MINISTACK_REGION: REGION,

@@ -304,8 +304,10 @@ describe('Function: one file, one Lambda, one role, one log', () => {
     expect(some).toBeGreaterThan(0);
   });
 
-  it('Function6: only stage dev narrows whom it writes to', () => {
-    expect(environment(dev, 'send-message').ALLOWED_RECIPIENTS).toBe('["ann@shop.example","test.example"]');
+  it('Function6: only stage dev narrows whom it writes to, the mailbox simulator always among them', () => {
+    expect(environment(dev, 'send-message').ALLOWED_RECIPIENTS).toBe(
+      '["ann@shop.example","test.example","simulator.amazonses.com"]',
+    );
     expect(environment(prod, 'send-message').ALLOWED_RECIPIENTS).toBeUndefined();
   });
 });
@@ -428,7 +430,16 @@ describe('Plain: the stack deploys the same everywhere', () => {
   it('Plain3: the outputs are those that the command line reads', () => {
     const queues = ['Record', 'Triggered', 'Bulk', 'Timers', 'Feedback', 'Roster'];
     const wanted = [
-      ...['TableName', 'BucketName', 'BusName', 'SecretName', 'EventsUrl', 'PreferencesUrl', 'ConfigurationSetName'],
+      ...[
+        'TableName',
+        'BucketName',
+        'BusName',
+        'SecretName',
+        'EventsUrl',
+        'PreferencesUrl',
+        'ConfigurationSetName',
+        'DueShards',
+      ],
       ...queues.flatMap((queue) => [`${queue}QueueUrl`, `${queue}DeadLettersUrl`]),
     ];
     expect(Object.keys(laptop.toJSON().Outputs).sort()).toEqual(wanted.sort());
