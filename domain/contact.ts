@@ -68,7 +68,7 @@ export interface Run {
   at: number;
   /** Instant at which the current wait ends. */
   wakeAt?: number;
-  /** Instant at which a `waitFor` gives up. */
+  /** Instant at which a `waitFor`, or a message that waits for an address, gives up. */
   waitsUntil?: number;
   /** From which instant the next wait counts (the last step's planned instant). */
   from: number;

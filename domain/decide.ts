@@ -237,7 +237,8 @@ function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: numb
 function decided(draft: Draft, decision: Omit<Decision, 'at'>): void {
   const { at, campaign, ...said } = { ...decision, at: draft.now };
   draft.decisions.push({ campaign, at, ...said });
-  draft.contact.journey.decisions[campaign] = { at, ...said };
+  // That the steps are through says less than what the last of them led to.
+  if (said.kind !== 'end') draft.contact.journey.decisions[campaign] = { at, ...said };
 }
 
 function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus): void {

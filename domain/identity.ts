@@ -47,8 +47,11 @@ export function resolve(
   const first = named ?? owners.find(({ contact }) => mayBecome(contact, keys));
   if (first === undefined) return { kind: 'new', link };
   const base = first.contact;
-  const other = owners.find(({ contact }) => contact.id !== base.id && samePerson(base, contact));
-  const resolution: Resolution = { kind: 'contact', id: base.id, link: link.filter((key) => mayLink(base, key)) };
+  const linked = link.filter((key) => mayLink(base, key));
+  // With its new keys: a new user on a fresh device is not the user whose address he claims.
+  const grown = linkContact(base, linked);
+  const other = owners.find(({ contact }) => contact.id !== base.id && samePerson(grown, contact));
+  const resolution: Resolution = { kind: 'contact', id: base.id, link: linked };
   if (other !== undefined) resolution.merge = other.contact.id;
   return resolution;
 }

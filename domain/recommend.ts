@@ -19,11 +19,15 @@ export function recommend(
   const found: string[] = [];
   const seen = new Set(seeds);
   const take = (product: string | undefined): void => {
-    if (product === undefined || seen.has(product) || product in bought || !(product in catalogue.products)) return;
+    if (product === undefined || seen.has(product)) return;
+    if (Object.hasOwn(bought, product) || !Object.hasOwn(catalogue.products, product)) return;
     seen.add(product);
     found.push(product);
   };
-  const relations = seeds.map((seed) => catalogue.products[seed]).filter((product) => product !== undefined);
+  const relations = seeds.flatMap((seed) => {
+    const known = Object.hasOwn(catalogue.products, seed) ? catalogue.products[seed] : undefined;
+    return known === undefined ? [] : [known];
+  });
   if (aim === 'up-sell') {
     for (const product of relations) take(product.upgrade);
     return found.slice(0, most);

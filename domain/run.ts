@@ -13,6 +13,9 @@ type Say = (draft: Draft, decision: Omit<Decision, 'at'>) => void;
 /** A message that is sent at once is due again after this long: a lost hand-off heals itself. */
 const HEALING = 300_000;
 
+/** How long a message waits for an address to become known before it is skipped. */
+const ADDRESS_MAY_COME = 3_600_000;
+
 /** Goes on as far as the run can at this instant. Changes `run` and `draft`. */
 export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sight: Sight, say: Say): void {
   const { now } = draft;
@@ -55,6 +58,12 @@ export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sigh
         run.at = instruction.to;
         break;
       case 'send':
+        // Events come in no order: who is known by a consent may be known by an address a moment later.
+        if (draft.contact.facts.address === undefined) {
+          run.waitsUntil ??= now + ADDRESS_MAY_COME;
+          if (now < run.waitsUntil) return;
+        }
+        delete run.waitsUntil;
         plan(draft, campaign, run, instruction, sight, say);
         run.at += 1;
         break;
@@ -180,8 +189,9 @@ export function runDue(campaign: CompiledCampaign, run: Run, sight: Sight): numb
   if (run.ended !== undefined) return Number.POSITIVE_INFINITY;
   const turns = [run.wakeAt ?? Number.POSITIVE_INFINITY, campaign.stopIf?.next(sight) ?? Number.POSITIVE_INFINITY];
   const instruction = campaign.program[run.at];
-  if (run.wakeAt === undefined && instruction?.op === 'waitFor') {
-    turns.push(run.waitsUntil ?? Number.POSITIVE_INFINITY, instruction.rule.next(sight));
+  if (run.wakeAt === undefined) {
+    turns.push(run.waitsUntil ?? Number.POSITIVE_INFINITY);
+    if (instruction?.op === 'waitFor') turns.push(instruction.rule.next(sight));
   }
   return Math.min(...turns);
 }

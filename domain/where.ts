@@ -185,7 +185,8 @@ function propertyOf(properties: JsonObject, path: string, catalogue: Catalogue):
   if (Object.hasOwn(properties, path)) return properties[path];
   if (path.startsWith('catalogue.')) {
     const product = properties.product_id ?? properties.sku;
-    const known = product === undefined ? undefined : catalogue.products[String(product)];
+    if (product === undefined || !Object.hasOwn(catalogue.products, String(product))) return undefined;
+    const known = catalogue.products[String(product)];
     return known?.[path.slice('catalogue.'.length) as keyof typeof known] as Json | undefined;
   }
   if (path === 'product_id') return properties.sku;

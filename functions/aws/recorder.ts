@@ -474,8 +474,14 @@ function groups(entries: Entry[], draft: Draft): Entry[][] {
   return [...byRoot.values()];
 }
 
+/** By event time; of one instant first who it is, then what he consents to, so that a batch said at once is one story. */
 function inEventOrder(a: Interaction, b: Interaction): number {
-  return a.at - b.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  return a.at - b.at || rank(a) - rank(b) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+function rank({ name }: Interaction): number {
+  if (name === 'Identified') return 0;
+  return name.startsWith('Consent ') ? 1 : 2;
 }
 
 const keyOf = ({ interaction }: Entry): string => JSON.stringify(key.interaction(interaction));

@@ -4,17 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Campaign, Rule } from '../../domain/grammar.ts';
 import type { Interaction } from '../../domain/interaction.ts';
 import { durationMs, localTime } from '../../domain/time.ts';
-import {
-  bookOf,
-  DAY,
-  event,
-  instant,
-  introduced,
-  marketing,
-  order,
-  type Parts,
-  World,
-} from '../support/people.ts';
+import { bookOf, DAY, event, instant, introduced, marketing, order, type Parts, World } from '../support/people.ts';
 import { NOW, pauses, seeded, segments, shuffledLife } from '../support/permutations.ts';
 
 const START = '2026-03-01 10:00';

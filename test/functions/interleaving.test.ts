@@ -98,7 +98,7 @@ it('facts do not depend on order, batches and repeats', async () => {
     }),
     { numRuns: Number(process.env.KAIROS_TEST_RUNS ?? 25), seed: 20260504 },
   );
-});
+}, 120_000);
 
 it('two workers at the same events count each once, however their calls interleave', async () => {
   const usual = await fresh();
@@ -130,4 +130,4 @@ it('two workers at the same events count each once, however their calls interlea
     const counted = outcomes.flat().filter((kind) => kind === 'recorded' || kind === 'ignored').length;
     expect({ seed, counted, facts: await facts(bench) }).toEqual({ seed, counted: story.length, facts: expected });
   }
-}, 30_000);
+}, 120_000);

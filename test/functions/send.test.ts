@@ -433,7 +433,7 @@ describe('given an open claim', () => {
     expect(await stored(message)).toMatchObject({ state: 'uncertain', reason: 'no answer and no feedback' });
     expect((await stored(message)).due).toBeUndefined();
     expect(ses.calls).toBe(1);
-  });
+  }, 60_000);
 });
 
 describe('given a worker that dies before or after any of its calls', () => {
@@ -473,7 +473,7 @@ describe('given a worker that dies before or after any of its calls', () => {
         expect((await stored(message)).state).toBe('sent');
       }
     }
-  });
+  }, 120_000);
 });
 
 describe('given feedback', () => {

@@ -3,16 +3,16 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll } from 'vitest';
-import { publishFolder, type Published, shelfOf } from '../../cli/publish.ts';
+import { clientConfig, type Published, publishFolder, shelfOf } from '../../cli/publish.ts';
 import { parseAddress } from '../../domain/address.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { SourceRights } from '../../domain/event.ts';
-import type { Interaction } from '../../domain/interaction.ts';
-import { type JsonObject, sha256 } from '../../domain/interaction.ts';
+import { type Interaction, type JsonObject, sha256 } from '../../domain/interaction.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
 import { durationMs } from '../../domain/time.ts';
 import { Queue } from '../../functions/aws/queue.ts';
@@ -20,8 +20,6 @@ import { documentClient, type Item, key, readContact, readInteraction, readMessa
 import type { DeadLetter, Laptop, Mail } from '../../local/laptop.ts';
 import { startLaptop } from '../../local/laptop.ts';
 import { synthesise } from '../../local/synth.ts';
-import { clientConfig } from '../../cli/publish.ts';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 export const TEMPLATES = join(ROOT, 'templates');
@@ -356,6 +354,20 @@ export class Story {
     await this.queue.send(this.output('FeedbackQueueUrl'), [event]);
     await this.idle();
   }
+}
+
+/** The properties of an order event: lines of product, price and quantity; `revenue` is their sum. */
+export function order(id: string, ...lines: [product: string, price: number, quantity?: number][]): JsonObject {
+  const products = lines.map(([product, price, quantity = 1]) => ({ product_id: product, price, quantity }));
+  const revenue = products.reduce((sum, { price, quantity }) => sum + price * quantity, 0);
+  return { order_id: id, revenue, total: revenue, currency: 'EUR', products };
+}
+
+/** The address behind a link of a mail's HTML or text whose path begins with the letter (`u`, `c`). */
+export function linkIn(mail: Mail, door: 'u' | 'c'): string {
+  const found = new RegExp(`https?://[^"\\s<>]+/${door}/[A-Za-z0-9._-]+`).exec(`${mail.html} ${mail.text}`);
+  if (found === null) throw new Error(`the mail has no /${door}/ link`);
+  return found[0];
 }
 
 /** The hash under which an address is known. */

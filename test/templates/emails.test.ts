@@ -46,8 +46,8 @@ describe.each(EMAILS)('the e-mail %s', (name) => {
   it('has an alt text for each picture, https links only, dark colours, its language, no script and no Liquid left', () => {
     for (const { view, locale } of samplesOf(name, templates.draft, definitions)) {
       const { html, text, subject } = renderEmail(templates.emails[name]!, view, locale);
-      for (const [tag] of html.matchAll(/<img\b[^>]*>/g)) expect(tag).toMatch(/ alt="[^"]+"/);
-      for (const [, link] of html.matchAll(/ (?:href|src)="([^"]*)"/g)) expect(link).toMatch(/^https:\/\//);
+      for (const [tag] of html.matchAll(/<img\b[^>]*>/g)) expect(tag).toMatch(/\balt="[^"]+"/);
+      for (const [, link] of html.matchAll(/\s(?:href|src)="([^"]*)"/g)) expect(link).toMatch(/^https:\/\//);
       expect(html).toContain('prefers-color-scheme: dark');
       expect(html).toContain('<meta name="color-scheme" content="light dark"');
       expect(html).toContain(`<html lang="${locale}" dir="ltr"`);

@@ -1,0 +1,282 @@
+// The whole run: the synthesised stack up, templates published, history imported, live events played, everything counted.
+import { createHash, randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { fileSize } from '../cli/import-csv.ts';
+import { type Recorded, recordHistory } from '../cli/import-history.ts';
+import { type OrdersFile, readMapping, readOrders } from '../cli/import-orders.ts';
+import { openImport } from '../cli/import-target.ts';
+import { output, type Target } from '../cli/outputs.ts';
+import { clientConfig, publishFolder } from '../cli/publish.ts';
+import type { Definitions } from '../domain/book.ts';
+import { KairosError } from '../domain/fault.ts';
+import { type ImportedEvent, OrdersMapping } from '../domain/mapping.ts';
+import { Catalogue, Settings } from '../domain/settings.ts';
+import { durationMs } from '../domain/time.ts';
+import { documentClient } from '../functions/aws/table.ts';
+import type { EngineName } from './engine.ts';
+import { type Laptop, startLaptop } from './laptop.ts';
+import { SHOP_SOURCE, shopEvents } from './shop.ts';
+import { countFigures, type Figures } from './shop-figures.ts';
+import { playLive } from './shop-live.ts';
+import { grouped, type Screen, sayDuration } from './shop-screen.ts';
+import { synthesise } from './synth.ts';
+
+export interface RunOptions {
+  root: string;
+  /** A CSV file in place of the demo shop, and how it is read. */
+  orders?: { file: string; mapping: string; liveFrom?: string };
+  seed: number;
+  engine?: EngineName;
+  port?: number;
+  /** Real schedules go on after the run. */
+  stays: boolean;
+  /** Days of virtual time after the last event. */
+  runOn: number;
+}
+
+export interface Run {
+  laptop: Laptop;
+  target: Target;
+  definitions: Definitions;
+  figures: Figures;
+  deadLetters: number;
+  /** Of a file: what was read and what was left out. */
+  file?: OrdersFile;
+  recorded: Recorded;
+  /** `Authorization: Bearer` of a source that may say everything. */
+  bearer: string;
+  /** Something stayed due for many looks. */
+  stuck: number;
+}
+
+const DAY = 86_400_000;
+const MINUTE = 60_000;
+const HISTORY_DAYS = 548;
+
+/** The events of a run and the words around them. */
+interface Script {
+  title: string;
+  source: string;
+  history: ImportedEvent[];
+  live: ImportedEvent[];
+  /** Virtual instants: of the first live event, and of the end. */
+  start: number;
+  until: number;
+  templates: (root: string) => { folder: string; clean: () => void };
+  file?: OrdersFile;
+}
+
+/**
+ * Runs everything and answers what the stack has stored; the laptop is still up and is the caller's to close. `started`
+ * is called as soon as there is something to close. Throws KairosError.
+ */
+export async function runShop(options: RunOptions, screen: Screen, started: (laptop: Laptop) => void): Promise<Run> {
+  const { root } = options;
+  let time = Date.now();
+  const lap = (): string => {
+    const spent = sayDuration(Date.now() - time);
+    time = Date.now();
+    return spent;
+  };
+  const synthesising = synthesise(root);
+  synthesising.catch(() => {});
+  const script = options.orders === undefined ? demoScript(options) : await fileScript(options, options.orders, screen);
+  screen.heading(script.title);
+  screen.line();
+  const { template, assets, fresh } = await synthesising;
+  const laptop = await startLaptop({
+    template,
+    assets,
+    start: script.start,
+    quiet: true,
+    live: options.stays,
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+  });
+  started(laptop);
+  const target: Target = { stage: 'laptop', outputs: laptop.outputs, env: laptop.env };
+  screen.done('Stack', `${fresh ? 'synthesised' : 'found'}, and running on ${laptop.engine} (${lap()})`);
+
+  const bearer = await openDoor(target);
+  const { folder, clean } = script.templates(root);
+  const published = await publishFolder(folder, target, { by: 'npm start', now: laptop.clock.now(), wait: true }).finally(clean);
+  const { campaigns, segments, emails } = published;
+  screen.done('Templates', `published: ${campaigns.length} campaigns, ${segments} segments, ${emails} e-mails (${lap()})`);
+  screen.done('Events', `taken from now on at ${eventsUrl(target)}`);
+
+  const importing = openImport(target, () => laptop.clock.now());
+  const recorded = await recordHistory(importing.recorder, script.history, script.source, {
+    onProgress: (done) =>
+      screen.progress('History', done / script.history.length, `${grouped(done)} of ${grouped(script.history.length)} events`),
+  });
+  await laptop.idle({ leaveWindows: true });
+  screen.done('History', `${grouped(recorded.events)} events recorded${recorded.failed.count > 0 ? `, ${recorded.failed.count} FAILED` : ''} (${lap()})`);
+  for (const each of recorded.failed.first) screen.warn(each);
+
+  const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
+  const { stuck } = await playLive(stageOf(laptop), script.live, {
+    source: script.source,
+    until: script.until,
+    step: MINUTE,
+    onProgress: (done, at) =>
+      screen.progress(
+        'Live',
+        (at - script.start) / (script.until - script.start),
+        `${day(at)}   ${grouped(done)} of ${grouped(script.live.length)} events   ${grouped(laptop.mailbox.count())} e-mails`,
+      ),
+  });
+  await laptop.idle();
+  const days = Math.round((script.until - script.start) / DAY);
+  screen.done('Live', `${grouped(script.live.length)} events, ${days} days until ${day(script.until)}, ${grouped(laptop.mailbox.count())} e-mails (${lap()})`);
+
+  const { definitions } = await importing.books.current();
+  const figures = await countFigures(documentClient(new DynamoDBClient(clientConfig(target, 'DYNAMODB'))), output(target, 'TableName'), definitions);
+  const deadLetters = (await laptop.deadLetters()).length;
+  return {
+    laptop,
+    target,
+    definitions,
+    figures,
+    deadLetters,
+    recorded,
+    bearer,
+    stuck,
+    ...(script.file === undefined ? {} : { file: script.file }),
+  };
+}
+
+/** Where events are POSTed to. */
+export function eventsUrl(target: Target): string {
+  return `${output(target, 'EventsUrl').replace(/\/$/, '')}/events`;
+}
+
+/** The laptop as a stage: what comes from outside meanwhile is let through before the clock moves. */
+function stageOf(laptop: Laptop) {
+  const idle = () => laptop.idle({ leaveWindows: true });
+  return {
+    clock: laptop.clock,
+    putEvents: (entries: Parameters<Laptop['putEvents']>[0]) => laptop.putEvents(entries),
+    idle,
+    nextDue: () => laptop.nextDue(),
+    runTimers: () => laptop.runTimers({ leaveWindows: true }),
+  };
+}
+
+/** Gives one source a secret, so that events can be sent by hand. */
+async function openDoor(target: Target): Promise<string> {
+  const client = new SecretsManagerClient({ ...clientConfig(target, 'SQS'), endpoint: target.env.AWS_ENDPOINT_URL_SECRETS_MANAGER! });
+  const SecretId = output(target, 'SecretName');
+  const { SecretString = '{}' } = await client.send(new GetSecretValueCommand({ SecretId }));
+  const secret = randomBytes(9).toString('hex');
+  const known = JSON.parse(SecretString) as { sources?: object };
+  const hash = createHash('sha256').update(secret).digest('hex');
+  const demo = { hash, events: '*', identify: true, consent: true, address: true };
+  await client.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify({ ...known, sources: { ...known.sources, demo } }) }));
+  client.destroy();
+  return `demo.${secret}`;
+}
+
+function readTemplate<T>(root: string, file: string, parse: (value: unknown) => T): T {
+  return parse(JSON.parse(readFileSync(join(root, 'templates', file), 'utf8')));
+}
+
+/** The demo shop: its last live event is a while ago, its end is now. */
+function demoScript({ root, seed, runOn }: RunOptions): Script {
+  const catalogue = readTemplate(root, 'catalogue.json', (value) => Catalogue.parse(value));
+  const { currency } = readTemplate(root, 'settings.json', (value) => Settings.parse(value));
+  const until = Math.floor(Date.now() / MINUTE) * MINUTE;
+  const lastEvent = until - runOn * DAY;
+  const start = lastEvent - liveDays(catalogue) * DAY;
+  const events = shopEvents({ seed, catalogue, currency, from: start - HISTORY_DAYS * DAY, until: lastEvent });
+  return {
+    title: 'Kairos: a demo shop on this machine',
+    source: SHOP_SOURCE,
+    history: byPerson(events.filter((event) => event.at < start)),
+    live: events.filter((event) => event.at >= start),
+    start,
+    until,
+    templates: () => ({ folder: join(root, 'templates'), clean: () => {} }),
+  };
+}
+
+/** Long enough for the first better model to fall due after a live order. */
+function liveDays(catalogue: Catalogue): number {
+  const waits = Object.values(catalogue.products).flatMap(({ upgrade, replaceAfter }) =>
+    upgrade === undefined || replaceAfter === undefined ? [] : durationMs(replaceAfter) / DAY,
+  );
+  return Math.min(300, Math.max(75, Math.min(...waits) + 28));
+}
+
+/** History in the order in which it is recorded fastest: a person's events together. */
+function byPerson(events: ImportedEvent[]): ImportedEvent[] {
+  const groups = Map.groupBy(events, ({ detail }) => String(detail.userId ?? detail.anonymousId ?? ''));
+  return [...groups.values()].flat();
+}
+
+/** A file of orders: the shop of the templates sells its products, in its currency. */
+async function fileScript(options: RunOptions, { file, mapping: path, liveFrom }: NonNullable<RunOptions['orders']>, screen: Screen): Promise<Script> {
+  const mapping = await readMapping(path, OrdersMapping);
+  const size = await fileSize(file);
+  const orders = await readOrders(file, mapping, {
+    ...(liveFrom === undefined ? {} : { liveFrom }),
+    onProgress: (bytes) => screen.progress('File', bytes / size, ''),
+  });
+  if (orders.orders + orders.refunds === 0) {
+    throw new KairosError({ code: 'import.empty', file, path: '', message: 'no row of the file counts.', remedy: sayFirst(orders) });
+  }
+  const start = orders.liveFrom === undefined || orders.liveFrom > orders.span.to ? orders.span.to + MINUTE : orders.liveFrom;
+  screen.done('File', `${grouped(orders.rows.read)} rows: ${grouped(orders.orders)} orders, ${grouped(orders.refunds)} refunds`);
+  return {
+    title: 'Kairos: a shop from a file, on this machine',
+    source: mapping.source,
+    history: orders.history,
+    live: orders.live,
+    start,
+    until: orders.span.to + options.runOn * DAY,
+    templates: (root) => templatesFor(root, mapping),
+    file: orders,
+  };
+}
+
+const sayFirst = ({ faults }: OrdersFile): string =>
+  faults.first.length === 0 ? '' : `Line ${faults.first[0]!.line}: ${faults.first[0]!.message}.`;
+
+/** A copy of the templates with the file's currency, zone and products. */
+function templatesFor(root: string, mapping: OrdersMapping): { folder: string; clean: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'kairos-templates-'));
+  cpSync(join(root, 'templates'), folder, { recursive: true });
+  const edit = (file: string, change: object): void => {
+    const json = JSON.parse(readFileSync(join(folder, file), 'utf8')) as object;
+    writeFileSync(join(folder, file), JSON.stringify({ ...json, ...change }));
+  };
+  edit('settings.json', { currency: mapping.currency, zone: mapping.time.zone });
+  const products = mapping.products ?? {};
+  edit('catalogue.json', { products });
+  // The test people are to have bought what this shop sells.
+  const sold = Object.keys(products);
+  for (const name of readdirSync(join(folder, 'people'))) {
+    const person = JSON.parse(readFileSync(join(folder, 'people', name), 'utf8')) as { bought?: unknown[] };
+    if (person.bought !== undefined) edit(join('people', name), { bought: sold.slice(0, person.bought.length) });
+  }
+  return { folder, clean: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Tells other commands of this run; answers what takes that back. */
+export function announce(root: string, { target, laptop }: Pick<Run, 'target' | 'laptop'>): () => void {
+  const folder = join(root, '.kairos');
+  const file = join(folder, 'laptop.json');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, JSON.stringify({ url: laptop.url, pid: process.pid, outputs: target.outputs, env: target.env }, null, 2), { mode: 0o600 });
+  return () => {
+    try {
+      const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid?: number };
+      if (pid === process.pid) rmSync(file);
+    } catch {
+      // Another run has taken its place.
+    }
+  };
+}
