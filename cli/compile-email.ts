@@ -2,7 +2,7 @@
 import { convert } from 'html-to-text';
 import mjml from 'mjml';
 import type { CompiledEmail } from '../domain/book.ts';
-import type { EmailDraft, Texts } from '../domain/check.ts';
+import type { EmailDraft, Texts } from '../domain/draft.ts';
 import { type Fault, suggest } from '../domain/fault.ts';
 import type { BrandView } from '../domain/render.ts';
 

@@ -108,13 +108,8 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
 
   const { orders } = facts;
   section('Orders', [
-    ['orders', String(orders.count)],
-    [
-      'spent',
-      orders.refunded === 0
-        ? money(orders.gross)
-        : `${money(orders.gross - orders.refunded)} (${money(orders.gross)} less ${money(orders.refunded)} refunded)`,
-    ],
+    ['orders', orders.count === 0 ? 'none' : String(orders.count)],
+    ...(orders.count === 0 && orders.gross === 0 ? [] : [['spent', spent(orders, money)] as [string, string]]),
     ...(orders.first === undefined ? [] : [['first', when(orders.first)] as [string, string]]),
     ...(orders.last === undefined
       ? []
@@ -209,14 +204,21 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   return lines;
 }
 
+function spent({ gross, refunded }: Contact['facts']['orders'], money: (minor: number) => string): string {
+  return refunded === 0
+    ? money(gross)
+    : `${money(gross - refunded)} (${money(gross)} less ${money(refunded)} refunded)`;
+}
+
 function position(run: Run, book: Book, when: (at: number) => string): string {
   const program = book.version.get(`${run.campaign}@${run.version}`)?.program;
   const next = program?.[run.at];
   const what =
     run.product === undefined ? '' : ` with ${book.definitions.catalogue.products[run.product]?.name ?? run.product}`;
   const started = `started ${when(run.startedAt)}${what}`;
-  const until = run.wakeAt ?? run.waitsUntil;
-  const wait = until === undefined ? '' : `; waits until ${when(until)}`;
+  if (next?.op === 'waitFor' && run.waitsUntil !== undefined)
+    return `${started}; waits for its event, until ${when(run.waitsUntil)} at the latest`;
+  const wait = run.wakeAt === undefined ? '' : `; waits until ${when(run.wakeAt)}`;
   return `${started}${wait}${next === undefined ? ', then ends' : `, then ${instruction(next)}`}`;
 }
 
@@ -227,7 +229,7 @@ function instruction(next: Instruction): string {
     case 'wait':
       return 'waits again';
     case 'waitFor':
-      return 'goes on, or sooner if what it waits for happens';
+      return 'waits for an event';
     case 'if':
       return 'asks which way to go';
     case 'stop':

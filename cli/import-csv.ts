@@ -75,7 +75,8 @@ export async function readCsv(path: string, options: CsvOptions, sink: CsvSink):
     sink.fault(start, `${sayCsvError(error)}${end > start ? `; the lines up to ${end} were left out with it` : ''}`);
     next = end + 1;
     // The parser would take the rest of the file for the inside of the quote.
-    if (error.code === 'CSV_INVALID_CLOSING_QUOTE') (parser as unknown as { state: { quoting: boolean } }).state.quoting = false;
+    if (error.code === 'CSV_INVALID_CLOSING_QUOTE')
+      (parser as unknown as { state: { quoting: boolean } }).state.quoting = false;
   });
   const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
   stream.on('data', () => options.onProgress?.(stream.bytesRead));
@@ -90,7 +91,12 @@ export async function readCsv(path: string, options: CsvOptions, sink: CsvSink):
     else throw error;
   }
   if (!started) {
-    throw new KairosError({ code: 'import.empty', file: path, path: '', message: 'the file has no first line with names.' });
+    throw new KairosError({
+      code: 'import.empty',
+      file: path,
+      path: '',
+      message: 'the file has no first line with names.',
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 // Hands imported events to the stack: history to the recorder in this process, live ones to the bus. Repeats count once.
-import type { RecordOutcome } from '../functions/aws/recorder.ts';
+
 import { normalise } from '../domain/event.ts';
 import { sayFault } from '../domain/fault.ts';
 import type { Interaction } from '../domain/interaction.ts';
-import type { ImportedEvent } from '../domain/mapping.ts';
+import type { ImportedEvent } from '../domain/mapping-events.ts';
+import type { RecordOutcome } from '../functions/aws/recorder.ts';
 
 /** The part of the recorder that an import needs. */
 export interface HistoryRecorder {
@@ -50,7 +51,9 @@ export async function recordHistory(
       else left.push(read.interaction);
     }
     for (let attempt = 1; left.length > 0; attempt += 1) {
-      const outcomes = await recorder.record(left.map((interaction) => ({ interaction, history: options.history ?? true })));
+      const outcomes = await recorder.record(
+        left.map((interaction) => ({ interaction, history: options.history ?? true })),
+      );
       const again: Interaction[] = [];
       for (const [index, outcome] of outcomes.entries()) {
         if (outcome.kind === 'recorded' || outcome.kind === 'ignored') told.recorded += 1;
@@ -72,7 +75,8 @@ export async function recordHistory(
 function batchEnd(events: readonly ImportedEvent[], start: number): number {
   let end = Math.min(start + BATCH, events.length);
   const user = events[end - 1]!.detail.userId;
-  while (user !== undefined && end < events.length && end < start + 2 * BATCH && events[end]!.detail.userId === user) end += 1;
+  while (user !== undefined && end < events.length && end < start + 2 * BATCH && events[end]!.detail.userId === user)
+    end += 1;
   return end;
 }
 

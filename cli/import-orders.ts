@@ -2,18 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
 import { type Fault, faultsOf, KairosError, sayFault } from '../domain/fault.ts';
+import { missingColumns, type OrdersMapping } from '../domain/mapping.ts';
 import {
   type ImportedEvent,
   isShortened,
-  missingColumns,
   OrderGathering,
   type OrderReading,
-  type OrdersMapping,
   orderEvents,
   orderReader,
   productEvents,
   type Told,
-} from '../domain/mapping.ts';
+} from '../domain/mapping-events.ts';
 import { instantOf } from '../domain/time.ts';
 import { readCsv } from './import-csv.ts';
 
@@ -60,13 +59,21 @@ export async function readMapping<T>(path: string, schema: z.ZodType<T>): Promis
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new KairosError({ code: 'import.mapping', file: path, path: '', message: 'there is no such mapping.' }, { cause: error });
+    throw new KairosError(
+      { code: 'import.mapping', file: path, path: '', message: 'there is no such mapping.' },
+      { cause: error },
+    );
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new KairosError({ code: 'import.mapping', file: path, path: '', message: `is no JSON: ${(error as Error).message}.` });
+    throw new KairosError({
+      code: 'import.mapping',
+      file: path,
+      path: '',
+      message: `is no JSON: ${(error as Error).message}.`,
+    });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -91,7 +98,11 @@ export async function readOrders(
   let read: ((fields: readonly string[]) => OrderReading) | undefined;
   await readCsv(
     path,
-    { delimiter: mapping.delimiter, encoding: mapping.encoding, ...(options.onProgress && { onProgress: options.onProgress }) },
+    {
+      delimiter: mapping.delimiter,
+      encoding: mapping.encoding,
+      ...(options.onProgress && { onProgress: options.onProgress }),
+    },
     {
       header(names) {
         const missing = missingColumns(mapping, names);
@@ -160,5 +171,9 @@ export function sayRowFault(fault: { column: string; message: string; received?:
 export function mappingError(faults: Fault[]): KairosError {
   const [first, ...others] = faults;
   if (others.length === 0) return new KairosError(first!);
-  return new KairosError({ ...first!, message: [first!.message, first!.remedy, ...others.map((each) => `\n${sayFault(each)}`)].filter(Boolean).join(' '), remedy: '' });
+  return new KairosError({
+    ...first!,
+    message: [first!.message, first!.remedy, ...others.map((each) => `\n${sayFault(each)}`)].filter(Boolean).join(' '),
+    remedy: '',
+  });
 }

@@ -1,12 +1,11 @@
 // Suppressions and unsubscribes of the tool before: blocks and withdrawals under the hash of each address, line by line.
-import { nearest } from '../domain/fault.ts';
 import { normalise, OWN_SOURCE } from '../domain/event.ts';
-import { KairosError } from '../domain/fault.ts';
+import { KairosError, nearest } from '../domain/fault.ts';
 import { shortHash } from '../domain/interaction.ts';
 import { parseSuppressionRow, type Suppression } from '../domain/suppression.ts';
 import { chunks, key, pooled, type Table } from '../functions/aws/table.ts';
-import type { HistoryRecorder } from './import-history.ts';
 import { readCsv } from './import-csv.ts';
+import type { HistoryRecorder } from './import-history.ts';
 import { LineFaults } from './import-orders.ts';
 
 /** What became of each row of the file. */
@@ -48,7 +47,15 @@ export async function importSuppressions(
   { table, recorder, now }: { table: Table; recorder: HistoryRecorder; now: () => number },
   options: { brand: string; reason?: string | undefined; onProgress?: (bytes: number) => void },
 ): Promise<SuppressionsImport> {
-  const told: SuppressionsImport = { rows: 0, suppressions: 0, withdrawals: 0, known: 0, contacts: 0, skipped: {}, faults: new LineFaults() };
+  const told: SuppressionsImport = {
+    rows: 0,
+    suppressions: 0,
+    withdrawals: 0,
+    known: 0,
+    contacts: 0,
+    skipped: {},
+    faults: new LineFaults(),
+  };
   const list: (Suppression & { line: number })[] = [];
   let columns = new Map<string, number>();
   await readCsv(path, options.onProgress === undefined ? {} : { onProgress: options.onProgress }, {
@@ -57,12 +64,18 @@ export async function importSuppressions(
     },
     row(fields, line) {
       told.rows += 1;
-      const row: Record<string, unknown> = Object.fromEntries([...columns].map(([name, index]) => [name, fields[index]]));
+      const row: Record<string, unknown> = Object.fromEntries(
+        [...columns].map(([name, index]) => [name, fields[index]]),
+      );
       if (!columns.has('reason')) row.reason = options.reason;
       const read = parseSuppressionRow(row);
       if ('suppression' in read) list.push({ ...read.suppression, line });
       else if ('skipped' in read) told.skipped[read.skipped] = (told.skipped[read.skipped] ?? 0) + 1;
-      else told.faults.add(line, `${read.fault.path} ${read.fault.message}${read.fault.expected === undefined ? '' : ` Expected: ${read.fault.expected}.`}`.trim());
+      else
+        told.faults.add(
+          line,
+          `${read.fault.path} ${read.fault.message}${read.fault.expected === undefined ? '' : ` Expected: ${read.fault.expected}.`}`.trim(),
+        );
     },
     fault(line, message) {
       told.rows += 1;
@@ -71,7 +84,11 @@ export async function importSuppressions(
   });
   // Marked at the start: a run that is cut off has imported some.
   const at = now();
-  await table.update(MARK, { UpdateExpression: 'SET #at = :at, shape = :one', ExpressionAttributeNames: { '#at': 'at' }, ExpressionAttributeValues: { ':at': at, ':one': 1 } });
+  await table.update(MARK, {
+    UpdateExpression: 'SET #at = :at, shape = :one',
+    ExpressionAttributeNames: { '#at': 'at' },
+    ExpressionAttributeValues: { ':at': at, ':one': 1 },
+  });
   // One after the other where an address stands twice: each group holds an address once.
   for (const group of distinct(list)) await pooled(group, 8, (each) => keep(each, at));
   return told;
@@ -82,7 +99,10 @@ export async function importSuppressions(
       const brand = each.brand ?? options.brand;
       const stored = await table.readOne(key.withdrawal(each.hash));
       if (stored !== undefined && stored.brand !== brand) {
-        told.faults.add(each.line, `brand withdrawn of ${JSON.stringify(stored.brand)} already; one brand is kept for an address that is no contact yet`);
+        told.faults.add(
+          each.line,
+          `brand withdrawn of ${JSON.stringify(stored.brand)} already; one brand is kept for an address that is no contact yet`,
+        );
         return;
       }
       // Without a date, what is known already is not younger than this import.
@@ -143,13 +163,26 @@ function columnsOf(names: string[], path: string, reason: string | undefined): M
     if (index >= 0) columns.set(name, index);
   }
   const missing = (what: string, remedy: string): KairosError =>
-    new KairosError({ code: 'import.column', file: path, path: '', message: `the file has no column with ${what}.`, received: names.join(', ').slice(0, 300), remedy });
+    new KairosError({
+      code: 'import.column',
+      file: path,
+      path: '',
+      message: `the file has no column with ${what}.`,
+      received: names.join(', ').slice(0, 300),
+      remedy,
+    });
   if (!columns.has('address') && !columns.has('hash')) {
     const near = nearest('email', names);
-    throw missing('addresses or hashes', near === undefined ? 'Name one "email" or "hash".' : `Name "${near}" "email".`);
+    throw missing(
+      'addresses or hashes',
+      near === undefined ? 'Name one "email" or "hash".' : `Name "${near}" "email".`,
+    );
   }
   if (!columns.has('reason') && reason === undefined) {
-    throw missing('reasons', 'Name one "reason", or say what the whole file is: --reason unsubscribed, bounced or complained.');
+    throw missing(
+      'reasons',
+      'Name one "reason", or say what the whole file is: --reason unsubscribed, bounced or complained.',
+    );
   }
   return columns;
 }
@@ -161,7 +194,9 @@ function distinct<T extends { hash: string }>(rows: T[]): T[][] {
   for (const row of rows) {
     const turn = seen.get(row.hash) ?? 0;
     seen.set(row.hash, turn + 1);
-    (groups[turn] ??= []).push(row);
+    const group = groups[turn] ?? [];
+    group.push(row);
+    groups[turn] = group;
   }
   return groups.flatMap((group) => chunks(group, 1000));
 }

@@ -19,7 +19,10 @@ export interface ImportTarget {
 /** Opens a stage for an import. `now` is the stage's clock: a laptop run moves its own. */
 export function openImport(target: Target, now: () => number = Date.now): ImportTarget {
   const table = tableOf(target);
-  const bucket = new S3Bucket(output(target, 'BucketName'), new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }));
+  const bucket = new S3Bucket(
+    output(target, 'BucketName'),
+    new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }),
+  );
   const books = new BookStore({ table, bucket, now, log: toStderr });
   return { table, books, recorder: new Recorder({ table, books, now, newId: uuidv7 }), now };
 }

@@ -2,12 +2,12 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { Command } from 'commander';
 import { KairosError } from '../domain/fault.ts';
-import { ContactsMapping, contactReader, type ImportedEvent, missingColumns, OrdersMapping } from '../domain/mapping.ts';
-import { isDate } from '../domain/mapping.ts';
+import { ContactsMapping, isDate, missingColumns, OrdersMapping } from '../domain/mapping.ts';
+import { contactReader, type ImportedEvent } from '../domain/mapping-events.ts';
 import { Bus } from '../functions/aws/bus.ts';
 import { chunks } from '../functions/aws/table.ts';
 import { fileSize, readCsv } from './import-csv.ts';
-import { recordHistory, type Recorded } from './import-history.ts';
+import { type Recorded, recordHistory } from './import-history.ts';
 import { LineFaults, mappingError, type OrdersFile, readMapping, readOrders, sayRowFault } from './import-orders.ts';
 import { hasSuppressions, importSuppressions } from './import-suppressions.ts';
 import { type ImportTarget, openImport } from './import-target.ts';
@@ -16,7 +16,9 @@ import { clientConfig } from './publish.ts';
 
 /** Adds `kairos import orders | contacts | suppressions`. */
 export function registerImport(program: Command): void {
-  const group = program.command('import').description('bring in what other systems know: suppressions first, then contacts and orders');
+  const group = program
+    .command('import')
+    .description('bring in what other systems know: suppressions first, then contacts and orders');
   const stage = ['--stage <stage>', 'laptop, dev, staging or prod; by default the running laptop'] as const;
 
   group
@@ -28,7 +30,10 @@ export function registerImport(program: Command): void {
     .option(...stage)
     .action(async (file: string, options: { reason?: string; brand?: string; stage?: string }) => {
       const target = openImport(await findTarget({ stage: options.stage }));
-      const told = await importSuppressions(file, target, { brand: options.brand ?? (await firstBrand(target)), reason: options.reason });
+      const told = await importSuppressions(file, target, {
+        brand: options.brand ?? (await firstBrand(target)),
+        reason: options.reason,
+      });
       say(told.rows, 'rows read');
       say(told.suppressions, 'addresses blocked (bounced or complained)');
       say(told.withdrawals, 'addresses withdrawn (unsubscribed; a later consent ends it)');
@@ -48,7 +53,9 @@ export function registerImport(program: Command): void {
       const mapping = await readMapping(options.mapping, ContactsMapping);
       const target = openImport(await findTarget({ stage: options.stage }));
       if (!(await hasSuppressions(target.table))) {
-        console.error('No suppressions were ever imported here: people who unsubscribed elsewhere would be written to again.');
+        console.error(
+          'No suppressions were ever imported here: people who unsubscribed elsewhere would be written to again.',
+        );
         console.error('Import them first: kairos import suppressions FILE (an empty list silences this).');
       }
       const told = await importContacts(file, mapping, target, progress);
@@ -78,7 +85,8 @@ export function registerImport(program: Command): void {
       await putLive(found, orders.live, mapping.source, (share) => progress('sending', share));
       sayOrders(orders);
       sayRecorded(recorded);
-      if (orders.live.length > 0) say(orders.live.length, 'events put on the bus: they count when they have been recorded');
+      if (orders.live.length > 0)
+        say(orders.live.length, 'events put on the bus: they count when they have been recorded');
     });
 }
 
@@ -156,10 +164,21 @@ export async function importContacts(
 }
 
 /** Puts live events on the stage's bus. Throws a KairosError when some are not taken: the import can be run again. */
-async function putLive(target: Target, events: ImportedEvent[], source: string, onProgress: (share: number) => void): Promise<void> {
+async function putLive(
+  target: Target,
+  events: ImportedEvent[],
+  source: string,
+  onProgress: (share: number) => void,
+): Promise<void> {
   if (events.length === 0) return;
-  const config = { ...clientConfig(target, 'SQS'), endpoint: target.env.AWS_ENDPOINT_URL_EVENTBRIDGE ?? target.env.AWS_ENDPOINT_URL };
-  const bus = new Bus(output(target, 'BusName'), new EventBridgeClient(config.endpoint === undefined ? {} : (config as object)));
+  const config = {
+    ...clientConfig(target, 'SQS'),
+    endpoint: target.env.AWS_ENDPOINT_URL_EVENTBRIDGE ?? target.env.AWS_ENDPOINT_URL,
+  };
+  const bus = new Bus(
+    output(target, 'BusName'),
+    new EventBridgeClient(config.endpoint === undefined ? {} : (config as object)),
+  );
   let done = 0;
   for (const chunk of chunks(events, 100)) {
     const refused = await bus.put(chunk.map(({ name, detail }) => ({ source, detailType: name, detail })));
@@ -208,7 +227,8 @@ export function sayOrders(orders: OrdersFile, print: (line: string) => void = co
   for (const [reason, rows] of Object.entries(orders.excluded)) tell(rows, `rows excluded: ${reason}`);
   tell(orders.orders, 'orders');
   tell(orders.refunds, 'refunds');
-  if (orders.shortened > 0) tell(orders.shortened, 'orders told with their dearest lines only (an event holds 1,000); their amounts are whole');
+  if (orders.shortened > 0)
+    tell(orders.shortened, 'orders told with their dearest lines only (an event holds 1,000); their amounts are whole');
   sayFaults(orders.faults, print);
 }
 

@@ -5,5 +5,8 @@ declare module 'mjml' {
     keepComments?: boolean;
   }
   /** Rejects with `errors` under `validationLevel: 'strict'`. */
-  export default function mjml2html(source: string, options?: MjmlOptions): Promise<{ html: string; errors: unknown[] }>;
+  export default function mjml2html(
+    source: string,
+    options?: MjmlOptions,
+  ): Promise<{ html: string; errors: unknown[] }>;
 }

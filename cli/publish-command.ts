@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import type { Command } from 'commander';
 import { findTarget, type Target } from './outputs.ts';
-import { type Filling, type Published, publish, shelfOf, waitForFill } from './publish.ts';
+import { type Filling, type Published, publish, readFilling, shelfOf, waitForFill } from './publish.ts';
 import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { count, printFaults, printRefusal, TEMPLATES } from './validate.ts';
 
@@ -30,9 +30,11 @@ export function registerPublish(program: Command): void {
       const shelf = shelfOf(target);
       const published = await publish(templates, shelf, { by: await publisher(target), now: Date.now() });
       if (!options.json) say(published, target.stage);
-      if (options.wait) await waitForFill(shelf.table, published.ordinal, options.json ? () => {} : progress());
+      const live = !published.changed && (await readFilling(shelf.table, published.ordinal)).done;
+      if (options.wait && !live)
+        await waitForFill(shelf.table, published.ordinal, options.json ? () => {} : progress());
       if (options.json) console.log(JSON.stringify(published));
-      else if (options.wait) console.log('All campaigns of this book are live.');
+      else if (options.wait || live) console.log('All campaigns of this book are live.');
       else console.log('Campaigns that are new or changed go live when the walk over all contacts has ended.');
     });
 }

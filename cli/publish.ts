@@ -10,7 +10,7 @@ import {
   segmentMeaning,
   segmentsOfCampaign,
 } from '../domain/book.ts';
-import { sendsOf } from '../domain/check.ts';
+import { sendsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
 import { canonical } from '../domain/rule.ts';

@@ -18,6 +18,9 @@ const EVENT = 'Consent Requested';
 /** Its campaign is a service message: no consent, caps or quiet hours stand between the event and the e-mail. */
 const CAMPAIGN = 'confirm-subscription';
 
+/** Milliseconds in which the rest of SES's feedback comes. */
+const GRACE = 10_000;
+
 interface SmokeOptions {
   /** Most milliseconds for the e-mail, and again for its feedback. */
   patience: number;
@@ -139,6 +142,8 @@ export async function smoke(target: Target, options: SmokeOptions): Promise<Smok
         );
       say(`4. SES says: ${delivery}.`);
     }
+    // Feedback that comes later would find its message gone, and end among the dead letters.
+    if (!options.keep && target.stage !== 'laptop') await sleep(GRACE);
     const removed = options.keep ? 0 : await cleanUp(table, TableName, interaction, contact);
     say(
       options.keep

@@ -2,8 +2,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CompiledEmail } from '../domain/book.ts';
-import { checkTemplates, type Draft, sendsOf, type TemplateFiles, type Texts } from '../domain/check.ts';
+import { checkTemplates } from '../domain/check.ts';
 import { checkEmail, checkPages } from '../domain/check-emails.ts';
+import { type Draft, sendsOf, type TemplateFiles, type Texts } from '../domain/draft.ts';
 import { type Fault, sayFault, suggest } from '../domain/fault.ts';
 import { brandView, type buildView } from '../domain/view.ts';
 import { compileEmail, compilePage } from './compile-email.ts';

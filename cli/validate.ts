@@ -1,7 +1,7 @@
 // kairos validate: every fault of the templates at once, or a summary.
 import path from 'node:path';
 import type { Command } from 'commander';
-import { sendsOf } from '../domain/check.ts';
+import { sendsOf } from '../domain/draft.ts';
 import { type Fault, sayFault } from '../domain/fault.ts';
 import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 

@@ -1,6 +1,6 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
-import { type Draft, sendsOf, type Texts } from './check.ts';
+import { type Draft, sendsOf, type Texts } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';
 import type { Campaign } from './grammar.ts';
 import { NOBODY, type Person, sampleMessage } from './person.ts';

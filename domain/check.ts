@@ -1,73 +1,15 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
-import * as z from 'zod';
 import { segmentOrder } from './book.ts';
-import { checkCatalogue, days, RuleCheck, type RunKnowledge, type Vocabulary, vocabularyOf } from './check-rules.ts';
-import { type Fault, faultsOf, sayPath, suggest } from './fault.ts';
-import { Campaign, Segment, type Step } from './grammar.ts';
-import { parseJson } from './json.ts';
-import { Person } from './person.ts';
-import { Catalogue, Fields, Settings } from './settings.ts';
+import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
+import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
+import { type Fault, sayPath, suggest } from './fault.ts';
+import type { Campaign, Step } from './grammar.ts';
+import type { Settings } from './settings.ts';
+import { TemplateReader } from './template-files.ts';
 import { isZone } from './time.ts';
-
-const words = z.union([z.string(), z.array(z.string()).min(1)]);
-
-/** templates/emails/<name>/<locale>.json: what one language says. A list is a list of paragraphs. */
-export const Texts = z
-  .object({
-    $schema: z.string().optional(),
-    subject: z.string().min(1).max(500),
-    preheader: z.string().min(1).max(500),
-  })
-  .catchall(words)
-  .meta({ id: 'Texts', description: 'The words of one e-mail in one language; values may hold Liquid' });
-/** templates/emails/_shared/<locale>.json: words that all layouts may read. */
-export const SharedTexts = z
-  .object({ $schema: z.string().optional() })
-  .catchall(words)
-  .meta({ id: 'SharedTexts', description: 'Words that every layout may read' });
-/** templates/pages/<locale>.json: page → its words; `frame` holds those of every page. */
-export const PageTexts = z
-  .object({ $schema: z.string().optional() })
-  .catchall(z.union([z.string(), z.record(z.string(), words)]))
-  .meta({ id: 'PageTexts', description: 'The words of the preference pages, by page' });
-
-export type Texts = Record<string, string | string[]>;
-
-export interface EmailDraft {
-  /** MJML with Liquid. */
-  layout: string;
-  texts: Record<string, Texts>;
-}
-
-/** Templates that have been read and fit together; e-mails and pages are not compiled yet. */
-export interface Draft {
-  settings: Settings;
-  fields: Fields;
-  catalogue: Catalogue;
-  segments: Record<string, Segment>;
-  campaigns: Record<string, Campaign>;
-  emails: Record<string, EmailDraft>;
-  /** Locale → words that all layouts may read. */
-  shared: Record<string, Texts>;
-  /** All MJML files by path. */
-  parts: ReadonlyMap<string, string>;
-  /** Page → Liquid HTML. */
-  pages: Record<string, string>;
-  /** Locale → page → words. */
-  pageTexts: Record<string, Record<string, Texts>>;
-  people: Record<string, Person>;
-  vocabulary: Vocabulary;
-}
-
-/** Path inside templates/ → text. */
-export type TemplateFiles = ReadonlyMap<string, string>;
 
 export type Checked = { draft: Draft; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] };
 
-export const PAGES = ['unsubscribe', 'confirm', 'done', 'invalid'] as const;
-const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
-const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json'];
-const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const MOST_DAYS = 3650;
 const MOST_WAIT_DAYS = 730;
 
@@ -97,16 +39,11 @@ class TemplateCheck {
   }
 
   check(): Checked {
-    this.#places();
-    const settings = this.#required('settings.json', Settings);
-    const fields = this.#optional('fields.json', Fields, {});
-    const catalogue = this.#optional('catalogue.json', Catalogue, { products: {} });
-    const segments = this.#folder('segments', Segment);
-    const campaigns = this.#folder('campaigns', Campaign);
-    const people = this.#folder('people', Person);
-    if (settings === undefined) return { faults: this.#faults, warnings: this.#warnings };
-    const { emails, shared, parts } = this.#emails(settings);
-    const { pages, pageTexts } = this.#pages(settings);
+    const reader = new TemplateReader(this.#files);
+    const read = reader.read();
+    this.#faults.push(...reader.faults);
+    if (read === undefined) return { faults: inOrder(this.#faults), warnings: [] };
+    const { settings, fields, catalogue, segments, campaigns, people, ...rest } = read;
     const vocabulary = vocabularyOf(fields ?? {}, settings, segments.names, campaigns.names);
     const draft: Draft = {
       settings,
@@ -114,23 +51,18 @@ class TemplateCheck {
       catalogue: catalogue ?? { products: {} },
       segments: segments.read,
       campaigns: campaigns.read,
-      emails,
-      shared,
-      parts,
-      pages,
-      pageTexts,
       people: people.read,
       vocabulary,
+      ...rest,
     };
     this.#settings(settings);
     this.#fields(draft);
-    // Without what fields.json declares, rules and people would be blamed for its fault.
-    const declared = fields !== undefined;
     if (catalogue !== undefined) {
       this.#faults.push(...checkCatalogue(catalogue, 'catalogue.json'));
       this.#durations(catalogue, 'catalogue.json');
     }
-    if (declared) {
+    // Without what fields.json declares, rules and people would be blamed for its fault.
+    if (fields !== undefined) {
       this.#segments(draft);
       for (const [id, campaign] of Object.entries(draft.campaigns)) this.#campaign(id, campaign, draft);
       if (catalogue !== undefined) this.#people(draft);
@@ -138,176 +70,6 @@ class TemplateCheck {
     this.#unused(draft);
     const faults = inOrder(this.#faults);
     return faults.length > 0 ? { faults, warnings: this.#warnings } : { draft, warnings: this.#warnings };
-  }
-
-  #places(): void {
-    for (const file of this.#files.keys()) {
-      const [top, ...rest] = file.split('/') as [string, ...string[]];
-      if (rest.length === 0) {
-        if (!FILES.includes(top) && !top.endsWith('.md'))
-          this.#fault('file.unknown', file, '', 'is no file that templates have.', suggest(top, FILES));
-      } else if (!FOLDERS.includes(top)) {
-        this.#fault('file.unknown', file, '', `"${top}" is no folder of templates.`, suggest(top, FOLDERS));
-      } else if (
-        (top === 'segments' || top === 'campaigns' || top === 'people') &&
-        (rest.length > 1 || !file.endsWith('.json'))
-      ) {
-        if (!file.endsWith('.md'))
-          this.#fault('file.unknown', file, '', `is not read: ${top}/ holds .json files only.`, 'Rename or move it.');
-      } else if ((top === 'segments' || top === 'campaigns' || top === 'people') && !NAME.test(stem(file))) {
-        this.#fault(
-          'file.name',
-          file,
-          '',
-          'has a name that cannot be an id.',
-          'Use small letters, digits and hyphens, at most 64.',
-        );
-      }
-    }
-  }
-
-  #read<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
-    const parsed = parseJson(this.#files.get(file) ?? '');
-    if ('problem' in parsed) {
-      const { message, remedy, line, column } = parsed.problem;
-      this.#fault('file.syntax', file, `line ${line}, column ${column}`, message, remedy);
-      return undefined;
-    }
-    const result = schema.safeParse(parsed.value);
-    if (result.success) return result.data;
-    this.#faults.push(...faultsOf(result.error, { file, value: parsed.value, schema, advice }));
-    return undefined;
-  }
-
-  #required<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
-    if (this.#files.has(file)) return this.#read(file, schema);
-    this.#fault('file.missing', file, '', 'is missing.', 'Every set of templates has one.');
-    return undefined;
-  }
-
-  #optional<S extends z.ZodType>(file: string, schema: S, otherwise: z.output<S>): z.output<S> | undefined {
-    return this.#files.has(file) ? this.#read(file, schema) : otherwise;
-  }
-
-  /** All files of a folder; `names` holds the unreadable ones too, so that one fault does not make others. */
-  #folder<S extends z.ZodType>(folder: string, schema: S): { read: Record<string, z.output<S>>; names: string[] } {
-    const read: Record<string, z.output<S>> = {};
-    const names: string[] = [];
-    for (const file of [...this.#files.keys()].sort()) {
-      if (!file.startsWith(`${folder}/`) || !file.endsWith('.json') || !NAME.test(stem(file))) continue;
-      names.push(stem(file));
-      const value = this.#read(file, schema);
-      if (value !== undefined) read[stem(file)] = value;
-    }
-    return { read, names };
-  }
-
-  #emails(settings: Settings): Pick<Draft, 'emails' | 'shared' | 'parts'> {
-    const emails: Record<string, EmailDraft> = {};
-    const shared: Record<string, Texts> = {};
-    const parts = new Map<string, string>();
-    const names = new Set<string>();
-    for (const [file, text] of this.#files) {
-      const [top, name, rest] = file.split('/');
-      if (top !== 'emails' || name === undefined || rest === undefined) continue;
-      if (file.endsWith('.mjml')) parts.set(file, text);
-      if (!name.startsWith('_')) names.add(name);
-      else if (name === '_shared' && file.endsWith('.json')) {
-        const read = this.#read(file, SharedTexts);
-        if (read !== undefined) shared[stem(file)] = withoutSchema(read);
-      }
-    }
-    for (const name of [...names].sort()) {
-      const folder = `emails/${name}`;
-      if (!NAME.test(name))
-        this.#fault(
-          'file.name',
-          folder,
-          '',
-          'has a name that cannot be an id.',
-          'Use small letters, digits and hyphens, at most 64.',
-        );
-      const layout = this.#files.get(`${folder}/layout.mjml`);
-      if (layout === undefined)
-        this.#fault(
-          'file.missing',
-          `${folder}/layout.mjml`,
-          '',
-          'is missing.',
-          'Copy the layout of an e-mail that is like it.',
-        );
-      const email: EmailDraft = { layout: layout ?? '', texts: {} };
-      for (const file of this.#files.keys()) {
-        if (!file.startsWith(`${folder}/`) || file.endsWith('.md')) continue;
-        if (file.endsWith('.json')) {
-          if (!settings.locales.includes(stem(file))) {
-            this.#fault(
-              'email.locale',
-              file,
-              '',
-              `"${stem(file)}" is no locale of settings.json.`,
-              suggest(stem(file), settings.locales),
-            );
-            continue;
-          }
-          const read = this.#read(file, Texts);
-          if (read !== undefined) email.texts[stem(file)] = withoutSchema(read);
-        } else if (file !== `${folder}/layout.mjml`) {
-          this.#fault(
-            'file.unknown',
-            file,
-            '',
-            'is not read: an e-mail has layout.mjml and one .json file for each locale.',
-            'Rename or move it.',
-          );
-        }
-      }
-      for (const locale of settings.locales) {
-        if (!this.#files.has(`${folder}/${locale}.json`)) {
-          this.#fault(
-            'email.locale',
-            `${folder}/${locale}.json`,
-            '',
-            'is missing.',
-            `settings.json names the locale "${locale}": translate the e-mail.`,
-          );
-        }
-      }
-      emails[name] = email;
-    }
-    return { emails, shared, parts };
-  }
-
-  #pages(settings: Settings): Pick<Draft, 'pages' | 'pageTexts'> {
-    const pages: Record<string, string> = {};
-    const pageTexts: Record<string, Record<string, Texts>> = {};
-    for (const [file, text] of this.#files) if (/^pages\/[^/]+\.html$/.test(file)) pages[stem(file)] = text;
-    for (const name of [...PAGES, '_frame']) {
-      if (pages[name] === undefined)
-        this.#fault(
-          'file.missing',
-          `pages/${name}.html`,
-          '',
-          'is missing.',
-          'Recipients are led there by the links in e-mails.',
-        );
-    }
-    for (const locale of settings.locales) {
-      const file = `pages/${locale}.json`;
-      if (!this.#files.has(file)) {
-        this.#fault(
-          'file.missing',
-          file,
-          '',
-          'is missing.',
-          `settings.json names the locale "${locale}": translate the pages.`,
-        );
-        continue;
-      }
-      const read = this.#read(file, PageTexts);
-      if (read !== undefined) pageTexts[locale] = withoutSchema(read) as unknown as Record<string, Texts>;
-    }
-    return { pages, pageTexts };
   }
 
   #settings(settings: Settings): void {
@@ -688,24 +450,6 @@ const DURATIONS = new Set([
   'ifCapped',
   'replaceAfter',
 ]);
-
-/** Every "send" in these steps, branches included. */
-export function sendsOf(steps: Step[]): Extract<Step, { send: string }>[] {
-  return steps.flatMap((step) => {
-    if ('send' in step) return [step];
-    return 'if' in step || 'waitFor' in step ? [...sendsOf(step.then ?? []), ...sendsOf(step.else ?? [])] : [];
-  });
-}
-
-const stem = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.[^.]+$/, '');
-
-function withoutSchema(texts: Record<string, unknown>): Texts {
-  const { $schema, ...rest } = texts;
-  return rest as Texts;
-}
-
-const advice = (first: string, second: string): string | undefined =>
-  first.startsWith('at') || second.startsWith('at') ? '; for two bounds write "between"' : undefined;
 
 /** By file as a person would read the folder, then as found. */
 function inOrder(faults: Fault[]): Fault[] {

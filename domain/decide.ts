@@ -61,7 +61,9 @@ const SEGMENT_ENTERED = 'Segment Entered';
  * Pure: the same book, contact, stimulus, now and past give the same answer. `contact` is not changed.
  */
 export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided | Need {
-  const draft: Draft = { book, now, contact: structuredClone(contact), messages: [], drops: [], decisions: [] };
+  // A contact is plain JSON: one text serves for the copy and for telling whether anything changed.
+  const text = JSON.stringify(contact);
+  const draft: Draft = { book, now, contact: JSON.parse(text), messages: [], drops: [], decisions: [] };
   const names = [...new Set(book.counters.flatMap((counter) => counter.names))];
   const outdated = draft.contact.book?.counters !== book.counterSet;
   const stale = Object.values(contact.facts.counters).some((state) => state.stale);
@@ -91,7 +93,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
   tidy(draft, stimulus, contact.journey.due);
   const { messages, drops, decisions } = draft;
-  const changed = messages.length > 0 || drops.length > 0 || JSON.stringify(contact) !== JSON.stringify(draft.contact);
+  const changed = messages.length > 0 || drops.length > 0 || text !== JSON.stringify(draft.contact);
   return { contact: draft.contact, messages, drops, decisions, changed };
 }
 

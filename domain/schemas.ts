@@ -1,6 +1,6 @@
 // JSON Schemas of the templates, for editors: made from the schemas that publishing checks with.
 import * as z from 'zod';
-import { PageTexts, SharedTexts, Texts } from './check.ts';
+import { PageTexts, SharedTexts, Texts } from './draft.ts';
 import { Campaign, Segment } from './grammar.ts';
 import { Person } from './person.ts';
 import { Catalogue, Fields, Settings } from './settings.ts';

@@ -16,7 +16,8 @@ export class Clock {
 
   /** Moves to an instant; one that has passed already changes nothing, because time never goes back. */
   moveTo(instant: number): void {
-    if (!Number.isFinite(instant)) throw new RangeError(`An instant is expected, in epoch milliseconds; received ${instant}.`);
+    if (!Number.isFinite(instant))
+      throw new RangeError(`An instant is expected, in epoch milliseconds; received ${instant}.`);
     if (instant > this.now()) this.#offset[0] = instant - Date.now();
   }
 }

@@ -53,7 +53,8 @@ export async function startEngine(prefer?: EngineName): Promise<Engine> {
     throw new KairosError({
       code: 'laptop.engine',
       path: '',
-      message: 'There is no DynamoDB engine for this machine: dynoxide has no binary here, and DynamoDB Local needs Java 17 or newer.',
+      message:
+        'There is no DynamoDB engine for this machine: dynoxide has no binary here, and DynamoDB Local needs Java 17 or newer.',
       remedy: 'Install Java 17 (`java -version` must answer 17 or more) and start again.',
     });
   }

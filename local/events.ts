@@ -72,31 +72,41 @@ export class Events {
   put(entries: readonly Entry[], failLast = false): { FailedEntryCount: number; Entries: object[] } {
     if (entries.length === 0) throw new ServiceError('ValidationException', 'Entries must have at least 1 entry.');
     if (entries.length > 10) throw new ServiceError('ValidationException', 'Entries must have at most 10 entries.');
-    const read = entries.map((entry) => ({ entry, text: typeof entry.Detail === 'object' ? JSON.stringify(entry.Detail) : (entry.Detail ?? '') }));
+    const read = entries.map((entry) => ({
+      entry,
+      text: typeof entry.Detail === 'object' ? JSON.stringify(entry.Detail) : (entry.Detail ?? ''),
+    }));
     const bytes = read.reduce((sum, { entry, text }) => sum + sizeOf(entry, text), 0);
-    if (bytes > MOST_BYTES) throw new ServiceError('ValidationException', 'Total size of the entries in the request is over the limit.');
-    const answers = read.map(({ entry, text }, index): { EventId?: string; ErrorCode?: string; ErrorMessage?: string } => {
-      if (failLast && index === read.length - 1) return { ErrorCode: 'InternalFailure', ErrorMessage: 'Simulated.' };
-      const bus = entry.EventBusName?.replace(/^.*event-bus\//, '') ?? 'default';
-      if (!this.#buses.has(bus)) return { ErrorCode: 'ResourceNotFoundException', ErrorMessage: `Event bus ${bus} does not exist.` };
-      if (!entry.Source || !entry.DetailType) {
-        return { ErrorCode: 'InvalidArgument', ErrorMessage: 'Parameter Source and DetailType are not optional.' };
-      }
-      if (entry.Source.startsWith('aws.')) {
-        return { ErrorCode: 'NotAuthorizedForSourceException', ErrorMessage: `Not authorized for the source ${entry.Source}.` };
-      }
-      const detail = parseObject(text);
-      if (detail === undefined) return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
-      return {
-        EventId: this.publish(bus, {
-          source: entry.Source,
-          'detail-type': entry.DetailType,
-          detail,
-          resources: entry.Resources ?? [],
-          ...(entry.Time !== undefined && { at: instantOf(entry.Time) }),
-        }),
-      };
-    });
+    if (bytes > MOST_BYTES)
+      throw new ServiceError('ValidationException', 'Total size of the entries in the request is over the limit.');
+    const answers = read.map(
+      ({ entry, text }, index): { EventId?: string; ErrorCode?: string; ErrorMessage?: string } => {
+        if (failLast && index === read.length - 1) return { ErrorCode: 'InternalFailure', ErrorMessage: 'Simulated.' };
+        const bus = entry.EventBusName?.replace(/^.*event-bus\//, '') ?? 'default';
+        if (!this.#buses.has(bus))
+          return { ErrorCode: 'ResourceNotFoundException', ErrorMessage: `Event bus ${bus} does not exist.` };
+        if (!entry.Source || !entry.DetailType) {
+          return { ErrorCode: 'InvalidArgument', ErrorMessage: 'Parameter Source and DetailType are not optional.' };
+        }
+        if (entry.Source.startsWith('aws.')) {
+          return {
+            ErrorCode: 'NotAuthorizedForSourceException',
+            ErrorMessage: `Not authorized for the source ${entry.Source}.`,
+          };
+        }
+        const detail = parseObject(text);
+        if (detail === undefined) return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
+        return {
+          EventId: this.publish(bus, {
+            source: entry.Source,
+            'detail-type': entry.DetailType,
+            detail,
+            resources: entry.Resources ?? [],
+            ...(entry.Time !== undefined && { at: instantOf(entry.Time) }),
+          }),
+        };
+      },
+    );
     return { FailedEntryCount: answers.filter(({ EventId }) => EventId === undefined).length, Entries: answers };
   }
 
@@ -163,7 +173,8 @@ function readSchedule(resource: RuleResource): (minute: number) => boolean {
     return (minute) => (minute / MINUTE) % every === 0;
   }
   const expression = /^cron\((.+)\)$/.exec(text)?.[1];
-  if (expression === undefined) throw refusal(resource, 'ScheduleExpression', `"${text}" is neither rate(…) nor cron(…).`);
+  if (expression === undefined)
+    throw refusal(resource, 'ScheduleExpression', `"${text}" is neither rate(…) nor cron(…).`);
   try {
     const parsed = cron.parse(expression);
     return (minute) => cron.next(parsed, new Date(minute - 1))?.getTime() === minute;
@@ -180,7 +191,9 @@ function refusal(resource: RuleResource, property: string, message: string): Kai
 function sizeOf(entry: Entry, detail: string): number {
   const bytes = (text: string | undefined) => (text === undefined ? 0 : Buffer.byteLength(text));
   const resources = (entry.Resources ?? []).reduce((sum, text) => sum + bytes(text), 0);
-  return (entry.Time === undefined ? 0 : 14) + bytes(entry.Source) + bytes(entry.DetailType) + bytes(detail) + resources;
+  return (
+    (entry.Time === undefined ? 0 : 14) + bytes(entry.Source) + bytes(entry.DetailType) + bytes(detail) + resources
+  );
 }
 
 function parseObject(text: string): object | undefined {

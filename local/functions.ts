@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { FunctionResource } from './template.ts';
-import type { ThreadAnswer, ThreadCall, ThreadData } from './thread.ts';
+import type { ThreadAnswer, ThreadCall, ThreadData, ThreadReady } from './thread.ts';
 import type { Troubles } from './trouble.ts';
 import type { Work } from './work.ts';
 
@@ -26,6 +26,9 @@ export interface FunctionOptions {
   log: (functionName: string, text: string) => void;
 }
 
+/** Milliseconds in which a bundle must be loaded. */
+const MOST_LOADING = 60_000;
+
 interface Waiting {
   event: unknown;
   resolve: (result: unknown) => void;
@@ -42,6 +45,8 @@ export class LambdaFunction {
   readonly #idle: Worker[] = [];
   #threads = 0;
   readonly #busy = new Set<Worker>();
+  /** Threads whose bundle has been loaded. */
+  readonly #ready = new WeakSet<Worker>();
   readonly #waiting: Waiting[] = [];
   #closed = false;
   #turn = 0;
@@ -59,13 +64,15 @@ export class LambdaFunction {
   /** Invokes with an event and answers its JSON result. Throws InvocationError. */
   async invoke(event: unknown): Promise<unknown> {
     const trouble = this.#options.troubles.meet(`invoke:${this.resource.id}`)?.kind;
-    if (trouble === 'error') throw new InvocationError('Runtime.ExitError', 'Simulated: the invocation failed before it ran.');
+    if (trouble === 'error')
+      throw new InvocationError('Runtime.ExitError', 'Simulated: the invocation failed before it ran.');
     if (trouble === 'lose') return undefined;
     const end = this.#options.work.begin();
     try {
       if (trouble === 'repeat') await this.#run(event);
       const result = await this.#run(event);
-      if (trouble === 'drop') throw new InvocationError('Runtime.ExitError', 'Simulated: the invocation ran and its outcome was lost.');
+      if (trouble === 'drop')
+        throw new InvocationError('Runtime.ExitError', 'Simulated: the invocation ran and its outcome was lost.');
       return result;
     } finally {
       end();
@@ -140,7 +147,12 @@ export class LambdaFunction {
       for (let n = 0; n < listeners && this.free > 0; n++) this.onFree[(this.#turn + n) % listeners]!();
       this.#turn++;
     };
-    const answered = (answer: ThreadAnswer) => {
+    const answered = (answer: ThreadAnswer | ThreadReady) => {
+      if ('ready' in answer) {
+        this.#ready.add(worker);
+        clearTimeout(timer);
+        return begin();
+      }
       finish(true);
       if ('error' in answer) {
         this.#options.log(resource.id, `${answer.error.stack ?? answer.error.message}\n`);
@@ -152,26 +164,38 @@ export class LambdaFunction {
     };
     const died = (reason: unknown) => {
       finish(false);
-      reject(new InvocationError('Runtime.ExitError', reason instanceof Error ? reason.message : 'The runtime exited.'));
+      reject(
+        new InvocationError('Runtime.ExitError', reason instanceof Error ? reason.message : 'The runtime exited.'),
+      );
       after();
     };
-    const timer = setTimeout(() => {
-      finish(false);
-      this.#options.log(resource.id, `Task timed out after ${(resource.timeout / 1000).toFixed(2)} seconds\n`);
-      reject(new InvocationError('Sandbox.Timedout', `Task timed out after ${(resource.timeout / 1000).toFixed(2)} seconds`));
-      after();
-    }, resource.timeout);
+    const tooLong = (milliseconds: number) => {
+      const sentence = `Task timed out after ${(milliseconds / 1000).toFixed(2)} seconds`;
+      return setTimeout(() => {
+        finish(false);
+        this.#options.log(resource.id, `${sentence}\n`);
+        reject(new InvocationError('Sandbox.Timedout', sentence));
+        after();
+      }, milliseconds);
+    };
+    const begin = () => {
+      timer = tooLong(resource.timeout);
+      const call: ThreadCall = {
+        event,
+        requestId: randomUUID(),
+        functionName: resource.name,
+        arn: resource.arn,
+        memory: resource.memory,
+        deadline: Date.now() + resource.timeout,
+      };
+      worker.postMessage(call);
+    };
     worker.on('message', answered);
     worker.on('error', died);
     worker.on('exit', died);
-    const call: ThreadCall = {
-      event,
-      requestId: randomUUID(),
-      functionName: resource.name,
-      arn: resource.arn,
-      memory: resource.memory,
-      deadline: Date.now() + resource.timeout,
-    };
-    worker.postMessage(call);
+    // Loading the bundle does not count against the function's time, as on AWS.
+    let timer: NodeJS.Timeout;
+    if (this.#ready.has(worker)) begin();
+    else timer = tooLong(MOST_LOADING);
   }
 }

@@ -22,8 +22,8 @@ import type { Simulated, Trouble } from './trouble.ts';
 import { Troubles } from './trouble.ts';
 import { Work } from './work.ts';
 
-export type { Mail, Mailbox } from './ses.ts';
 export type { Entry } from './events.ts';
+export type { Mail, Mailbox } from './ses.ts';
 export type { Simulated, Trouble } from './trouble.ts';
 
 export interface LaptopOptions {
@@ -86,12 +86,15 @@ export interface Laptop {
   react(mailId: string, reaction: { kind: 'open' } | { kind: 'click'; link: string }): boolean;
   simulate(trouble: Trouble): Simulated;
   deadLetters(): Promise<DeadLetter[]>;
+  /** How often each function has run, by logical id. */
+  invocations(): Record<string, number>;
   /** The last lines that functions have logged. */
   logs(): string[];
   close(): Promise<void>;
 }
 
 const MOST_LOG_LINES = 1000;
+const MOST_SKIPS = 1000;
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'laptop', AWS_SECRET_ACCESS_KEY: 'laptop' };
 
 /**
@@ -152,7 +155,9 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
 
   const functions = new Map(
     stack.functions.map((resource) => {
-      const concurrency = stack.mappings.filter(({ functionId }) => functionId === resource.id).map((mapping) => mapping.concurrency);
+      const concurrency = stack.mappings
+        .filter(({ functionId }) => functionId === resource.id)
+        .map((mapping) => mapping.concurrency);
       const threads = Math.max(1, Math.min(options.threads ?? 1, Math.max(1, ...concurrency)));
       const functionEnv = { ...resource.env, ...options.overrides };
       return [
@@ -191,7 +196,12 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     const bus = stack.buses.find(({ arn }) => arn === target.arn);
     if (bus !== undefined) {
       const { source, 'detail-type': type, detail, resources } = input as Record<string, unknown>;
-      events.publish(bus.name, { source: String(source), 'detail-type': String(type), detail, resources: resources as string[] });
+      events.publish(bus.name, {
+        source: String(source),
+        'detail-type': String(type),
+        detail,
+        resources: resources as string[],
+      });
       return;
     }
     const fn = [...functions.values()].find(({ resource }) => resource.arn === target.arn);
@@ -274,7 +284,11 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     const bucket = stack.buckets.find(({ arn }) => arn === mapping.failures)!;
     const day = invocation.timestamp.slice(0, 10);
     const key = `aws/lambda/${mapping.id}/laptop/${day.replaceAll('-', '/')}/${invocation.timestamp}-${first.SequenceNumber}`;
-    buckets.put(bucket.name, key, Buffer.from(JSON.stringify({ ...invocation, payload: JSON.stringify({ Records: records }) })));
+    buckets.put(
+      bucket.name,
+      key,
+      Buffer.from(JSON.stringify({ ...invocation, payload: JSON.stringify({ Records: records }) })),
+    );
   }
 
   const due = new DueIndex();
@@ -306,12 +320,15 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     for (const consumer of allConsumers) consumer.pump(leaveWindows);
   };
   const pending = (leaveWindows: boolean) =>
-    work.busy || sources.some((source) => source.pending) || allConsumers.some((consumer) => consumer.pending(leaveWindows));
+    work.busy ||
+    sources.some((source) => source.pending) ||
+    allConsumers.some((consumer) => consumer.pending(leaveWindows));
   /** Waiting means nothing when nothing else happens. Dead letters wait for people: nobody skips there. */
   const skipWaits = () => sources.map(({ queue }) => queue.skipWaits()).some((skipped) => skipped);
 
   async function idle({ leaveWindows = false }: IdleOptions = {}): Promise<void> {
     idling++;
+    let skipped = 0;
     try {
       while (!closed) {
         await work.quiet();
@@ -319,8 +336,18 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
         pump(leaveWindows);
         await turn();
         if (read > 0 || pending(leaveWindows)) continue;
-        if (skipWaits()) continue;
-        return;
+        if (!skipWaits()) return;
+        if (++skipped === MOST_SKIPS) {
+          throw new KairosError({
+            code: 'laptop.restless',
+            path: sources
+              .filter(({ queue }) => queue.hidden + queue.visible > 0)
+              .map(({ queue }) => queue.resource.name)
+              .join(', '),
+            message: `the laptop does not come to rest: waiting was skipped ${MOST_SKIPS} times.`,
+            remedy: 'A function that waits by posting to its own queue with a delay would wait for ever here.',
+          });
+        }
       }
     } finally {
       idling--;
@@ -411,7 +438,12 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
       now,
       moveTo(instant) {
         if (pending(true)) {
-          throw new KairosError({ code: 'laptop.busy', path: 'clock', message: 'the clock moves only when idle.', remedy: 'Await idle() first.' });
+          throw new KairosError({
+            code: 'laptop.busy',
+            path: 'clock',
+            message: 'the clock moves only when idle.',
+            remedy: 'Await idle() first.',
+          });
         }
         clock.moveTo(instant);
       },
@@ -428,7 +460,12 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
         const { Entries } = events.put(entries.slice(at, at + 10).map((entry) => ({ EventBusName: bus, ...entry })));
         const refused = Entries.find((answer) => 'ErrorCode' in answer);
         if (refused !== undefined) {
-          throw new KairosError({ code: 'laptop.put-events', path: 'Entries', message: 'an event was refused.', received: JSON.stringify(refused) });
+          throw new KairosError({
+            code: 'laptop.put-events',
+            path: 'Entries',
+            message: 'an event was refused.',
+            received: JSON.stringify(refused),
+          });
         }
       }
     },
@@ -442,6 +479,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     react: (id, reaction) => ses.react(id, reaction),
     simulate: (trouble) => troubles.add(trouble),
     deadLetters: async () => deadLetters(),
+    invocations: () => Object.fromEntries([...functions].map(([id, fn]) => [id, fn.invocations])),
     logs: () => logLines.slice(-MOST_LOG_LINES),
     async close() {
       if (closed) return;

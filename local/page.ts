@@ -45,7 +45,7 @@ ul{padding-left:1.2rem}
 <h2>Mailbox</h2>
 <p><a href="${escapeText(mailbox.url)}">${mailbox.count} ${mailbox.count === 1 ? 'e-mail' : 'e-mails'}</a></p>
 <h2>Event intake</h2>
-<p>${intake === undefined ? 'This stack has no event intake.' : `<code>POST ${escapeText(intake)}events</code>`}</p>
+<p>${intake === undefined ? 'This stack has no event intake.' : `<code>POST ${escapeText(intake)}</code>`}</p>
 <h2>Dead letters</h2>
 ${letters.length === 0 ? '<p>None.</p>' : `<p>${deadLetters.length} in all${more > 0 ? `; the newest ${letters.length} of them` : ''}.</p><ul>${letters.join('')}</ul>`}
 <h2>Outputs</h2>

@@ -119,7 +119,8 @@ function anythingBut(operand: unknown): Test {
     const [name, inner] = onlyEntry(operand);
     const list = Array.isArray(inner) ? inner : [inner];
     if (list.length === 0) throw new PatternError('Empty arrays are not allowed');
-    if (isObject(inner)) throw new PatternError('Value of anything-but must be an array or single string/number value.');
+    if (isObject(inner))
+      throw new PatternError('Value of anything-but must be an array or single string/number value.');
     const refuse = (reason: string) => {
       throw new PatternError(reason);
     };
@@ -154,7 +155,8 @@ function anythingBut(operand: unknown): Test {
 function numeric(operand: unknown): Test {
   if (!Array.isArray(operand)) throw new PatternError('Value of numeric must be an array.');
   const bounds: Partial<Record<'equal' | 'low' | 'high', Test>> = {};
-  if (operand.length === 0 || operand.length > 4) throw new PatternError('Too many or too few elements in numeric expression');
+  if (operand.length === 0 || operand.length > 4)
+    throw new PatternError('Too many or too few elements in numeric expression');
   for (let i = 0; i < operand.length; i += 2) {
     const sign: unknown = operand[i];
     const limit: unknown = operand[i + 1];
@@ -221,7 +223,9 @@ function cidr(operand: unknown): Test {
 function addressBits(address: string): string | undefined {
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) {
     const bytes = address.split('.').map(Number);
-    return bytes.every((byte) => byte < 256) ? bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('') : undefined;
+    return bytes.every((byte) => byte < 256)
+      ? bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('')
+      : undefined;
   }
   if (!/^[0-9a-f:]+$/i.test(address) || !address.includes(':')) return undefined;
   const halves = address.split('::');

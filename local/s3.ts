@@ -1,8 +1,8 @@
 // S3: objects in memory, behind the path-style REST calls that clients make.
 import { createHash } from 'node:crypto';
+import { escapeText } from './page.ts';
 import type { Answer, Call } from './service.ts';
 import { ServiceError } from './service.ts';
-import { escapeText } from './page.ts';
 
 interface StoredObject {
   body: Buffer;
@@ -58,14 +58,24 @@ export class Buckets {
     const found = objects.get(key);
     switch (method) {
       case 'PUT': {
-        if (headers['x-amz-copy-source'] !== undefined) throw new ServiceError('NotImplemented', 'The laptop copies no objects.', 501);
+        if (headers['x-amz-copy-source'] !== undefined)
+          throw new ServiceError('NotImplemented', 'The laptop copies no objects.', 501);
         if (headers['if-none-match'] === '*' && found !== undefined) throw precondition();
         if (headers['if-match'] !== undefined && headers['if-match'] !== found?.etag) throw precondition();
         const kept = Object.entries(headers).filter(
           ([name]) => KEPT_HEADERS.has(name) || name.startsWith('x-amz-meta-'),
         ) as [string, string][];
         // `aws-chunked` speaks of the transfer only
-        const stored = this.put(bucket, key, plainBody(headers, body), Object.fromEntries(kept.map(([name, value]) => [name, value.replace(/^aws-chunked,?\s*/, '')]).filter(([, value]) => value !== '')));
+        const stored = this.put(
+          bucket,
+          key,
+          plainBody(headers, body),
+          Object.fromEntries(
+            kept
+              .map(([name, value]) => [name, value.replace(/^aws-chunked,?\s*/, '')])
+              .filter(([, value]) => value !== ''),
+          ),
+        );
         return { status: 200, headers: { etag: stored.etag } };
       }
       case 'GET':
@@ -119,8 +129,12 @@ export class Buckets {
           `<ETag>${escapeText(etag)}</ETag><Size>${body.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`,
       );
     }
-    const prefixes = [...folders].map((folder) => `<CommonPrefixes><Prefix>${escapeText(folder)}</Prefix></CommonPrefixes>`);
-    const next = truncated ? `<NextContinuationToken>${Buffer.from(last).toString('base64url')}</NextContinuationToken>` : '';
+    const prefixes = [...folders].map(
+      (folder) => `<CommonPrefixes><Prefix>${escapeText(folder)}</Prefix></CommonPrefixes>`,
+    );
+    const next = truncated
+      ? `<NextContinuationToken>${Buffer.from(last).toString('base64url')}</NextContinuationToken>`
+      : '';
     return xml(
       200,
       `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${escapeText(bucket)}</Name>` +
@@ -142,13 +156,24 @@ export function s3Fault(error: ServiceError): Answer {
   return xml(error.status, `<Error><Code>${error.type}</Code><Message>${escapeText(error.message)}</Message></Error>`);
 }
 
-const KEPT_HEADERS = new Set(['content-type', 'content-encoding', 'cache-control', 'content-disposition', 'content-language']);
+const KEPT_HEADERS = new Set([
+  'content-type',
+  'content-encoding',
+  'cache-control',
+  'content-disposition',
+  'content-language',
+]);
 
 const precondition = () =>
   new ServiceError('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
 
 function answerWith(found: StoredObject, range: string | undefined, head: boolean): Answer {
-  const headers = { ...found.headers, etag: found.etag, 'last-modified': new Date(found.modified).toUTCString(), 'accept-ranges': 'bytes' };
+  const headers = {
+    ...found.headers,
+    etag: found.etag,
+    'last-modified': new Date(found.modified).toUTCString(),
+    'accept-ranges': 'bytes',
+  };
   if (head) return { status: 200, headers: { ...headers, 'content-length': String(found.body.length) } };
   const wanted = /^bytes=(\d*)-(\d*)$/.exec(range ?? '');
   if (wanted === null) return { status: 200, headers, body: found.body };

@@ -17,13 +17,20 @@ export class Secrets {
 
   constructor(resources: readonly SecretResource[], now: () => number) {
     this.#now = now;
-    this.#secrets = resources.map((resource) => ({ resource, value: generated(resource), version: randomUUID(), created: now() }));
+    this.#secrets = resources.map((resource) => ({
+      resource,
+      value: generated(resource),
+      version: randomUUID(),
+      created: now(),
+    }));
   }
 
   /** One call of the JSON protocol. Throws ServiceError. */
   call(operation: string, given: unknown): object {
     const input = given as { SecretId?: string; SecretString?: string };
-    const secret = this.#secrets.find(({ resource }) => input.SecretId === resource.name || input.SecretId === resource.arn);
+    const secret = this.#secrets.find(
+      ({ resource }) => input.SecretId === resource.name || input.SecretId === resource.arn,
+    );
     if (secret === undefined) {
       throw new ServiceError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
     }
@@ -40,7 +47,8 @@ export class Secrets {
         };
       case 'PutSecretValue':
       case 'UpdateSecret':
-        if (input.SecretString === undefined) throw new ServiceError('InvalidRequestException', 'You must provide SecretString.');
+        if (input.SecretString === undefined)
+          throw new ServiceError('InvalidRequestException', 'You must provide SecretString.');
         secret.value = input.SecretString;
         secret.version = randomUUID();
         secret.created = this.#now();
@@ -59,7 +67,9 @@ const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 function generated({ value, generate }: SecretResource): string {
   if (value !== undefined) return value;
   if (generate === undefined) return '';
-  const alphabet = [...(LETTERS + (generate.punctuation ? PUNCTUATION : ''))].filter((char) => !generate.exclude.includes(char));
+  const alphabet = [...(LETTERS + (generate.punctuation ? PUNCTUATION : ''))].filter(
+    (char) => !generate.exclude.includes(char),
+  );
   const random = Array.from({ length: generate.length }, () => alphabet[randomInt(alphabet.length)]).join('');
   if (generate.template === undefined || generate.key === undefined) return random;
   return JSON.stringify({ ...(JSON.parse(generate.template) as object), [generate.key]: random });

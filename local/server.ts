@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Entry, Events } from './events.ts';
 import type { LambdaFunction } from './functions.ts';
-import { renderPage, type PageView } from './page.ts';
+import { type PageView, renderPage } from './page.ts';
 import type { Buckets } from './s3.ts';
 import { s3Fault } from './s3.ts';
 import type { Secrets } from './secrets.ts';
@@ -47,18 +47,17 @@ export async function startServer(port: number, work: Work, troubles: Troubles):
     response.once('close', end);
     void respond(request, response).catch((error: unknown) => {
       if (response.headersSent) return response.destroy();
-      write(response, { status: 500, body: JSON.stringify({ __type: 'InternalFailure', message: String(error) }) }, request.method);
+      write(
+        response,
+        { status: 500, body: JSON.stringify({ __type: 'InternalFailure', message: String(error) }) },
+        request.method,
+      );
     });
   });
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MOST_BYTES) return void request.destroy();
-      chunks.push(chunk);
-    }
+    const body = await read(request);
+    if (body === undefined) return;
     if (services === undefined) return write(response, { status: 503 }, request.method);
     const [rawPath = '/', rawQuery = ''] = (request.url ?? '/').split(/\?(.*)/s);
     const call: Call = {
@@ -66,14 +65,15 @@ export async function startServer(port: number, work: Work, troubles: Troubles):
       path: decode(rawPath),
       query: new URLSearchParams(rawQuery),
       headers: request.headers,
-      body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks),
+      body,
     };
     const { operation, run, fault } = route(services, call, rawPath, rawQuery);
     const trouble = troubles.meet(operation)?.kind;
     let answer: Answer;
     try {
       if (trouble === 'error') throw new ServiceError('InternalFailure', 'Simulated.', 500);
-      if (trouble === 'throttle' && operation !== 'SendEmail') throw new ServiceError('ThrottlingException', 'Rate exceeded');
+      if (trouble === 'throttle' && operation !== 'SendEmail')
+        throw new ServiceError('ThrottlingException', 'Rate exceeded');
       answer = await run(trouble);
       if (trouble === 'repeat') answer = await run(undefined);
     } catch (error) {
@@ -99,6 +99,22 @@ export async function startServer(port: number, work: Work, troubles: Troubles):
       await closed;
     },
   };
+}
+
+/** The whole body; a client that sends too much or hangs up is dropped. */
+function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size > MOST_BYTES) request.destroy();
+    });
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.once('close', () => resolve(undefined));
+    request.once('error', () => resolve(undefined));
+  });
 }
 
 interface Route {
@@ -127,7 +143,10 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
     const [service, operation = ''] = target.split('.');
     return {
       operation,
-      run: (trouble) => json(callTarget(services, service ?? '', operation, JSON.parse(body.toString() || '{}'), trouble === 'partial')),
+      run: (trouble) =>
+        json(
+          callTarget(services, service ?? '', operation, JSON.parse(body.toString() || '{}'), trouble === 'partial'),
+        ),
       fault: jsonFault,
     };
   }
@@ -136,13 +155,21 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
     return {
       operation,
       run: (trouble) =>
-        services.ses.call(call, trouble === 'throttle' || trouble === 'quota' || trouble === 'paused' ? trouble : undefined),
+        services.ses.call(
+          call,
+          trouble === 'throttle' || trouble === 'quota' || trouble === 'paused' ? trouble : undefined,
+        ),
       fault: jsonFault,
     };
   }
   const signedFor = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1];
   if (signedFor === 's3' || services.buckets.has(path.split('/')[1] ?? '')) {
-    const operations: Record<string, string> = { PUT: 'PutObject', GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject' };
+    const operations: Record<string, string> = {
+      PUT: 'PutObject',
+      GET: 'GetObject',
+      HEAD: 'HeadObject',
+      DELETE: 'DeleteObject',
+    };
     const ofBucket = /^\/[^/]+\/?$/.test(path);
     return {
       operation: ofBucket ? 'ListObjectsV2' : (operations[method] ?? method),
@@ -171,7 +198,11 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
   return {
     operation: 'unknown',
     run: () => {
-      throw new ServiceError('UnknownOperationException', `The laptop serves nothing at ${method} ${path.slice(0, 100)}.`, 404);
+      throw new ServiceError(
+        'UnknownOperationException',
+        `The laptop serves nothing at ${method} ${path.slice(0, 100)}.`,
+        404,
+      );
     },
     fault: jsonFault,
   };
@@ -184,7 +215,8 @@ function callTarget(services: Services, service: string, operation: string, inpu
     case 'secretsmanager':
       return services.secrets.call(operation, input);
     case 'AWSEvents':
-      if (operation === 'PutEvents') return services.events.put((input as { Entries?: Entry[] }).Entries ?? [], partial);
+      if (operation === 'PutEvents')
+        return services.events.put((input as { Entries?: Entry[] }).Entries ?? [], partial);
   }
   throw new ServiceError('UnknownOperationException', `The laptop does not serve ${service}.${operation}.`);
 }

@@ -1,6 +1,7 @@
 // What the stack has stored, counted: contacts, orders, money, segments, messages. Nothing is taken from what was sent in.
-import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { Definitions } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { type Delivery, type MessageState, reportedState } from '../domain/message.ts';
@@ -29,7 +30,11 @@ export interface Figures {
 type Item = Record<string, unknown> & { pk: string; sk: string };
 
 /** Reads the whole table once and counts. Throws when it cannot be read. */
-export async function countFigures(client: DynamoDBDocumentClient, table: string, definitions: Definitions): Promise<Figures> {
+export async function countFigures(
+  client: DynamoDBDocumentClient,
+  table: string,
+  definitions: Definitions,
+): Promise<Figures> {
   const count = new Count(definitions);
   let from: Record<string, unknown> | undefined;
   do {
@@ -115,7 +120,8 @@ class Count {
 
   #report(item: Item): void {
     for (const [state, value] of Object.entries(item)) {
-      if (typeof value === 'number' && !NOT_STATES.has(state)) add(this.#reported, item.pk.slice('REPORT#'.length), state, value);
+      if (typeof value === 'number' && !NOT_STATES.has(state))
+        add(this.#reported, item.pk.slice('REPORT#'.length), state, value);
     }
   }
 
@@ -126,7 +132,11 @@ class Count {
       if (one !== other) figures.disagreements.push(`${what}: ${one} and ${other}`);
     };
     for (const name of ['orders', 'gross', 'refunded'] as const) {
-      differ(`${name} of all orders, and of contacts and guests`, figures[name], this.#carried[name] + figures.guests[name]);
+      differ(
+        `${name} of all orders, and of contacts and guests`,
+        figures[name],
+        this.#carried[name] + figures.guests[name],
+      );
     }
     for (const [campaign, states] of Object.entries(figures.messages)) {
       const counted = this.#reported[campaign] ?? {};

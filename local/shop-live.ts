@@ -1,5 +1,5 @@
 // Live events into the running stack: the clock jumps to the next event or due instant, whichever is first.
-import type { ImportedEvent } from '../domain/mapping.ts';
+import type { ImportedEvent } from '../domain/mapping-events.ts';
 
 /** The part of the laptop that live events need. */
 export interface Stage {

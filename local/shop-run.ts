@@ -13,7 +13,8 @@ import { output, type Target } from '../cli/outputs.ts';
 import { clientConfig, publishFolder } from '../cli/publish.ts';
 import type { Definitions } from '../domain/book.ts';
 import { KairosError } from '../domain/fault.ts';
-import { type ImportedEvent, OrdersMapping } from '../domain/mapping.ts';
+import { OrdersMapping } from '../domain/mapping.ts';
+import type { ImportedEvent } from '../domain/mapping-events.ts';
 import { Catalogue, Settings } from '../domain/settings.ts';
 import { durationMs } from '../domain/time.ts';
 import { documentClient } from '../functions/aws/table.ts';
@@ -56,6 +57,8 @@ export interface Run {
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 const HISTORY_DAYS = 548;
+/** With more live events than this, time moves in longer steps. */
+const MANY = 5000;
 
 /** The events of a run and the words around them. */
 interface Script {
@@ -103,25 +106,39 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
 
   const bearer = await openDoor(target);
   const { folder, clean } = script.templates(root);
-  const published = await publishFolder(folder, target, { by: 'npm start', now: laptop.clock.now(), wait: true }).finally(clean);
+  const published = await publishFolder(folder, target, {
+    by: 'npm start',
+    now: laptop.clock.now(),
+    wait: true,
+  }).finally(clean);
   const { campaigns, segments, emails } = published;
-  screen.done('Templates', `published: ${campaigns.length} campaigns, ${segments} segments, ${emails} e-mails (${lap()})`);
+  screen.done(
+    'Templates',
+    `published: ${campaigns.length} campaigns, ${segments} segments, ${emails} e-mails (${lap()})`,
+  );
   screen.done('Events', `taken from now on at ${eventsUrl(target)}`);
 
   const importing = openImport(target, () => laptop.clock.now());
   const recorded = await recordHistory(importing.recorder, script.history, script.source, {
     onProgress: (done) =>
-      screen.progress('History', done / script.history.length, `${grouped(done)} of ${grouped(script.history.length)} events`),
+      screen.progress(
+        'History',
+        done / script.history.length,
+        `${grouped(done)} of ${grouped(script.history.length)} events`,
+      ),
   });
   await laptop.idle({ leaveWindows: true });
-  screen.done('History', `${grouped(recorded.events)} events recorded${recorded.failed.count > 0 ? `, ${recorded.failed.count} FAILED` : ''} (${lap()})`);
+  screen.done(
+    'History',
+    `${grouped(recorded.events)} events recorded${recorded.failed.count > 0 ? `, ${recorded.failed.count} FAILED` : ''} (${lap()})`,
+  );
   for (const each of recorded.failed.first) screen.warn(each);
 
   const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
   const { stuck } = await playLive(stageOf(laptop), script.live, {
     source: script.source,
     until: script.until,
-    step: MINUTE,
+    step: script.live.length > MANY ? 15 * MINUTE : 5 * MINUTE,
     onProgress: (done, at) =>
       screen.progress(
         'Live',
@@ -131,10 +148,17 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
   });
   await laptop.idle();
   const days = Math.round((script.until - script.start) / DAY);
-  screen.done('Live', `${grouped(script.live.length)} events, ${days} days until ${day(script.until)}, ${grouped(laptop.mailbox.count())} e-mails (${lap()})`);
+  screen.done(
+    'Live',
+    `${grouped(script.live.length)} events, ${days} days until ${day(script.until)}, ${grouped(laptop.mailbox.count())} e-mails (${lap()})`,
+  );
 
   const { definitions } = await importing.books.current();
-  const figures = await countFigures(documentClient(new DynamoDBClient(clientConfig(target, 'DYNAMODB'))), output(target, 'TableName'), definitions);
+  const figures = await countFigures(
+    documentClient(new DynamoDBClient(clientConfig(target, 'DYNAMODB'))),
+    output(target, 'TableName'),
+    definitions,
+  );
   const deadLetters = (await laptop.deadLetters()).length;
   return {
     laptop,
@@ -151,7 +175,7 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
 
 /** Where events are POSTed to. */
 export function eventsUrl(target: Target): string {
-  return `${output(target, 'EventsUrl').replace(/\/$/, '')}/events`;
+  return output(target, 'EventsUrl');
 }
 
 /** The laptop as a stage: what comes from outside meanwhile is let through before the clock moves. */
@@ -168,14 +192,22 @@ function stageOf(laptop: Laptop) {
 
 /** Gives one source a secret, so that events can be sent by hand. */
 async function openDoor(target: Target): Promise<string> {
-  const client = new SecretsManagerClient({ ...clientConfig(target, 'SQS'), endpoint: target.env.AWS_ENDPOINT_URL_SECRETS_MANAGER! });
+  const client = new SecretsManagerClient({
+    ...clientConfig(target, 'SQS'),
+    endpoint: target.env.AWS_ENDPOINT_URL_SECRETS_MANAGER!,
+  });
   const SecretId = output(target, 'SecretName');
   const { SecretString = '{}' } = await client.send(new GetSecretValueCommand({ SecretId }));
   const secret = randomBytes(9).toString('hex');
   const known = JSON.parse(SecretString) as { sources?: object };
   const hash = createHash('sha256').update(secret).digest('hex');
   const demo = { hash, events: '*', identify: true, consent: true, address: true };
-  await client.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify({ ...known, sources: { ...known.sources, demo } }) }));
+  await client.send(
+    new PutSecretValueCommand({
+      SecretId,
+      SecretString: JSON.stringify({ ...known, sources: { ...known.sources, demo } }),
+    }),
+  );
   client.destroy();
   return `demo.${secret}`;
 }
@@ -218,7 +250,11 @@ function byPerson(events: ImportedEvent[]): ImportedEvent[] {
 }
 
 /** A file of orders: the shop of the templates sells its products, in its currency. */
-async function fileScript(options: RunOptions, { file, mapping: path, liveFrom }: NonNullable<RunOptions['orders']>, screen: Screen): Promise<Script> {
+async function fileScript(
+  options: RunOptions,
+  { file, mapping: path, liveFrom }: NonNullable<RunOptions['orders']>,
+  screen: Screen,
+): Promise<Script> {
   const mapping = await readMapping(path, OrdersMapping);
   const size = await fileSize(file);
   const orders = await readOrders(file, mapping, {
@@ -226,10 +262,20 @@ async function fileScript(options: RunOptions, { file, mapping: path, liveFrom }
     onProgress: (bytes) => screen.progress('File', bytes / size, ''),
   });
   if (orders.orders + orders.refunds === 0) {
-    throw new KairosError({ code: 'import.empty', file, path: '', message: 'no row of the file counts.', remedy: sayFirst(orders) });
+    throw new KairosError({
+      code: 'import.empty',
+      file,
+      path: '',
+      message: 'no row of the file counts.',
+      remedy: sayFirst(orders),
+    });
   }
-  const start = orders.liveFrom === undefined || orders.liveFrom > orders.span.to ? orders.span.to + MINUTE : orders.liveFrom;
-  screen.done('File', `${grouped(orders.rows.read)} rows: ${grouped(orders.orders)} orders, ${grouped(orders.refunds)} refunds`);
+  const start =
+    orders.liveFrom === undefined || orders.liveFrom > orders.span.to ? orders.span.to + MINUTE : orders.liveFrom;
+  screen.done(
+    'File',
+    `${grouped(orders.rows.read)} rows: ${grouped(orders.orders)} orders, ${grouped(orders.refunds)} refunds`,
+  );
   return {
     title: 'Kairos: a shop from a file, on this machine',
     source: mapping.source,
@@ -270,7 +316,11 @@ export function announce(root: string, { target, laptop }: Pick<Run, 'target' | 
   const folder = join(root, '.kairos');
   const file = join(folder, 'laptop.json');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(file, JSON.stringify({ url: laptop.url, pid: process.pid, outputs: target.outputs, env: target.env }, null, 2), { mode: 0o600 });
+  writeFileSync(
+    file,
+    JSON.stringify({ url: laptop.url, pid: process.pid, outputs: target.outputs, env: target.env }, null, 2),
+    { mode: 0o600 },
+  );
   return () => {
     try {
       const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid?: number };

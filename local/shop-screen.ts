@@ -69,8 +69,12 @@ export class Screen {
   /** Columns under their names, text to the left and numbers to the right. */
   table(names: string[], rows: (string | number)[][]): void {
     const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell)));
-    const widths = names.map((name, column) => Math.max(name.length, ...cells.map((row) => (row[column] ?? '').length)));
-    const numeric = names.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === ''));
+    const widths = names.map((name, column) =>
+      Math.max(name.length, ...cells.map((row) => (row[column] ?? '').length)),
+    );
+    const numeric = names.map(
+      (_, column) => cells.length > 0 && cells.every((row) => /^[^\p{L}]*\d[^\p{L}]*$/u.test(row[column] ?? '')),
+    );
     const pad = (text: string, column: number): string =>
       numeric[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!);
     this.line(`  ${this.tone('dim', names.map(pad).join('   ').trimEnd())}`);

@@ -1,6 +1,6 @@
 // The demo shop: people with habits of their own, and the events that their shopping makes. The same seed, the same shop.
 import type { JsonObject } from '../domain/interaction.ts';
-import type { ImportedEvent } from '../domain/mapping.ts';
+import type { ImportedEvent } from '../domain/mapping-events.ts';
 import { minorUnits } from '../domain/money.ts';
 import type { Catalogue, Product } from '../domain/settings.ts';
 import { instantOf, localTime } from '../domain/time.ts';
@@ -191,7 +191,12 @@ export function shopEvents(options: ShopOptions): ImportedEvent[] {
 }
 
 function stockEvent(id: string, product: Product, options: ShopOptions, chance: Chance): ImportedEvent {
-  const properties: JsonObject = { product_id: id, name: product.name, currency: options.currency, stock: chance.whole(5, 200) };
+  const properties: JsonObject = {
+    product_id: id,
+    name: product.name,
+    currency: options.currency,
+    stock: chance.whole(5, 200),
+  };
   if (product.price !== undefined) properties.price = product.price;
   if (product.category !== undefined) properties.category = product.category;
   if (product.url !== undefined) properties.url = product.url;
@@ -210,7 +215,14 @@ function track(event: string, time: number, key: string, who: JsonObject, proper
   return {
     name: event,
     at,
-    detail: { type: 'track', event, messageId: `demo-${key}`, ...who, timestamp: new Date(at).toISOString(), properties },
+    detail: {
+      type: 'track',
+      event,
+      messageId: `demo-${key}`,
+      ...who,
+      timestamp: new Date(at).toISOString(),
+      properties,
+    },
   };
 }
 
@@ -251,7 +263,8 @@ class Life {
     const joined = Math.max(from + 4 * DAY, this.#atGoodHour(from + share * span));
     const anonymous = `v-${this.#user.slice(2)}`;
     const looksFirst = chance.is(0.4);
-    if (looksFirst) this.#look(joined - chance.between(5 * MINUTE, 3 * DAY), { anonymousId: anonymous }, chance.whole(1, 3));
+    if (looksFirst)
+      this.#look(joined - chance.between(5 * MINUTE, 3 * DAY), { anonymousId: anonymous }, chance.whole(1, 3));
     this.#introduce(joined, looksFirst ? anonymous : undefined);
     this.#consent(joined);
 
@@ -274,8 +287,14 @@ class Life {
     }
     if (chance.is(0.05)) {
       const key = `${this.#user}-withdraws`;
-      const properties: JsonObject = { topic: this.#options.topic ?? 'offers', channel: 'email', source: 'account page' };
-      this.#events.push(track('Consent Withdrawn', joined + chance.between(20, 400) * DAY, key, { userId: this.#user }, properties));
+      const properties: JsonObject = {
+        topic: this.#options.topic ?? 'offers',
+        channel: 'email',
+        source: 'account page',
+      };
+      this.#events.push(
+        track('Consent Withdrawn', joined + chance.between(20, 400) * DAY, key, { userId: this.#user }, properties),
+      );
     }
     return this.#events;
   }
@@ -284,7 +303,10 @@ class Life {
     const { first, last, code, zone, locale } = this.#country;
     const firstName = this.#chance.one(first);
     const lastName = this.#chance.one(last);
-    const plain = `${firstName}.${lastName}`.normalize('NFD').replace(/[^A-Za-z.]/g, '').toLowerCase();
+    const plain = `${firstName}.${lastName}`
+      .normalize('NFD')
+      .replace(/[^A-Za-z.]/g, '')
+      .toLowerCase();
     const traits: JsonObject = {
       email: `${plain === '.' ? 'hello' : plain}.${this.#user.slice(2)}@customers.example`,
       firstName,
@@ -314,12 +336,16 @@ class Life {
     const { basis } = this.#country;
     const properties: JsonObject = { topic, channel: 'email', wording: 'v2', source: 'checkout', form: 'checkout' };
     if (basis === 'double') {
-      this.#events.push(track('Consent Requested', at + MINUTE, `${this.#user}-asked`, { userId: this.#user }, { ...properties }));
+      this.#events.push(
+        track('Consent Requested', at + MINUTE, `${this.#user}-asked`, { userId: this.#user }, { ...properties }),
+      );
       // Some never open the confirmation.
       if (!chance.is(0.85)) return;
     }
     const granted = at + (basis === 'double' ? chance.between(3 * MINUTE, 8 * HOUR) : 2 * MINUTE);
-    this.#events.push(track('Consent Granted', granted, `${this.#user}-consents`, { userId: this.#user }, { ...properties, basis }));
+    this.#events.push(
+      track('Consent Granted', granted, `${this.#user}-consents`, { userId: this.#user }, { ...properties, basis }),
+    );
   }
 
   /** Looks at products, and now and then fills a cart that is left behind. */
@@ -331,7 +357,12 @@ class Life {
     if (!chance.is(0.3)) return;
     const id = this.#pick();
     const product = this.#shelf.products[id]!;
-    const line: JsonObject = { product_id: id, quantity: 1, price: product.price ?? 0, category: product.category ?? '' };
+    const line: JsonObject = {
+      product_id: id,
+      quantity: 1,
+      price: product.price ?? 0,
+      category: product.category ?? '',
+    };
     const who = { userId: this.#user };
     const key = `${this.#user}-cart-${this.#count}`;
     this.#events.push(track('Product Added', at + 5 * MINUTE, key, who, { ...line, currency: this.#options.currency }));
@@ -394,7 +425,8 @@ class Life {
     );
     const delivered = at + chance.between(1.5, 6) * DAY;
     this.#events.push(track('Order Delivered', delivered, `order-${id}-delivered`, who, { order_id: id }));
-    if (chance.is(0.06)) this.#sendBack(id, delivered + chance.between(1, 14) * DAY, products, (revenue + shipping) / unit);
+    if (chance.is(0.06))
+      this.#sendBack(id, delivered + chance.between(1, 14) * DAY, products, (revenue + shipping) / unit);
   }
 
   /** The whole order, or its first line. */

@@ -65,7 +65,10 @@ export class Queue {
   }
 
   /** Takes up to `most`; `held` = an invocation has them and will `delete` or `giveBack`. */
-  receive(most: number, options: { visibility?: number; held?: boolean } = {}): { receipt: string; message: QueueMessage }[] {
+  receive(
+    most: number,
+    options: { visibility?: number; held?: boolean } = {},
+  ): { receipt: string; message: QueueMessage }[] {
     this.#returnExpired();
     const taken: { receipt: string; message: QueueMessage }[] = [];
     while (taken.length < most && this.visible > 0) {
@@ -74,13 +77,19 @@ export class Queue {
         this.#visible = this.#visible.slice(this.#head);
         this.#head = 0;
       }
-      if (this.deadLetters !== undefined && message.receives >= (this.resource.redrive?.most ?? Number.POSITIVE_INFINITY)) {
+      if (
+        this.deadLetters !== undefined &&
+        message.receives >= (this.resource.redrive?.most ?? Number.POSITIVE_INFINITY)
+      ) {
         this.deadLetters.#show({ ...message, receives: 0, deadFrom: this.resource.arn });
         continue;
       }
       message.receives++;
       message.firstReceivedAt ??= this.#now();
-      const receipt = this.#hide(message, options.held === true ? undefined : (options.visibility ?? this.resource.visibility));
+      const receipt = this.#hide(
+        message,
+        options.held === true ? undefined : (options.visibility ?? this.resource.visibility),
+      );
       taken.push({ receipt, message });
     }
     return taken;
@@ -161,7 +170,13 @@ export function queueEvent(queue: Queue, taken: { receipt: string; message: Queu
       messageAttributes: Object.fromEntries(
         Object.entries(message.attributes).map(([name, { DataType, StringValue, BinaryValue }]) => [
           name,
-          { stringValue: StringValue, binaryValue: BinaryValue, stringListValues: [], binaryListValues: [], dataType: DataType },
+          {
+            stringValue: StringValue,
+            binaryValue: BinaryValue,
+            stringListValues: [],
+            binaryListValues: [],
+            dataType: DataType,
+          },
         ]),
       ),
       md5OfBody: md5(message.body),
@@ -207,7 +222,8 @@ export function callSqs(queues: readonly Queue[], operation: string, given: unkn
   const queue = () => {
     const name = input.QueueUrl?.split('/').at(-1) ?? input.QueueName;
     const found = queues.find(({ resource }) => resource.name === name);
-    if (found === undefined) throw new ServiceError('QueueDoesNotExist', 'The specified queue does not exist.', 400, SQS_HEADER);
+    if (found === undefined)
+      throw new ServiceError('QueueDoesNotExist', 'The specified queue does not exist.', 400, SQS_HEADER);
     return found;
   };
   switch (operation) {
@@ -264,7 +280,11 @@ export function callSqs(queues: readonly Queue[], operation: string, given: unkn
       return { QueueUrl: queue().resource.url };
     case 'ListQueues': {
       const prefix = input.QueueNamePrefix ?? '';
-      return { QueueUrls: queues.filter(({ resource }) => resource.name.startsWith(prefix)).map(({ resource }) => resource.url) };
+      return {
+        QueueUrls: queues
+          .filter(({ resource }) => resource.name.startsWith(prefix))
+          .map(({ resource }) => resource.url),
+      };
     }
     case 'PurgeQueue':
       queue().purge();
@@ -280,7 +300,10 @@ export function callSqs(queues: readonly Queue[], operation: string, given: unkn
           VisibilityTimeout: String(resource.visibility),
           DelaySeconds: String(resource.delay),
           ...(resource.redrive && {
-            RedrivePolicy: JSON.stringify({ deadLetterTargetArn: resource.redrive.arn, maxReceiveCount: resource.redrive.most }),
+            RedrivePolicy: JSON.stringify({
+              deadLetterTargetArn: resource.redrive.arn,
+              maxReceiveCount: resource.redrive.most,
+            }),
           }),
         },
       };
@@ -296,7 +319,10 @@ function sendable(entry: Sending): [string, Record<string, MessageAttribute>, nu
   const body = entry.MessageBody ?? '';
   if (body === '') throw new ServiceError('MissingParameter', 'The request must contain the parameter MessageBody.');
   if (Buffer.byteLength(body) > MOST_BYTES) {
-    throw new ServiceError('InvalidParameterValue', `One or more parameters are invalid. Reason: Message must be shorter than ${MOST_BYTES} bytes.`);
+    throw new ServiceError(
+      'InvalidParameterValue',
+      `One or more parameters are invalid. Reason: Message must be shorter than ${MOST_BYTES} bytes.`,
+    );
   }
   // The characters that SQS takes: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF
   if (/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(body)) {
@@ -304,7 +330,10 @@ function sendable(entry: Sending): [string, Record<string, MessageAttribute>, nu
   }
   for (const [name, { StringValue, BinaryValue }] of Object.entries(entry.MessageAttributes ?? {})) {
     if (!StringValue && !BinaryValue) {
-      throw new ServiceError('InvalidParameterValue', `Message (user) attribute '${name}' must contain a non-empty value.`);
+      throw new ServiceError(
+        'InvalidParameterValue',
+        `Message (user) attribute '${name}' must contain a non-empty value.`,
+      );
     }
   }
   return [body, entry.MessageAttributes ?? {}, entry.DelaySeconds];
@@ -312,13 +341,16 @@ function sendable(entry: Sending): [string, Record<string, MessageAttribute>, nu
 
 function batch(input: Input, failLast: boolean, run: (entry: NonNullable<Input['Entries']>[number]) => object): object {
   const entries = input.Entries ?? [];
-  if (entries.length === 0) throw new ServiceError('EmptyBatchRequest', 'There should be at least one entry in the request.');
-  if (entries.length > 10) throw new ServiceError('TooManyEntriesInBatchRequest', 'Maximum number of entries per request are 10.');
+  if (entries.length === 0)
+    throw new ServiceError('EmptyBatchRequest', 'There should be at least one entry in the request.');
+  if (entries.length > 10)
+    throw new ServiceError('TooManyEntriesInBatchRequest', 'Maximum number of entries per request are 10.');
   if (new Set(entries.map(({ Id }) => Id)).size < entries.length) {
     throw new ServiceError('BatchEntryIdsNotDistinct', 'Id is repeated.');
   }
   const bytes = entries.reduce((sum, { MessageBody }) => sum + Buffer.byteLength(MessageBody ?? ''), 0);
-  if (bytes > MOST_BYTES) throw new ServiceError('BatchRequestTooLong', `Batch requests cannot be longer than ${MOST_BYTES} bytes.`);
+  if (bytes > MOST_BYTES)
+    throw new ServiceError('BatchRequestTooLong', `Batch requests cannot be longer than ${MOST_BYTES} bytes.`);
   const Successful: object[] = [];
   const Failed: object[] = [];
   entries.forEach((entry, index) => {

@@ -42,7 +42,8 @@ function fault(path: string, message: string, remedy = 'npm start -- --help list
 
 function whole(name: string, text: string | undefined, otherwise: number, most: number): number {
   if (text === undefined) return otherwise;
-  if (!/^\d{1,10}$/.test(text) || Number(text) > most) throw fault(`--${name}`, `${JSON.stringify(text)} is not a whole number from 0 to ${most}.`);
+  if (!/^\d{1,10}$/.test(text) || Number(text) > most)
+    throw fault(`--${name}`, `${JSON.stringify(text)} is not a whole number from 0 to ${most}.`);
   return Number(text);
 }
 
@@ -56,7 +57,11 @@ function readOptions(args: string[]): { run: RunOptions; once: boolean; json: bo
     const unknown = args.find((arg) => arg.startsWith('--') && !(arg.slice(2).split('=')[0]! in FLAGS));
     if (unknown === undefined) throw fault('', `${(error as Error).message.split('. ')[0]}.`);
     const near = nearest(unknown.slice(2).split('=')[0]!, Object.keys(FLAGS));
-    throw fault(unknown.split('=')[0]!, 'there is no such option.', near === undefined ? undefined : `Did you mean --${near}?`);
+    throw fault(
+      unknown.split('=')[0]!,
+      'there is no such option.',
+      near === undefined ? undefined : `Did you mean --${near}?`,
+    );
   }
   const { orders, mapping, engine, port } = values;
   const liveFrom = values['live-from'];
@@ -64,7 +69,11 @@ function readOptions(args: string[]): { run: RunOptions; once: boolean; json: bo
     throw fault(mapping === undefined ? '--live-from' : '--mapping', 'goes with --orders FILE.');
   }
   if (orders !== undefined && mapping === undefined) {
-    throw fault('--orders', 'needs --mapping MAPPING.json.', 'templates/imports holds mappings, docs/import.md says how to write one.');
+    throw fault(
+      '--orders',
+      'needs --mapping MAPPING.json.',
+      'templates/imports holds mappings, docs/import.md says how to write one.',
+    );
   }
   if (liveFrom !== undefined && !isDay(liveFrom)) {
     throw fault('--live-from', `${JSON.stringify(liveFrom)} is not a date.`, 'Write a date such as 2026-03-01.');
@@ -94,7 +103,20 @@ function isDay(text: string): boolean {
 
 /** What `--json` prints. Money in minor units. */
 function summary(run: Run, seconds: number): object {
-  const { contacts, orders, refunds, gross, refunded, net, guests, messages, sentByAim, events, segments, disagreements } = run.figures;
+  const {
+    contacts,
+    orders,
+    refunds,
+    gross,
+    refunded,
+    net,
+    guests,
+    messages,
+    sentByAim,
+    events,
+    segments,
+    disagreements,
+  } = run.figures;
   return {
     contacts,
     orders,
@@ -125,12 +147,25 @@ function show(screen: Screen, run: Run): void {
   screen.line();
   screen.table(
     ['events', 'contacts', 'orders', 'refunds', 'gross', 'refunded', 'net'],
-    [[figures.events, figures.contacts, figures.orders, figures.refunds, money(figures.gross), money(figures.refunded), money(figures.net)]],
+    [
+      [
+        figures.events,
+        figures.contacts,
+        figures.orders,
+        figures.refunds,
+        money(figures.gross),
+        money(figures.refunded),
+        money(figures.net),
+      ],
+    ],
   );
   if (figures.guests.orders + figures.guests.refunds > 0) {
-    screen.line(`  of these, of nobody known: ${grouped(figures.guests.orders)} orders, ${grouped(figures.guests.refunds)} refunds`);
+    screen.line(
+      `  of these, of nobody known: ${grouped(figures.guests.orders)} orders, ${grouped(figures.guests.refunds)} refunds`,
+    );
   }
-  for (const [reason, rows] of Object.entries(file?.excluded ?? {})) screen.line(`  left out: ${grouped(rows)} rows, ${reason}`);
+  for (const [reason, rows] of Object.entries(file?.excluded ?? {}))
+    screen.line(`  left out: ${grouped(rows)} rows, ${reason}`);
   if (file !== undefined && file.faults.count > 0) {
     screen.warn(`${grouped(file.faults.count)} rows are wrong and were left out:`);
     for (const { line, message } of file.faults.first) screen.line(`      line ${line}: ${message}`);
@@ -152,7 +187,11 @@ function show(screen: Screen, run: Run): void {
   );
   screen.line();
   const { sentByAim } = figures;
-  screen.line(`  sent: ${Object.entries(sentByAim).map(([aim, sent]) => `${aim} ${grouped(sent)}`).join('   ')}`);
+  screen.line(
+    `  sent: ${Object.entries(sentByAim)
+      .map(([aim, sent]) => `${aim} ${grouped(sent)}`)
+      .join('   ')}`,
+  );
   if (run.deadLetters > 0) screen.warn(`${run.deadLetters} dead letters: look at ${run.laptop.url}`);
   for (const each of figures.disagreements) screen.warn(`the stored figures disagree: ${each}`);
 }
@@ -192,7 +231,8 @@ function watchMailbox(screen: Screen, laptop: Laptop): NodeJS.Timeout {
   return setInterval(async () => {
     if (laptop.mailbox.count() <= seen) return;
     const mails = await laptop.mailbox.list();
-    for (const { subject, to } of mails.slice(seen)) screen.line(`  ${screen.tone('green', 'e-mail')}  ${subject}  → ${to.join(', ')}`);
+    for (const { subject, to } of mails.slice(seen))
+      screen.line(`  ${screen.tone('green', 'e-mail')}  ${subject}  → ${to.join(', ')}`);
     seen = mails.length;
   }, 500);
 }

@@ -53,7 +53,12 @@ export class StreamConsumer {
   /** What the function returned in the open tumbling window; none when no window is open. */
   #windowState: object | undefined;
 
-  constructor(mapping: MappingResource, fn: LambdaFunction, now: () => number, onFailure: (batch: FailedBatch) => void) {
+  constructor(
+    mapping: MappingResource,
+    fn: LambdaFunction,
+    now: () => number,
+    onFailure: (batch: FailedBatch) => void,
+  ) {
     this.mapping = mapping;
     this.#fn = fn;
     this.#now = now;
@@ -63,7 +68,8 @@ export class StreamConsumer {
   }
 
   push(records: StreamRecord[]): void {
-    const wanted = this.#filters.length === 0 ? records : records.filter((one) => this.#filters.some((matches) => matches(one)));
+    const wanted =
+      this.#filters.length === 0 ? records : records.filter((one) => this.#filters.some((matches) => matches(one)));
     for (const record of wanted) this.#buffer.push(record);
   }
 
@@ -113,7 +119,9 @@ export class StreamConsumer {
       if (this.mapping.tumbling > 0) {
         this.#windowState = records.length === 0 ? undefined : ((result as { state?: object } | null)?.state ?? {});
       }
-      const failures = this.mapping.partial ? ((result as { batchItemFailures?: { itemIdentifier: string }[] } | null)?.batchItemFailures ?? []) : [];
+      const failures = this.mapping.partial
+        ? ((result as { batchItemFailures?: { itemIdentifier: string }[] } | null)?.batchItemFailures ?? [])
+        : [];
       if (failures.length === 0) return;
       // The lowest failed sequence number is the checkpoint; an unknown one fails the whole batch.
       const failed = new Set(failures.map(({ itemIdentifier }) => itemIdentifier));
@@ -134,7 +142,14 @@ export class StreamConsumer {
     const most = this.mapping.retries < 0 ? MOST_ATTEMPTS : this.mapping.retries + 1;
     if (attempt < most) return this.#process(rest, attempt + 1);
     if (records.length === 0) this.#windowState = undefined;
-    else this.#onFailure({ mapping: this.mapping, functionArn: this.#fn.resource.arn, records: rest, attempts: attempt, error });
+    else
+      this.#onFailure({
+        mapping: this.mapping,
+        functionArn: this.#fn.resource.arn,
+        records: rest,
+        attempts: attempt,
+        error,
+      });
   }
 }
 

@@ -95,7 +95,11 @@ function hashOf(root: string): string {
           .filter((one) => statSync(one).isFile())
           .sort()
       : [path];
-    for (const one of files) hash.update(`${one.slice(root.length)}\0`).update(readFileSync(one)).update('\0');
+    for (const one of files)
+      hash
+        .update(`${one.slice(root.length)}\0`)
+        .update(readFileSync(one))
+        .update('\0');
   }
   return hash.digest('hex').slice(0, 16);
 }

@@ -305,7 +305,8 @@ export function readTemplate(template: object, options: { base: string; assets: 
     const { Type, Properties: given = {} } = resources[id]!;
     const property = NAME_PROPERTIES[Type];
     const value = property === undefined ? undefined : given[property];
-    if (value === undefined) return Type === 'AWS::S3::Bucket' ? `${stackName}-${id}`.toLowerCase() : `${stackName}-${id}`;
+    if (value === undefined)
+      return Type === 'AWS::S3::Bucket' ? `${stackName}-${id}`.toLowerCase() : `${stackName}-${id}`;
     if (resolving.has(id)) refuse(`Resources.${id}`, 'reference', `the name of "${id}" depends on itself.`, id);
     resolving.add(id);
     try {
@@ -377,13 +378,19 @@ export function readTemplate(template: object, options: { base: string; assets: 
     tables: idsOf('AWS::DynamoDB::GlobalTable', 'AWS::DynamoDB::Table').map((id) => {
       const properties = resolve(
         Object.fromEntries(
-          ['AttributeDefinitions', 'KeySchema', 'GlobalSecondaryIndexes', 'LocalSecondaryIndexes', 'StreamSpecification'].map(
-            (name) => [name, resources[id]!.Properties?.[name]],
-          ),
+          [
+            'AttributeDefinitions',
+            'KeySchema',
+            'GlobalSecondaryIndexes',
+            'LocalSecondaryIndexes',
+            'StreamSpecification',
+          ].map((name) => [name, resources[id]!.Properties?.[name]]),
         ),
         `Resources.${id}`,
       ) as Properties;
-      const ttl = read(id, 'TimeToLiveSpecification') as { AttributeName?: string; Enabled?: boolean | string } | undefined;
+      const ttl = read(id, 'TimeToLiveSpecification') as
+        | { AttributeName?: string; Enabled?: boolean | string }
+        | undefined;
       return {
         id,
         name: nameOf(id),
@@ -391,7 +398,9 @@ export function readTemplate(template: object, options: { base: string; assets: 
         streamArn: `${arnOf(id)}/stream/laptop`,
         properties,
         streams: properties.StreamSpecification !== undefined,
-        ...(ttl?.AttributeName !== undefined && String(ttl.Enabled) !== 'false' ? { timeToLive: ttl.AttributeName } : {}),
+        ...(ttl?.AttributeName !== undefined && String(ttl.Enabled) !== 'false'
+          ? { timeToLive: ttl.AttributeName }
+          : {}),
       };
     }),
     queues: idsOf('AWS::SQS::Queue').map((id) => {
@@ -439,7 +448,9 @@ export function readTemplate(template: object, options: { base: string; assets: 
       }),
     ),
     outputs: {},
-    passedOver: Object.entries(resources).flatMap(([id, { Type }]) => (PASSED_OVER.has(Type) ? [{ id, type: Type }] : [])),
+    passedOver: Object.entries(resources).flatMap(([id, { Type }]) =>
+      PASSED_OVER.has(Type) ? [{ id, type: Type }] : [],
+    ),
   };
 
   for (const id of idsOf('AWS::SES::ConfigurationSetEventDestination')) {
@@ -450,9 +461,15 @@ export function readTemplate(template: object, options: { base: string; assets: 
     };
     const set = stack.configurationSets.find(({ name }) => name === read(id, 'ConfigurationSetName'));
     if (target.EventBridgeDestination === undefined || set === undefined) {
-      refuse(`Resources.${id}`, 'setting', 'only event destinations on EventBridge, of a configuration set of this template, are known.', id);
+      refuse(
+        `Resources.${id}`,
+        'setting',
+        'only event destinations on EventBridge, of a configuration set of this template, are known.',
+        id,
+      );
     } else if (String(target.Enabled ?? true) !== 'false') {
-      for (const type of target.MatchingEventTypes) set.publishes.add(type.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase());
+      for (const type of target.MatchingEventTypes)
+        set.publishes.add(type.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase());
     }
   }
   for (const [name, { Value, Condition }] of Object.entries(Outputs ?? {})) {
@@ -475,7 +492,8 @@ export function readTemplate(template: object, options: { base: string; assets: 
       targets: targets.map((target, index) => {
         const path = `Resources.${id}.Targets[${index}]`;
         for (const name of ['InputPath', 'InputTransformer']) {
-          if (target[name] !== undefined) refuse(`${path}.${name}`, 'setting', `the laptop cannot honour ${name}.`, name);
+          if (target[name] !== undefined)
+            refuse(`${path}.${name}`, 'setting', `the laptop cannot honour ${name}.`, name);
         }
         const { Arn, Input, DeadLetterConfig } = resolve(
           { Arn: target.Arn, Input: target.Input, DeadLetterConfig: target.DeadLetterConfig },
@@ -499,9 +517,16 @@ export function readTemplate(template: object, options: { base: string; assets: 
     if (!runtime.startsWith('nodejs')) refuse(`Resources.${id}.Runtime`, 'setting', 'only Node.js runs here.', runtime);
     const [module, entry] = String(read(id, 'Handler')).split('.');
     const folder = join(options.assets, assetOf(id));
-    const file = ['mjs', 'js', 'cjs'].map((ending) => join(folder, `${module}.${ending}`)).find((path) => existsSync(path));
+    const file = ['mjs', 'js', 'cjs']
+      .map((ending) => join(folder, `${module}.${ending}`))
+      .find((path) => existsSync(path));
     if (file === undefined) {
-      refuse(`Resources.${id}.Code`, 'asset', `the bundle of this function is not in the folder of assets: ${module}.mjs.`, assetOf(id));
+      refuse(
+        `Resources.${id}.Code`,
+        'asset',
+        `the bundle of this function is not in the folder of assets: ${module}.mjs.`,
+        assetOf(id),
+      );
     }
     const variables = (read(id, 'Environment') as { Variables?: Record<string, unknown> } | undefined)?.Variables ?? {};
     const logging = read(id, 'LoggingConfig') as { ApplicationLogLevel?: string; LogFormat?: string } | undefined;
@@ -531,7 +556,8 @@ export function readTemplate(template: object, options: { base: string; assets: 
     const given = resources[id]!.Metadata?.['aws:asset:path'];
     if (typeof given === 'string') return given;
     const key = String((read(id, 'Code') as { S3Key?: string } | undefined)?.S3Key ?? '');
-    if (!/^[0-9a-f]+\.zip$/.test(key)) refuse(`Resources.${id}.Code`, 'asset', 'only CDK assets are known.', key || 'no S3Key');
+    if (!/^[0-9a-f]+\.zip$/.test(key))
+      refuse(`Resources.${id}.Code`, 'asset', 'only CDK assets are known.', key || 'no S3Key');
     return `asset.${key.replace('.zip', '')}`;
   }
 

@@ -18,7 +18,11 @@ export interface ThreadCall {
   /** Real epoch milliseconds. */
   deadline: number;
 }
-export type ThreadAnswer = { result: string | undefined } | { error: { name: string; message: string; stack?: string } };
+/** Said once, when the bundle has been loaded or has failed to. */
+export type ThreadReady = { ready: true };
+export type ThreadAnswer =
+  | { result: string | undefined }
+  | { error: { name: string; message: string; stack?: string } };
 
 const { file, entry, clock } = workerData as ThreadData;
 const port = parentPort!;
@@ -30,7 +34,9 @@ type Handler = (event: unknown, context: object) => unknown;
 
 const failure = (caught: unknown): ThreadAnswer => {
   const error = caught instanceof Error ? caught : new Error(String(caught));
-  return { error: { name: error.name, message: error.message, ...(error.stack !== undefined && { stack: error.stack }) } };
+  return {
+    error: { name: error.name, message: error.message, ...(error.stack !== undefined && { stack: error.stack }) },
+  };
 };
 
 let loaded: { handler: Handler } | { failed: ThreadAnswer };
@@ -43,6 +49,7 @@ try {
   loaded = { failed: failure(error) };
 }
 
+port.postMessage({ ready: true } satisfies ThreadReady);
 port.on('message', async (call: ThreadCall) => {
   if ('failed' in loaded) return port.postMessage(loaded.failed);
   const context = {

@@ -51,7 +51,13 @@ export class Troubles {
   #running: Running[] = [];
 
   add(trouble: Trouble): Simulated {
-    const running: Running = { ...trouble, at: plain(trouble.at), struck: 0, draw: generator(trouble.seed ?? 1), held: [] };
+    const running: Running = {
+      ...trouble,
+      at: plain(trouble.at),
+      struck: 0,
+      draw: generator(trouble.seed ?? 1),
+      held: [],
+    };
     this.#running.push(running);
     const release = () => {
       for (const happen of running.held.splice(0)) happen();

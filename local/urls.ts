@@ -10,7 +10,13 @@ const MOST_BYTES = 6 * 1024 * 1024;
 const TEXT = /^(text\/|application\/(json|javascript|xml)\b|application\/[\w.-]+\+(json|xml)\b)/i;
 
 /** Invokes a function with a request below its URL and answers as a function URL does. `path` starts after the URL. */
-export async function callUrl(fn: LambdaFunction, call: Call, path: string, rawQuery: string, now: number): Promise<Answer> {
+export async function callUrl(
+  fn: LambdaFunction,
+  call: Call,
+  path: string,
+  rawQuery: string,
+  now: number,
+): Promise<Answer> {
   if (call.body.length > MOST_BYTES) return message(413, 'Request Entity Too Large');
   try {
     return answerOf(await fn.invoke(urlEvent(call, path, rawQuery, now)));

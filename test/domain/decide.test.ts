@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { emptyBook } from '../../domain/book.ts';
 import { decide } from '../../domain/decide.ts';
 import type { Campaign, Rule } from '../../domain/grammar.ts';
+import { foldOrder, type Order } from '../../domain/order.ts';
 import {
   bookOf,
   DAY,
@@ -115,6 +116,7 @@ describe('given a cross-sell campaign started by an order', () => {
       ordered('1', '2026-03-02 10:00', 'camera'),
       event('Order Refunded', '2026-03-02 10:30', { order_id: '1' }),
     ]);
+    expect(world.person().journey.sends).toHaveLength(1);
     expect(world.until('2026-04-01').mail()).toEqual(['one 2026-03-02 10:00']);
     expect(world.said('cross').at(-1)).toBe('stop: stopIf');
   });
@@ -418,12 +420,21 @@ describe('given the gates before a send', () => {
     expect(world.said('offer')).toEqual(['skip: no consent']);
   });
 
-  test('without an address no message is made', () => {
-    const world = new World(bookOf({ campaigns: { facts: seen({ kind: 'service', aim: 'service' }) } })).record([
-      view('2026-03-02 10:00'),
-    ]);
-    expect(world.mail()).toEqual([]);
+  test('without an address a message waits an hour for one, and is then skipped', () => {
+    const campaigns = { facts: seen({ kind: 'service', aim: 'service' }) };
+    const world = new World(bookOf({ campaigns })).record([view('2026-03-02 10:00')]);
+    expect(world.person().journey.due).toBe(instant('2026-03-02 11:00'));
+    expect(world.until('2026-03-03').mail()).toEqual([]);
     expect(world.said('facts')).toContain('skip: no address');
+  });
+
+  test('an address that comes within the hour lets the message out', () => {
+    const campaigns = { facts: seen({ kind: 'service', aim: 'service' }) };
+    const world = new World(bookOf({ campaigns })).record([
+      view('2026-03-02 10:00'),
+      ...introduced('2026-03-02 10:59'),
+    ]);
+    expect(world.mail()).toEqual(['seen 2026-03-02 10:59']);
   });
 
   test('a suppressed address stops service mail too', () => {
@@ -452,6 +463,17 @@ describe('given the gates before a send', () => {
     const world = ann({ campaigns, settings }).record([view('2026-03-02 10:00'), view('2026-03-02 11:00')]);
     expect(world.mail()).toEqual(['seen 2026-03-02 10:00', 'seen 2026-03-02 11:00']);
     expect(world.person().journey.sends).toEqual([]);
+  });
+
+  test('requested mail passes caps, and takes no place under them', () => {
+    const settings = { caps: [{ most: 1, in: '7d' }] };
+    const campaigns = { wanted: seen({ kind: 'requested' }) };
+    const world = ann({ campaigns, settings }).record([view('2026-03-02 10:00')]);
+    const contact = world.person();
+    const sends = [{ at: instant('2026-03-02 11:00'), id: 'other' }];
+    world.contacts.set(contact.id, { ...contact, journey: { ...contact.journey, sends } });
+    expect(world.record([view('2026-03-02 12:00')]).mail()).toHaveLength(2);
+    expect(world.person().journey.sends).toEqual(sends);
   });
 
   test('a cap skips the message, and lets it pass when its window has ended', () => {
@@ -588,7 +610,7 @@ describe('given somebody who becomes known', () => {
   });
 
   test('orders that nobody owned count once their buyer is known', () => {
-    const segments = { regular: did('Order Completed'), refunder: did('Order Refunded') };
+    const segments = { regular: did('Order Completed'), refunder: did('Order Refunded', { times: 1 }) };
     const nobody = { user: undefined };
     const world = new World(bookOf({ segments }));
     world.record([event('Order Refunded', '2026-03-05', { order_id: '1', total: 10 }, nobody)]);
@@ -641,9 +663,11 @@ describe('decide', () => {
   });
 
   test('an event that comes when the contact is overdue does what was due, at once', () => {
-    const world = ann({ campaigns: { cross: cross() } }).record([ordered('1', '2026-03-02 10:00', 'camera')]);
+    const segments = { recent: did('Order Completed', { inLast: '30d' }) };
+    const world = ann({ segments, campaigns: { cross: cross() } }).record([ordered('1', '2026-03-02 10:00', 'camera')]);
     world.record([event('Product Viewed', '2026-03-06', { product_id: 'bag' })], { overdue: true });
     expect(world.mail()).toEqual(['goes-with 2026-03-06 00:00']);
+    expect(world.person().journey.due).toBe(instant('2026-04-01 10:00'));
   });
 
   test('counters that another book made are rebuilt from the past', () => {
@@ -659,6 +683,32 @@ describe('decide', () => {
     world.publish(bookOf({ segments, ordinal: 2, since: { spender: 2, refunder: 2 } }), '2026-03-05');
     expect(world.questions.at(-1)?.toSorted()).toEqual(['Order Completed', 'Order Refunded']);
     expect(world.members()).toEqual(['refunder', 'spender']);
+  });
+
+  test('an order that is updated while its counter is rebuilt counts once, whether or not the past knows of it', () => {
+    const where = { products: { product_id: 'camera' } };
+    const world = ann({}).record([ordered('1', '2026-03-02', 'bag')]);
+    const book = bookOf({ segments: { once: did('Order Completed', { where, times: 1 }) }, ordinal: 2 });
+    const interaction = event('Order Updated', '2026-03-03', { order_id: '1', products: [{ product_id: 'camera' }] });
+    const before = world.orders.get('shop#1') as Order;
+    const after = foldOrder(before, interaction, 'EUR');
+    const past = world.past(world.person(), ['Order Completed']);
+    for (const orders of [[before], [after]]) {
+      const stimulus = { kind: 'interaction' as const, interaction, order: { before, after } };
+      const decided = decide(book, world.person(), stimulus, instant('2026-03-04'), { ...past, orders });
+      expect(decided).toHaveProperty('contact.journey.segments.once.since', instant('2026-03-04'));
+    }
+  });
+
+  test('an order that was completed before anybody owned it counts once, when an update names its buyer', () => {
+    const segments = { once: did('Order Completed', { times: 1 }) };
+    const world = new World(bookOf({ segments })).record([order('1', '2026-03-02', ['bag'], { user: undefined })]);
+    expect(world.contacts.size).toBe(0);
+    world.record([
+      event('Order Updated', '2026-03-03', { order_id: '1', products: [{ product_id: 'bag', price: 50 }] }),
+    ]);
+    expect(world.person().facts.orders).toMatchObject({ count: 1, gross: 5000 });
+    expect(world.members()).toEqual(['once']);
   });
 
   test('a counter that cannot be undone is rebuilt, with the event that spoiled it', () => {

@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileBook } from '../../domain/book.ts';
 import { type Contact, newContact, type Run } from '../../domain/contact.ts';
-import { capFree, longestCap, meets, type Recheck, recheck, sightOf, zoneOf } from '../../domain/eligibility.ts';
+import {
+  capFree,
+  longestCap,
+  meets,
+  type Recheck,
+  recheck,
+  sightOf,
+  sightOfRun,
+  zoneOf,
+} from '../../domain/eligibility.ts';
 import type { Kind, Rule } from '../../domain/grammar.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
 import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';

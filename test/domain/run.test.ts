@@ -74,6 +74,12 @@ describe('given steps that wait for something', () => {
     expect(world.until('2026-04-01').mail()).toEqual(['still-thinking 2026-03-06 10:00']);
   });
 
+  test('its time counts from there also when the wait was noticed late', () => {
+    const world = ann(asks([{ wait: '1d' }, forOrder()])).record([viewed]);
+    world.record([event('Service Called', '2026-03-03 20:00')], { overdue: true });
+    expect(world.until('2026-04-01').mail()).toEqual(['still-thinking 2026-03-06 10:00']);
+  });
+
   test('what happened during the wait before it counts', () => {
     const world = ann(asks([{ wait: '1d' }, forOrder()])).record([viewed, ordered('1', '2026-03-02 12:00', 'bag')]);
     expect(world.until('2026-04-01').mail()).toEqual(['thanks 2026-03-03 10:00']);

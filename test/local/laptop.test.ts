@@ -88,7 +88,7 @@ describe('an event', () => {
       id: Entries![0]!.EventId,
       source: 'shop',
       'detail-type': 'Order Completed',
-      time: '2026-01-05T09:00:00Z'.replace(/:\d\dZ/, JSON.parse(record.body).time.slice(16)),
+      time: expect.stringMatching(/^2026-01-05T09:00:\d\dZ$/),
       detail: { total: 1 },
     });
     expect(record.attributes.ApproximateReceiveCount).toBe('1');
@@ -148,11 +148,11 @@ describe('a queue', () => {
     await laptop.putEvents([event({ say: 'hang' })]);
     await laptop.idle();
     expect(await laptop.deadLetters()).toHaveLength(1);
-    expect(laptop.logs().filter((line) => line.includes('Task timed out after 1.00 seconds'))).toHaveLength(3);
+    expect(laptop.logs().filter((line) => line.includes('Task timed out after 2.00 seconds'))).toHaveLength(3);
     await laptop.putEvents([event({ n: 1 })]);
     await laptop.idle();
     expect(await keys('queue/records/')).toHaveLength(1);
-  }, 15_000);
+  }, 30_000);
 
   it('keeps message attributes, hides what was received, and names the entries that fail', async () => {
     const QueueUrl = queueUrl('small-ticks');
@@ -179,7 +179,9 @@ describe('a queue', () => {
 
 describe('the stream', () => {
   const put = (pk: string, sk: string, more: Record<string, { S: string } | { N: string }> = {}) =>
-    new DynamoDBClient({}).send(new PutItemCommand({ TableName: 'small-table', Item: { pk: { S: pk }, sk: { S: sk }, ...more } }));
+    new DynamoDBClient({}).send(
+      new PutItemCommand({ TableName: 'small-table', Item: { pk: { S: pk }, sk: { S: sk }, ...more } }),
+    );
 
   it('gives its function only what the filter names', async () => {
     await put('CONTACT#1', 'CONTACT');
@@ -201,7 +203,10 @@ describe('the stream', () => {
     await new DynamoDBClient({}).send(
       new TransactWriteItemsCommand({
         TransactItems: items.map((name) => ({
-          Put: { TableName: 'small-table', Item: { pk: { S: `CONTACT#bisect-${name}` }, sk: { S: `MESSAGE#${name}` } } },
+          Put: {
+            TableName: 'small-table',
+            Item: { pk: { S: `CONTACT#bisect-${name}` }, sk: { S: `MESSAGE#${name}` } },
+          },
         })),
       }),
     );
@@ -217,7 +222,8 @@ describe('the stream', () => {
   });
 
   it('tells the earliest due instant', async () => {
-    const due = (pk: string, at: number) => put(pk, 'CONTACT', { duePk: { S: 'DUE#tick#00' }, dueAt: { N: String(at) } });
+    const due = (pk: string, at: number) =>
+      put(pk, 'CONTACT', { duePk: { S: 'DUE#tick#00' }, dueAt: { N: String(at) } });
     await due('D1', 300);
     await due('D2', 200);
     await due('D3', 400);
@@ -256,8 +262,12 @@ describe('the clock', () => {
 
   it('fires the rule of each minute only when asked', async () => {
     await laptop.runTimers();
-    const { Messages } = await sqs().send(new ReceiveMessageCommand({ QueueUrl: queueUrl('small-ticks'), MaxNumberOfMessages: 10 }));
-    expect(Messages!.map(({ Body }) => (JSON.parse(Body!) as { 'detail-type': string })['detail-type'])).toEqual(['Scheduled Event']);
+    const { Messages } = await sqs().send(
+      new ReceiveMessageCommand({ QueueUrl: queueUrl('small-ticks'), MaxNumberOfMessages: 10 }),
+    );
+    expect(Messages!.map(({ Body }) => (JSON.parse(Body!) as { 'detail-type': string })['detail-type'])).toEqual([
+      'Scheduled Event',
+    ]);
   });
 
   it('retries a scheduled function as its settings say', async () => {
@@ -265,7 +275,9 @@ describe('the clock', () => {
     await laptop.runTimers();
     trouble.stop();
     expect(trouble.struck()).toBe(2);
-    const { Messages } = await sqs().send(new ReceiveMessageCommand({ QueueUrl: queueUrl('small-ticks'), MaxNumberOfMessages: 10 }));
+    const { Messages } = await sqs().send(
+      new ReceiveMessageCommand({ QueueUrl: queueUrl('small-ticks'), MaxNumberOfMessages: 10 }),
+    );
     expect(Messages).toHaveLength(2);
   });
 });
@@ -296,7 +308,10 @@ describe('a function URL', () => {
   });
 
   it('hands over a form in base64, as AWS does', async () => {
-    const response = await fetch(url(), { method: 'POST', body: new URLSearchParams({ 'List-Unsubscribe': 'One-Click' }) });
+    const response = await fetch(url(), {
+      method: 'POST',
+      body: new URLSearchParams({ 'List-Unsubscribe': 'One-Click' }),
+    });
     const { body, isBase64Encoded } = (await response.json()) as { body: string; isBase64Encoded: boolean };
     expect(isBase64Encoded).toBe(true);
     expect(Buffer.from(body, 'base64').toString()).toBe('List-Unsubscribe=One-Click');
@@ -310,14 +325,18 @@ describe('a function URL', () => {
 
 describe('the bucket', () => {
   it('keeps what streams and texts put, and lists it page by page', async () => {
-    const put = (Key: string, Body: string | Buffer) => s3().send(new PutObjectCommand({ Bucket: Bucket(), Key, Body }));
+    const put = (Key: string, Body: string | Buffer) =>
+      s3().send(new PutObjectCommand({ Bucket: Bucket(), Key, Body }));
     await put('list/a b&c.json', '{"ü":1}');
     await put('list/deep/x', Buffer.from([0, 1, 255]));
     await put('list/deep/y', 'y');
     const { Body } = await s3().send(new GetObjectCommand({ Bucket: Bucket(), Key: 'list/a b&c.json' }));
     expect(await Body!.transformToString()).toBe('{"ü":1}');
     const page = await s3().send(new ListObjectsV2Command({ Bucket: Bucket(), Prefix: 'list/', MaxKeys: 2 }));
-    expect([page.Contents!.map(({ Key }) => Key), page.IsTruncated]).toEqual([['list/a b&c.json', 'list/deep/x'], true]);
+    expect([page.Contents!.map(({ Key }) => Key), page.IsTruncated]).toEqual([
+      ['list/a b&c.json', 'list/deep/x'],
+      true,
+    ]);
     const rest = await s3().send(
       new ListObjectsV2Command({ Bucket: Bucket(), Prefix: 'list/', ContinuationToken: page.NextContinuationToken! }),
     );
@@ -342,9 +361,14 @@ describe('the bucket', () => {
   });
 
   it('refuses what is not there, and a write that wants to be the first', async () => {
-    await expect(s3().send(new GetObjectCommand({ Bucket: Bucket(), Key: 'no' }))).rejects.toMatchObject({ name: 'NoSuchKey' });
-    await expect(s3().send(new HeadObjectCommand({ Bucket: Bucket(), Key: 'no' }))).rejects.toMatchObject({ name: 'NotFound' });
-    const first = () => s3().send(new PutObjectCommand({ Bucket: Bucket(), Key: 'first', Body: '1', IfNoneMatch: '*' }));
+    await expect(s3().send(new GetObjectCommand({ Bucket: Bucket(), Key: 'no' }))).rejects.toMatchObject({
+      name: 'NoSuchKey',
+    });
+    await expect(s3().send(new HeadObjectCommand({ Bucket: Bucket(), Key: 'no' }))).rejects.toMatchObject({
+      name: 'NotFound',
+    });
+    const first = () =>
+      s3().send(new PutObjectCommand({ Bucket: Bucket(), Key: 'first', Body: '1', IfNoneMatch: '*' }));
     await first();
     await expect(first()).rejects.toMatchObject({ name: 'PreconditionFailed' });
   });
@@ -403,7 +427,10 @@ describe('an e-mail', () => {
         send: {},
       },
     });
-    expect(delivered).toMatchObject({ 'detail-type': 'Email Delivered', detail: { delivery: { recipients: ['ann@shop.example'] } } });
+    expect(delivered).toMatchObject({
+      'detail-type': 'Email Delivered',
+      detail: { delivery: { recipients: ['ann@shop.example'] } },
+    });
     expect(await laptop.mailbox.list()).toMatchObject([
       {
         id: MessageId,
@@ -414,7 +441,9 @@ describe('an e-mail', () => {
         headers: [{ name: 'List-Unsubscribe', value: '<https://shop.example/u/1>' }],
       },
     ]);
-    const { emails } = (await (await fetch(`${laptop.mailbox.url}store`)).json()) as { emails: { messageId: string }[] };
+    const { emails } = (await (await fetch(`${laptop.mailbox.url}store`)).json()) as {
+      emails: { messageId: string }[];
+    };
     expect(emails.map(({ messageId }) => messageId)).toEqual([MessageId]);
   });
 
@@ -430,7 +459,9 @@ describe('an e-mail', () => {
   });
 
   it('is refused with the names of SES', async () => {
-    await expect(send('ann@shop.example', { ConfigurationSetName: 'none' })).rejects.toMatchObject({ name: 'NotFoundException' });
+    await expect(send('ann@shop.example', { ConfigurationSetName: 'none' })).rejects.toMatchObject({
+      name: 'NotFoundException',
+    });
     await expect(send('Łukasz@shop.example')).rejects.toMatchObject({ name: 'BadRequestException' });
     await expect(send('a@b.example', { EmailTags: [{ Name: 'x', Value: 'a b' }] })).rejects.toMatchObject({
       name: 'BadRequestException',
@@ -503,16 +534,22 @@ describe('the page', () => {
     expect(html).toContain('&#60;script&#62;alert(1)');
     expect(html).not.toContain('<script');
     expect(html).toContain(`href="${laptop.mailbox.url}"`);
-    expect(html).toContain(`${laptop.outputs.EventsUrl}events`);
+    expect(html).toContain(`POST ${laptop.outputs.EventsUrl}`);
   });
 });
 
 it('tells who the caller is', async () => {
-  expect((await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn).toBe('arn:aws:iam::000000000000:user/laptop');
+  expect((await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn).toBe(
+    'arn:aws:iam::000000000000:user/laptop',
+  );
 });
 
 it('refuses an unknown call loudly', async () => {
-  const response = await fetch(laptop.url, { method: 'POST', headers: { 'x-amz-target': 'AmazonSQS.CreateQueue' }, body: '{}' });
+  const response = await fetch(laptop.url, {
+    method: 'POST',
+    headers: { 'x-amz-target': 'AmazonSQS.CreateQueue' },
+    body: '{}',
+  });
   expect([response.status, await response.json()]).toEqual([
     400,
     { __type: 'UnsupportedOperation', message: "The laptop's SQS does not know CreateQueue." },

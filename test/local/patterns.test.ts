@@ -12,7 +12,8 @@ interface Vector {
 
 const file = new URL('../../../shared/data/eventbridge_patterns/cases.json', import.meta.url);
 const vectors: Vector[] = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Vector[]) : [];
-if (vectors.length === 0) console.warn('SKIPPED: the vectors of AWS are not on this machine (eventbridge_patterns/cases.json)');
+if (vectors.length === 0)
+  console.warn('SKIPPED: the vectors of AWS are not on this machine (eventbridge_patterns/cases.json)');
 
 function answer(pattern: unknown, event: unknown): string {
   try {
@@ -37,7 +38,12 @@ describe('patterns', () => {
   it('keep the fields of one array element together', () => {
     const pattern = { detail: { lines: { sku: ['a'], colour: ['red'] } } };
     const lines = (...colours: string[]) => ({
-      detail: { lines: [{ sku: 'a', colour: colours[0] }, { sku: 'b', colour: colours[1] }] },
+      detail: {
+        lines: [
+          { sku: 'a', colour: colours[0] },
+          { sku: 'b', colour: colours[1] },
+        ],
+      },
     });
     expect(answer(pattern, lines('red', 'blue'))).toBe('match');
     expect(answer(pattern, lines('blue', 'red'))).toBe('no_match');

@@ -56,7 +56,10 @@ export function smallStack() {
           Replicas: [{ Region: { Ref: 'AWS::Region' } }],
         },
       },
-      Bucket: { Type: 'AWS::S3::Bucket', Properties: { BucketName: { 'Fn::Join': ['-', ['small', { Ref: 'AWS::AccountId' }]] } } },
+      Bucket: {
+        Type: 'AWS::S3::Bucket',
+        Properties: { BucketName: { 'Fn::Join': ['-', ['small', { Ref: 'AWS::AccountId' }]] } },
+      },
       Secret: {
         Type: 'AWS::SecretsManager::Secret',
         Properties: {
@@ -118,7 +121,7 @@ export function smallStack() {
           },
         },
       },
-      Keeper: keeper('queue', 1),
+      Keeper: keeper('queue', 2),
       StreamKeeper: keeper('stream'),
       Door: fn('door', {}),
       Ticker: fn('ticker', { QUEUE_URL: { Ref: 'TickQueue' } }),
@@ -126,7 +129,10 @@ export function smallStack() {
         Type: 'AWS::Lambda::EventInvokeConfig',
         Properties: { FunctionName: { Ref: 'Ticker' }, MaximumRetryAttempts: 1, Qualifier: '$LATEST' },
       },
-      Url: { Type: 'AWS::Lambda::Url', Properties: { AuthType: 'NONE', TargetFunctionArn: { 'Fn::GetAtt': ['Door', 'Arn'] } } },
+      Url: {
+        Type: 'AWS::Lambda::Url',
+        Properties: { AuthType: 'NONE', TargetFunctionArn: { 'Fn::GetAtt': ['Door', 'Arn'] } },
+      },
       QueueMapping: {
         Type: 'AWS::Lambda::EventSourceMapping',
         Properties: {
@@ -162,6 +168,7 @@ export function smallStack() {
       QueueUrl: { Value: { Ref: 'Queue' } },
       EventsUrl: { Value: { 'Fn::GetAtt': ['Url', 'FunctionUrl'] } },
       Host: { Value: { 'Fn::Select': [2, { 'Fn::Split': ['/', { 'Fn::GetAtt': ['Url', 'FunctionUrl'] }] }] } },
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation's own syntax
       Said: { Value: { 'Fn::Sub': ['${AWS::StackName} ${word} ${Queue.QueueName} ${!Literal}', { word: 'has' }] } },
     },
   };

@@ -18,9 +18,12 @@ describe('a template', () => {
       EventsUrl: 'http://127.0.0.1:1/_url/Url/',
       Host: '127.0.0.1:1',
       QueueUrl: 'http://127.0.0.1:1/000000000000/small-queue',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation's own syntax
       Said: 'Kairos-laptop has small-queue ${Literal}',
     });
-    expect(stack.functions.find(({ id }) => id === 'Ticker')?.env.QUEUE_URL).toBe('http://127.0.0.1:1/000000000000/small-ticks');
+    expect(stack.functions.find(({ id }) => id === 'Ticker')?.env.QUEUE_URL).toBe(
+      'http://127.0.0.1:1/000000000000/small-ticks',
+    );
     expect(stack.configurationSets[0]?.publishes).toContain('DELIVERY_DELAY');
     expect(stack.passedOver).toEqual([
       { id: 'Role', type: 'AWS::IAM::Role' },
@@ -38,13 +41,15 @@ describe('a template', () => {
   });
 
   it('with an unknown intrinsic where it is read is refused', () => {
-    expect(() => read(({ Resources }) => (Resources.Queue!.Properties.QueueName = { 'Fn::FindInMap': ['a', 'b', 'c'] }))).toThrow(
-      'Resources.Queue.QueueName: the laptop does not know the function Fn::FindInMap',
-    );
+    expect(() =>
+      read(({ Resources }) => (Resources.Queue!.Properties.QueueName = { 'Fn::FindInMap': ['a', 'b', 'c'] })),
+    ).toThrow('Resources.Queue.QueueName: the laptop does not know the function Fn::FindInMap');
   });
 
   it('with a reference to nothing is refused', () => {
-    expect(() => read(({ Resources }) => (Resources.Bus!.Properties.Name = { Ref: 'Nobody' }))).toThrow('there is no resource "Nobody"');
+    expect(() => read(({ Resources }) => (Resources.Bus!.Properties.Name = { Ref: 'Nobody' }))).toThrow(
+      'there is no resource "Nobody"',
+    );
   });
 
   it.each([
@@ -57,11 +62,15 @@ describe('a template', () => {
 
   it('with an input transformer is refused', () => {
     const transform = { Id: 'T', Arn: { 'Fn::GetAtt': ['Queue', 'Arn'] }, InputTransformer: { InputTemplate: '{}' } };
-    expect(() => read(({ Resources }) => (Resources.EventsRule!.Properties.Targets = [transform]))).toThrow('InputTransformer');
+    expect(() => read(({ Resources }) => (Resources.EventsRule!.Properties.Targets = [transform]))).toThrow(
+      'InputTransformer',
+    );
   });
 
   it('whose bundle is not there is refused', () => {
-    expect(() => read(({ Resources }) => (Resources.Door!.Metadata = { 'aws:asset:path': 'nowhere' }))).toThrow('the bundle of this function');
+    expect(() => read(({ Resources }) => (Resources.Door!.Metadata = { 'aws:asset:path': 'nowhere' }))).toThrow(
+      'the bundle of this function',
+    );
   });
 
   it('leaves out resources whose condition does not hold', () => {

@@ -1,6 +1,6 @@
 // Playing live events: in order, the clock jumping to the next event or due instant, and never standing still for ever.
 import { describe, expect, test } from 'vitest';
-import type { ImportedEvent } from '../../domain/mapping.ts';
+import type { ImportedEvent } from '../../domain/mapping-events.ts';
 import { playLive, type Stage } from '../../local/shop-live.ts';
 
 const MINUTE = 60_000;

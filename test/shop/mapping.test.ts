@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readMapping, readOrders } from '../../cli/import-orders.ts';
-import { ContactsMapping, contactReader, OrdersMapping, productInMinor, timeParser } from '../../domain/mapping.ts';
+import { ContactsMapping, OrdersMapping } from '../../domain/mapping.ts';
+import { contactReader } from '../../domain/mapping-events.ts';
+import { productInMinor, timeParser } from '../../domain/mapping-fields.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kairos-mapping-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -122,7 +124,10 @@ describe('rows of one order', () => {
   });
 
   test('that name two people are a fault of the later line, which does not count', async () => {
-    const { faults, rows } = await orders(['1,a,Lamp,1,10,05/01/2026 10:00,7,Polska', '1,b,Cup,1,1,05/01/2026 10:00,8,Polska']);
+    const { faults, rows } = await orders([
+      '1,a,Lamp,1,10,05/01/2026 10:00,7,Polska',
+      '1,b,Cup,1,1,05/01/2026 10:00,8,Polska',
+    ]);
     expect(faults.first).toEqual([{ line: 3, message: 'order the rows of one order name two people ("1")' }]);
     expect(rows).toEqual({ read: 2, counted: 1 });
   });
@@ -130,8 +135,17 @@ describe('rows of one order', () => {
 
 describe('a person', () => {
   test('is told once, with the address that is made and what their country gives; consent once, at the first order', async () => {
-    const { history } = await orders(['1,a,Lamp,1,10,05/01/2026 10:00,7,Polska', '2,a,Lamp,1,10,06/01/2026 10:00,7,Polska']);
-    expect(history.map((event) => event.name)).toEqual(['Product Updated', 'identify', 'Consent Granted', 'Order Completed', 'Order Completed']);
+    const { history } = await orders([
+      '1,a,Lamp,1,10,05/01/2026 10:00,7,Polska',
+      '2,a,Lamp,1,10,06/01/2026 10:00,7,Polska',
+    ]);
+    expect(history.map((event) => event.name)).toEqual([
+      'Product Updated',
+      'identify',
+      'Consent Granted',
+      'Order Completed',
+      'Order Completed',
+    ]);
     expect(history[1]!.detail).toMatchObject({
       userId: '7',
       traits: { email: 'customer-7@customers.invalid', country: 'PL', timezone: 'Europe/Warsaw' },
@@ -184,10 +198,22 @@ test('an assumed delivery follows its order, and crosses into the live part by i
 
 describe('a row that is wrong', () => {
   test.each([
-    ['a price with a comma', '1,a,Lamp,1,"12,50",05/01/2026 10:00,7,Polska', 'price is not a number ("12,50"); expected a number such as 12.50'],
+    [
+      'a price with a comma',
+      '1,a,Lamp,1,"12,50",05/01/2026 10:00,7,Polska',
+      'price is not a number ("12,50"); expected a number such as 12.50',
+    ],
     ['no price', '1,a,Lamp,1,,05/01/2026 10:00,7,Polska', 'price is empty; expected a number such as 12.50'],
-    ['an exponent', '1,a,Lamp,1e3,1,05/01/2026 10:00,7,Polska', 'quantity is not a number ("1e3"); expected a number such as 12.50'],
-    ['another format of time', '1,a,Lamp,1,1,2026-01-05,7,Polska', 'time is not a time of the format ("2026-01-05"); expected dd/MM/yyyy H:mm'],
+    [
+      'an exponent',
+      '1,a,Lamp,1e3,1,05/01/2026 10:00,7,Polska',
+      'quantity is not a number ("1e3"); expected a number such as 12.50',
+    ],
+    [
+      'another format of time',
+      '1,a,Lamp,1,1,2026-01-05,7,Polska',
+      'time is not a time of the format ("2026-01-05"); expected dd/MM/yyyy H:mm',
+    ],
     ['no order number', ',a,Lamp,1,1,05/01/2026 10:00,7,Polska', 'order is empty; expected a value'],
     ['no product', '1,,Lamp,1,1,05/01/2026 10:00,7,Polska', 'sku is empty; expected a value'],
   ])('with %s is a fault of its line, and the others count', async (_, line, message) => {
@@ -233,7 +259,10 @@ describe('a mapping', () => {
     await expect(readMapping(join(folder, 'none.json'), OrdersMapping)).rejects.toThrow('there is no such mapping');
     writeFileSync(path, '{');
     await expect(readMapping(path, OrdersMapping)).rejects.toThrow('is no JSON');
-    writeFileSync(path, JSON.stringify({ ...mapping, curency: 'EUR', time: { ...mapping.time, zone: 'Europe/Warschau' } }));
+    writeFileSync(
+      path,
+      JSON.stringify({ ...mapping, curency: 'EUR', time: { ...mapping.time, zone: 'Europe/Warschau' } }),
+    );
     await expect(readMapping(path, OrdersMapping)).rejects.toThrow(/"curency" is unknown/);
   });
 });
@@ -245,7 +274,13 @@ describe('contacts', () => {
     person: { address: '{email}', attributes: { firstName: '{first}' } },
     exclude: [{ reason: 'a test account', where: { email: { contains: '@shop.example' } } }],
     consent: [
-      { topic: 'offers', basis: 'double', at: { column: 'confirmed', format: 'iso', zone: 'UTC' }, where: { confirmed: { exists: true } }, wording: 'v{version}' },
+      {
+        topic: 'offers',
+        basis: 'double',
+        at: { column: 'confirmed', format: 'iso', zone: 'UTC' },
+        where: { confirmed: { exists: true } },
+        wording: 'v{version}',
+      },
     ],
   });
   const read = contactReader(contacts, ['email', 'first', 'confirmed', 'version'], Date.UTC(2026, 0, 1));
@@ -255,7 +290,11 @@ describe('contacts', () => {
     expect(reading).toMatchObject({
       kind: 'contact',
       events: [
-        { name: 'identify', at: Date.UTC(2026, 0, 1), detail: { traits: { email: 'ann@example.com', firstName: 'Ann' } } },
+        {
+          name: 'identify',
+          at: Date.UTC(2026, 0, 1),
+          detail: { traits: { email: 'ann@example.com', firstName: 'Ann' } },
+        },
         {
           name: 'Consent Granted',
           detail: {

@@ -1,7 +1,7 @@
 // The demo shop's generator: the same seed gives the same events, and the habits of its people are plausible.
 import { describe, expect, test } from 'vitest';
 import { normalise } from '../../domain/event.ts';
-import type { ImportedEvent } from '../../domain/mapping.ts';
+import type { ImportedEvent } from '../../domain/mapping-events.ts';
 import { Catalogue } from '../../domain/settings.ts';
 import { localTime } from '../../domain/time.ts';
 import { SHOP_SOURCE, shopEvents } from '../../local/shop.ts';
@@ -67,15 +67,23 @@ describe('the demo shop', () => {
 
   test('sells more in the two months before the new year than in the two after it', () => {
     const orders = [1, 2, 3].flatMap((seed) => named(shop(seed), 'Order Completed'));
-    const between = (start: number, end: number) => orders.filter((event) => event.at >= start && event.at < end).length;
+    const between = (start: number, end: number) =>
+      orders.filter((event) => event.at >= start && event.at < end).length;
     const before = between(Date.UTC(2025, 10, 1), Date.UTC(2026, 0, 1));
     expect(before).toBeGreaterThan(1.3 * between(Date.UTC(2026, 0, 1), Date.UTC(2026, 2, 1)));
   });
 
   test('is quiet at night by the clock of its customers', () => {
     const events = shop(1);
-    const zones = new Map(named(events, 'identify').map((event) => [event.detail.userId, (event.detail.traits as { timezone: string }).timezone]));
-    const hours = named(events, 'Order Completed').map((event) => Math.floor(localTime(event.at, zones.get(event.detail.userId)!).minutes / 60));
+    const zones = new Map(
+      named(events, 'identify').map((event) => [
+        event.detail.userId,
+        (event.detail.traits as { timezone: string }).timezone,
+      ]),
+    );
+    const hours = named(events, 'Order Completed').map((event) =>
+      Math.floor(localTime(event.at, zones.get(event.detail.userId)!).minutes / 60),
+    );
     expect(hours.filter((hour) => hour >= 1 && hour < 6).length / hours.length).toBeLessThan(0.08);
   });
 
@@ -87,7 +95,9 @@ describe('the demo shop', () => {
         total: number;
         products: { price: number; quantity: number }[];
       };
-      expect(Math.round(products.reduce((sum, line) => sum + line.price * line.quantity, 0) * 100)).toBe(Math.round(revenue * 100));
+      expect(Math.round(products.reduce((sum, line) => sum + line.price * line.quantity, 0) * 100)).toBe(
+        Math.round(revenue * 100),
+      );
       expect(Math.round((revenue + shipping) * 100)).toBe(Math.round(total * 100));
     }
   });

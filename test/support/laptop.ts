@@ -14,9 +14,17 @@ import type { Contact } from '../../domain/contact.ts';
 import type { SourceRights } from '../../domain/event.ts';
 import { type Interaction, type JsonObject, sha256 } from '../../domain/interaction.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
-import { durationMs } from '../../domain/time.ts';
+import { durationMs, nextLocal } from '../../domain/time.ts';
 import { Queue } from '../../functions/aws/queue.ts';
-import { documentClient, type Item, key, readContact, readInteraction, readMessage, Table } from '../../functions/aws/table.ts';
+import {
+  documentClient,
+  type Item,
+  key,
+  readContact,
+  readInteraction,
+  readMessage,
+  type Table,
+} from '../../functions/aws/table.ts';
 import type { DeadLetter, Laptop, Mail } from '../../local/laptop.ts';
 import { startLaptop } from '../../local/laptop.ts';
 import { synthesise } from '../../local/synth.ts';
@@ -140,7 +148,7 @@ export class Story {
     body: unknown,
     options: { path?: string; secret?: string; method?: string } = {},
   ): Promise<{ status: number; body: { accepted?: number; error?: Record<string, unknown> } }> {
-    const { path = 'events', secret = 'shop.open sesame', method = 'POST' } = options;
+    const { path = 'events', secret = 'shop.open-sesame', method = 'POST' } = options;
     const answer = await fetch(`${this.output('EventsUrl').replace(/\/$/, '')}/${path}`, {
       method,
       headers: { 'content-type': 'application/json', ...(secret === '' ? {} : { authorization: `Bearer ${secret}` }) },
@@ -202,6 +210,11 @@ export class Story {
   /** Moves the clock by a duration such as "7d". */
   async forward(duration: string): Promise<void> {
     await this.until(this.now() + durationMs(duration));
+  }
+
+  /** Moves the clock to the next such time of day in Berlin, 12:00 unless told: no quiet hours. */
+  async next(clock = '12:00'): Promise<void> {
+    await this.until(nextLocal(this.now(), clock, 'Europe/Berlin'));
   }
 
   /** Moves the clock and lets nothing happen: what is due stays due. */
@@ -377,14 +390,20 @@ export function hashOf(address: string): string {
   return parsed.hash;
 }
 
-/** What a source may say; its secret is "open sesame". */
+/** What a source may say; its secret is "open-sesame". */
 export const SOURCES: Record<string, SourceRights & { hash: string }> = {
   shop: { ...secretOf(), events: '*', identify: true, consent: true, address: true },
-  browser: { ...secretOf(), events: ['Product Viewed', 'Product Added'], identify: false, consent: false, address: false },
+  browser: {
+    ...secretOf(),
+    events: ['Product Viewed', 'Product Added'],
+    identify: false,
+    consent: false,
+    address: false,
+  },
 };
 
 function secretOf(): { hash: string } {
-  return { hash: createHash('sha256').update('open sesame').digest('hex') };
+  return { hash: createHash('sha256').update('open-sesame').digest('hex') };
 }
 
 /** Starts a laptop with the templates published. Close it with `closeStory`. */

@@ -406,12 +406,14 @@ export class World {
   }
 
   #decide(contact: Contact, stimulus: Stimulus, now: number): Decided {
+    const inputs = JSON.stringify([contact, stimulus]);
     let decided = decide(this.book, contact, stimulus, now);
     for (let asked = 0; 'need' in decided; asked++) {
       if (asked === 3) throw new Error('the past was given and is needed still');
       this.questions.push(decided.need);
       decided = decide(this.book, contact, stimulus, now, this.past(contact, decided.need));
     }
+    if (JSON.stringify([contact, stimulus]) !== inputs) throw new Error('decide changed what it was given');
     return decided;
   }
 

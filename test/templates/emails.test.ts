@@ -101,7 +101,7 @@ describe('what is bought and recommended', () => {
 
   it('is the better model in the up-sell e-mail', () => {
     const { subject, text } = preview(templates, 'up-sell', { person: 'anna', locale: 'en' });
-    expect(subject).toBe('Your Halden One mirrorless camera has a successor');
+    expect(subject).toBe('The next step after your Halden One mirrorless camera');
     expect(text).toContain('Halden Two mirrorless camera');
   });
 

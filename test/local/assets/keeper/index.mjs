@@ -17,7 +17,11 @@ export async function handler(event, context) {
     if (text.includes('fail-the-batch')) throw new Error('asked to fail');
     if (text.includes('hang')) await new Promise((done) => setTimeout(done, 60_000));
     if (text.includes('fail-this')) failed.push({ itemIdentifier: name });
-    else await keep(`${process.env.PREFIX}/records/${name}`, { record, now: Date.now() + (globalThis.__kairosClockOffset?.[0] ?? 0) });
+    else
+      await keep(`${process.env.PREFIX}/records/${name}`, {
+        record,
+        now: Date.now() + (globalThis.__kairosClockOffset?.[0] ?? 0),
+      });
   }
   return { batchItemFailures: failed };
 }

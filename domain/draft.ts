@@ -1,0 +1,70 @@
+// Templates as read: what a folder holds once every file has its shape. E-mails and pages are not compiled yet.
+import * as z from 'zod';
+import type { Vocabulary } from './check-rules.ts';
+import type { Campaign, Segment, Step } from './grammar.ts';
+import type { Person } from './person.ts';
+import type { Catalogue, Fields, Settings } from './settings.ts';
+
+const words = z.union([z.string(), z.array(z.string()).min(1)]);
+
+/** templates/emails/<name>/<locale>.json: what one language says. A list is a list of paragraphs. */
+export const Texts = z
+  .object({
+    $schema: z.string().optional(),
+    subject: z.string().min(1).max(500),
+    preheader: z.string().min(1).max(500),
+  })
+  .catchall(words)
+  .meta({ id: 'Texts', description: 'The words of one e-mail in one language; values may hold Liquid' });
+/** templates/emails/_shared/<locale>.json: words that all layouts may read. */
+export const SharedTexts = z
+  .object({ $schema: z.string().optional() })
+  .catchall(words)
+  .meta({ id: 'SharedTexts', description: 'Words that every layout may read' });
+/** templates/pages/<locale>.json: page → its words; `frame` holds those of every page. */
+export const PageTexts = z
+  .object({ $schema: z.string().optional() })
+  .catchall(z.union([z.string(), z.record(z.string(), words)]))
+  .meta({ id: 'PageTexts', description: 'The words of the preference pages, by page' });
+
+export type Texts = Record<string, string | string[]>;
+
+export interface EmailDraft {
+  /** MJML with Liquid. */
+  layout: string;
+  texts: Record<string, Texts>;
+}
+
+/** Templates that have been read and fit together; e-mails and pages are not compiled yet. */
+export interface Draft {
+  settings: Settings;
+  fields: Fields;
+  catalogue: Catalogue;
+  segments: Record<string, Segment>;
+  campaigns: Record<string, Campaign>;
+  emails: Record<string, EmailDraft>;
+  /** Locale → words that all layouts may read. */
+  shared: Record<string, Texts>;
+  /** All MJML files by path. */
+  parts: ReadonlyMap<string, string>;
+  /** Page → Liquid HTML. */
+  pages: Record<string, string>;
+  /** Locale → page → words. */
+  pageTexts: Record<string, Record<string, Texts>>;
+  people: Record<string, Person>;
+  vocabulary: Vocabulary;
+}
+
+/** Path inside templates/ → text. */
+export type TemplateFiles = ReadonlyMap<string, string>;
+
+/** The pages that the links in e-mails lead to. */
+export const PAGES = ['unsubscribe', 'confirm', 'done', 'invalid'] as const;
+
+/** Every "send" in these steps, branches included. */
+export function sendsOf(steps: Step[]): Extract<Step, { send: string }>[] {
+  return steps.flatMap((step) => {
+    if ('send' in step) return [step];
+    return 'if' in step || 'waitFor' in step ? [...sendsOf(step.then ?? []), ...sendsOf(step.else ?? [])] : [];
+  });
+}
