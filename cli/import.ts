@@ -52,12 +52,7 @@ export function registerImport(program: Command): void {
     .action(async (file: string, options: { mapping: string; stage?: string }) => {
       const mapping = await readMapping(options.mapping, ContactsMapping);
       const target = openImport(await findTarget({ stage: options.stage }));
-      if (!(await hasSuppressions(target.table))) {
-        console.error(
-          'No suppressions were ever imported here: people who unsubscribed elsewhere would be written to again.',
-        );
-        console.error('Import them first: kairos import suppressions FILE (an empty list silences this).');
-      }
+      await warnOfSuppressions(target);
       const told = await importContacts(file, mapping, target, progress);
       say(told.rows, 'rows read');
       say(told.contacts, 'people');
@@ -79,6 +74,7 @@ export function registerImport(program: Command): void {
       const orders = await readOrdersFile(file, mapping, options.liveFrom);
       const target = openImport(found);
       await checkCurrency(target, mapping);
+      if (mapping.consent !== undefined) await warnOfSuppressions(target);
       const recorded = await recordHistory(target.recorder, orders.history, mapping.source, {
         onProgress: (done) => progress('recording', done / orders.history.length),
       });
@@ -205,6 +201,14 @@ async function firstBrand(target: ImportTarget): Promise<string> {
     message: 'Nothing is published yet, so no brand is known.',
     remedy: 'Publish first (kairos publish), or give --brand.',
   });
+}
+
+async function warnOfSuppressions(target: ImportTarget): Promise<void> {
+  if (await hasSuppressions(target.table)) return;
+  console.error(
+    'No suppressions were ever imported here: people who unsubscribed elsewhere would be written to again.',
+  );
+  console.error('Import them first: kairos import suppressions FILE (an empty list silences this).');
 }
 
 /** Orders of another currency would be counted, but not summed. */

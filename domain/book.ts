@@ -3,6 +3,7 @@
 import { builtinEvents } from './fields.ts';
 import type { Campaign, Rule, Segment, Step } from './grammar.ts';
 import { shortHash } from './interaction.ts';
+import { NO_CURRENCY } from './order.ts';
 import { type CompiledRule, type Counter, canonical, compileRule, type RuleContext } from './rule.ts';
 import type { Catalogue, Fields, Settings } from './settings.ts';
 import { durationMs } from './time.ts';
@@ -291,7 +292,7 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
 }
 
 /** The book before anything is published: facts are recorded, nothing is decided, nothing is sent. */
-export function emptyBook(currency = 'USD'): Book {
+export function emptyBook(currency = NO_CURRENCY): Book {
   const settings: Settings = {
     brands: {},
     senders: {},

@@ -318,6 +318,26 @@ function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency:
   facts.bought = highest(facts.bought, MOST_BOUGHT, (value) => value);
 }
 
+/**
+ * Puts right what was folded while nothing was published: consents then had no brand, and amounts no shop's currency.
+ * `orders` are all that the contact's interactions speak of. Changes `facts`.
+ */
+export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: string; brand: string }): void {
+  for (const [key, consent] of Object.entries(facts.consents)) {
+    if (!key.startsWith('|')) continue;
+    const own = `${shop.brand}${key}`;
+    if (newer(consent, facts.consents[own])) facts.consents[own] = consent;
+    delete facts.consents[key];
+  }
+  const withdrawn = facts.withdrawn[''];
+  if (withdrawn !== undefined) {
+    foldWithdrawalInto(facts, shop.brand, withdrawn.at, withdrawn.id);
+    delete facts.withdrawn[''];
+  }
+  facts.orders = { ...facts.orders, count: 0, gross: 0, refunded: 0, returned: 0 };
+  for (const after of orders) foldOrderChange(facts, { after }, shop.currency);
+}
+
 /** The contact with a block on its address folded in; a block of another address changes nothing. */
 export function foldSuppression(
   contact: Contact,

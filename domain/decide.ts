@@ -7,6 +7,7 @@ import {
   foldWithdrawal,
   type Run,
   type SuppressionReason,
+  takeOverFacts,
 } from './contact.ts';
 import type { Decided, Decision, Draft } from './decision.ts';
 import { consents, isLive, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
@@ -54,6 +55,7 @@ export interface Need {
 }
 
 const HOUR = 3_600_000;
+const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled'];
 const SEGMENT_ENTERED = 'Segment Entered';
 
 /**
@@ -64,12 +66,15 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   // A contact is plain JSON: one text serves for the copy and for telling whether anything changed.
   const text = JSON.stringify(contact);
   const draft: Draft = { book, now, contact: JSON.parse(text), messages: [], drops: [], decisions: [] };
-  const names = [...new Set(book.counters.flatMap((counter) => counter.names))];
+  // What was recorded while nothing was published is read again under the first book.
+  const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
+  const names = [...new Set([...book.counters.flatMap((counter) => counter.names), ...(first ? ORDER_EVENTS : [])])];
   const outdated = draft.contact.book?.counters !== book.counterSet;
   const stale = Object.values(contact.facts.counters).some((state) => state.stale);
-  if (outdated || stale) {
+  if (outdated || stale || first) {
     if (!covers(past, names)) return { need: names };
     rebuildCounters(draft, past);
+    if (first) takeOver(draft, past as Past, stimulus);
   }
   const known = contact.book?.ordinal;
   const campaigns = stimulus.kind === 'interaction' && !stimulus.history ? startable(draft, stimulus.interaction) : [];
@@ -77,7 +82,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
     campaigns.map((one) => [one.id, one.measure?.test(sightOf(book, draft.contact, now)) ?? false]),
   );
 
-  if (stimulus.kind === 'interaction') fold(draft, stimulus, outdated || stale ? past : undefined);
+  if (stimulus.kind === 'interaction') fold(draft, stimulus, outdated || stale || first ? past : undefined);
   if (Object.values(draft.contact.facts.counters).some((state) => state.stale)) {
     if (!covers(past, names)) return { need: names };
     rebuildCounters(draft, withStimulus(past as Past, stimulus));
@@ -148,6 +153,14 @@ function rebuildCounters(draft: Draft, past: Past | undefined): void {
   if (past === undefined) return;
   countPast(draft, past, draft.book.counters, facts.counters, aroundOf(draft));
   for (const { name, at } of past.interactions) if (draft.book.read.has(name)) noteLatest(facts.latest, name, at);
+}
+
+/** Orders as they were before the stimulus, which is folded afterwards. */
+function takeOver(draft: Draft, past: Past, stimulus: Stimulus): void {
+  const order = stimulus.kind === 'interaction' ? stimulus.order : undefined;
+  const others = past.orders.filter((one) => one.key !== order?.after.key);
+  const orders = order?.before === undefined ? others : [...others, order.before];
+  takeOverFacts(draft.contact.facts, orders, { currency: draft.book.currency, brand: draft.book.brand });
 }
 
 function noteLatest(latest: Record<string, number>, name: string, at: number): void {

@@ -191,13 +191,14 @@ function schemasAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.cor
   return at;
 }
 
-/** All keys that some object schema at `path` knows. */
-function vocabularyAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  const keys = schemasAt(schema, path).flatMap((each) => {
+/** All keys of the object schemas at `path` that know the keys `having`; of all of them where none does. */
+function vocabularyAt(schema: z.core.$ZodType, path: readonly PropertyKey[], having: string[] = []): string[] {
+  const shapes = schemasAt(schema, path).flatMap((each) => {
     const def = each._zod.def as unknown as { type: string; shape?: Record<string, unknown> };
-    return def.type === 'object' ? Object.keys(def.shape ?? {}) : [];
+    return def.type === 'object' ? [Object.keys(def.shape ?? {})] : [];
   });
-  return [...new Set(keys)].filter((key) => key !== '$schema');
+  const fitting = shapes.filter((keys) => having.every((key) => keys.includes(key)));
+  return [...new Set((fitting.length > 0 ? fitting : shapes).flat())].filter((key) => key !== '$schema');
 }
 
 /** All texts that stand for themselves at `path`. */
@@ -309,7 +310,9 @@ function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, contex
   const best = ranked[0]!;
   if (best.known.length === 0) {
     const words = [...heads, ...(context.schema === undefined ? [] : vocabularyAt(context.schema, path))];
-    return keys.map((key) => unknownFault(key, words, at));
+    const near = keys.filter((key) => nearest(key, words) !== undefined);
+    // One word that says what this is would settle the others too.
+    return near.length > 0 ? near.map((key) => unknownFault(key, words, at)) : [unknownFault(keys[0]!, heads, at)];
   }
   // Each of two options is complete but for the other's key: two subjects where one belongs.
   const rivals = ranked.filter((reading) => reading.missing.length === 0 && reading.unknown.length > 0);
@@ -356,13 +359,13 @@ function scalarFault(fitting: Reading[], at: string, value: unknown): Fault {
 }
 
 function unknownFault(key: string, words: Iterable<string>, at: string): Fault {
-  const remedy = suggest(key, words);
+  const remedy = suggest(key, words) ?? 'Take it out.';
   return {
     code: 'shape.unknown-key',
     path: at,
     message: `"${key}" is unknown.`,
     received: key,
-    ...(remedy === undefined ? {} : { remedy }),
+    remedy,
   };
 }
 
@@ -438,8 +441,9 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
     case 'invalid_union':
       return spellUnion(issue, path, context);
     case 'unrecognized_keys': {
-      const words = context.schema === undefined ? [] : vocabularyAt(context.schema, path);
       const taken = isRecord(value) ? Object.keys(value) : [];
+      const known = taken.filter((key) => !issue.keys.includes(key));
+      const words = context.schema === undefined ? [] : vocabularyAt(context.schema, path, known);
       return issue.keys.map((key) =>
         unknownFault(
           key,

@@ -57,6 +57,31 @@ export interface OrderEffect {
   last?: number;
 }
 
+/** ISO 4217 for "no currency": the shop's own is not known while nothing is published; amounts stand in hundredths. */
+export const NO_CURRENCY = 'XXX';
+
+/** An order whose unnamed amounts were read before the shop's currency was known, read in it; any other as it is. */
+export function inShopCurrency(order: Order, shopCurrency: string): Order {
+  if (order.currency !== NO_CURRENCY || shopCurrency === NO_CURRENCY) return order;
+  const scale = minorUnits(1, shopCurrency) / minorUnits(1, NO_CURRENCY);
+  const scaled = (amount: number): number => Math.round(amount * scale);
+  const refunds = Object.entries(order.refunds).map(([id, refund]): [string, Reversal] => {
+    const named = refund.amount === undefined || refund.currency !== undefined;
+    return [id, named ? refund : { ...refund, amount: scaled(refund.amount as number) }];
+  });
+  const read: Order = { ...order, currency: shopCurrency, refunds: Object.fromEntries(refunds) };
+  if (order.statement !== undefined) {
+    const { revenue, total, lines } = order.statement;
+    read.statement = {
+      ...order.statement,
+      revenue: scaled(revenue),
+      total: scaled(total),
+      lines: lines.map((line) => ({ ...line, price: scaled(line.price) })),
+    };
+  }
+  return read;
+}
+
 const orderEvents = /^Order [A-Z]/;
 
 /** The order that an event speaks of: `<source>#<order id>`, or undefined. */
@@ -122,8 +147,9 @@ export function foldOrder(before: Order | undefined, interaction: Interaction, s
   const { properties, at, id } = interaction;
   const key = orderKeyOf(interaction);
   if (key === undefined) throw new Error(`not an order event: ${interaction.name}`);
-  const order: Order = before
-    ? { ...before, refunds: { ...before.refunds } }
+  const known = before && inShopCurrency(before, shopCurrency);
+  const order: Order = known
+    ? { ...known, refunds: { ...known.refunds } }
     : {
         shape: ORDER_SHAPE,
         key,
@@ -210,9 +236,10 @@ function isCancelled(reversals: Reversal[], ordered: Record<string, number>): bo
  * known (stand-alone credit notes). Refunds never exceed what was paid; their tax and shipping share is taken out in
  * proportion: refunded revenue = revenue × refunded ÷ total.
  */
-export function orderEffect(order: Order | undefined, shopCurrency: string): OrderEffect {
+export function orderEffect(given: Order | undefined, shopCurrency: string): OrderEffect {
   const effect: OrderEffect = { count: 0, gross: 0, refunded: 0, returned: 0 };
-  if (order === undefined) return effect;
+  if (given === undefined) return effect;
+  const order = inShopCurrency(given, shopCurrency);
   const refunds = Object.values(order.refunds);
   const sumIn = (reversals: Reversal[], currency: string): number =>
     reversals.reduce((sum, one) => sum + ((one.currency ?? currency) === currency ? (one.amount ?? 0) : 0), 0);

@@ -4,7 +4,7 @@ import { addEntry, type CounterEntry, type CounterState, removeEntry, replaceEnt
 import type { Comparison, Count, Did, Latest, Rule, Sum, Where } from './grammar.ts';
 import { type Interaction, type Json, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { netRevenue, type Order, orderEntryKey, statedCurrency } from './order.ts';
+import { inShopCurrency, netRevenue, type Order, orderEntryKey, statedCurrency } from './order.ts';
 import { durationMs } from './time.ts';
 import { type Around, type CompiledWhere, compileComparison, compileWhere, numberOf } from './where.ts';
 
@@ -262,8 +262,9 @@ function seenOf({ id, name, at, properties }: Interaction, currency: string): Se
   return { name, at, key: shortHash(id).slice(0, 10), properties, foreign };
 }
 
-function seenOrder(order: Order | undefined, currency: string): Seen | undefined {
-  if (order?.completed === undefined || order.statement === undefined) return undefined;
+function seenOrder(given: Order | undefined, currency: string): Seen | undefined {
+  if (given?.completed === undefined || given.statement === undefined) return undefined;
+  const order = inShopCurrency(given, currency) as Order & Required<Pick<Order, 'completed' | 'statement'>>;
   return {
     name: 'Order Completed',
     at: order.completed.at,

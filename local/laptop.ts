@@ -23,7 +23,8 @@ import { Troubles } from './trouble.ts';
 import { Work } from './work.ts';
 
 export type { Entry } from './events.ts';
-export type { Mail, Mailbox } from './ses.ts';
+export type { Mailbox } from './ses.ts';
+export type { Mail } from './ses-events.ts';
 export type { Simulated, Trouble } from './trouble.ts';
 
 export interface LaptopOptions {

@@ -8,27 +8,12 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Events } from './events.ts';
 import type { Answer, Call } from './service.ts';
 import { ServiceError } from './service.ts';
+import type { Mail, Outcome, Reaction, SesEvent } from './ses-events.ts';
+import { bareAddress, eventsOf, reactionOf } from './ses-events.ts';
 import type { ConfigurationSetResource } from './template.ts';
 import { ACCOUNT, REGION } from './template.ts';
 import type { Troubles } from './trouble.ts';
 import type { Work } from './work.ts';
-
-/** An accepted e-mail. */
-export interface Mail {
-  id: string;
-  /** Virtual epoch milliseconds. */
-  at: number;
-  from: string;
-  to: string[];
-  replyTo: string[];
-  subject: string;
-  html?: string;
-  text?: string;
-  headers: { name: string; value: string }[];
-  tags: Record<string, string>;
-  configurationSet?: string;
-  outcome: 'delivered' | 'bounced' | 'complained' | 'suppressed';
-}
 
 export interface Mailbox {
   /** The viewer's address. */
@@ -282,95 +267,33 @@ export class Ses {
   // ---- events ----
 
   #speak(set: ConfigurationSetResource, mail: Mail, outcome: Outcome): void {
-    const said = mailObject(set, mail);
-    const at = new Date(mail.at).toISOString();
-    const recipient = bareAddress(mail.to[0]!);
-    this.#emit(set, 'SEND', { eventType: 'Send', mail: said, send: {} });
-    const feedbackId = `${mail.id}-feedback`;
-    if (outcome.kind === 'bounced' || outcome.kind === 'suppressed') {
-      this.#emit(set, 'BOUNCE', {
-        eventType: 'Bounce',
-        mail: said,
-        bounce: {
-          bounceType: 'Permanent',
-          bounceSubType: outcome.kind === 'suppressed' ? outcome.subType : 'General',
-          bouncedRecipients: [
-            {
-              emailAddress: recipient,
-              action: 'failed',
-              status: '5.1.1',
-              diagnosticCode: 'smtp; 550 5.1.1 user unknown',
-            },
-          ],
-          timestamp: at,
-          feedbackId,
-          reportingMTA: 'dsn; laptop.amazonses.com',
-        },
-      });
-      return;
-    }
-    this.#emit(set, 'DELIVERY', {
-      eventType: 'Delivery',
-      mail: said,
-      delivery: {
-        timestamp: at,
-        processingTimeMillis: 1,
-        recipients: [recipient],
-        smtpResponse: '250 2.6.0 Message received',
-        reportingMTA: 'laptop.amazonses.com',
-      },
-    });
-    if (outcome.kind !== 'complained') return;
-    this.#emit(set, 'COMPLAINT', {
-      eventType: 'Complaint',
-      mail: said,
-      complaint: {
-        complainedRecipients: [{ emailAddress: recipient }],
-        timestamp: at,
-        feedbackId,
-        userAgent: 'Amazon SES Mailbox Simulator',
-        complaintFeedbackType: 'abuse',
-        arrivalDate: at,
-      },
-    });
+    for (const event of eventsOf(set.name, mail, outcome)) this.#emit(set, event);
   }
 
   /** Says that a recipient opened a mail or clicked in it. False when there is no such mail, or the set does not tell. */
-  react(id: string, reaction: { kind: 'open' } | { kind: 'click'; link: string }): boolean {
+  react(id: string, reaction: Reaction): boolean {
     const packed = this.#mails.find((mail) => mail.id === id);
     const set = packed?.configurationSet === undefined ? undefined : this.#sets.get(packed.configurationSet);
     if (packed === undefined || set === undefined) return false;
-    const details = {
-      ipAddress: '192.0.2.1',
-      timestamp: new Date(this.#now()).toISOString(),
-      userAgent: 'Mozilla/5.0',
-    };
-    const mail = mailObject(set, unpack(packed));
-    return reaction.kind === 'open'
-      ? this.#emit(set, 'OPEN', { eventType: 'Open', mail, open: details })
-      : this.#emit(set, 'CLICK', {
-          eventType: 'Click',
-          mail,
-          click: { ...details, link: reaction.link, linkTags: null },
-        });
+    return this.#emit(set, reactionOf(set.name, unpack(packed), reaction, this.#now()));
   }
 
-  #emit(set: ConfigurationSetResource, type: string, detail: { eventType: string } & Record<string, unknown>): boolean {
-    if (!set.publishes.has(type)) return false;
+  #emit(set: ConfigurationSetResource, event: SesEvent): boolean {
+    if (!set.publishes.has(event.type)) return false;
     const publish = () => {
       const end = this.#work.begin();
       // After the answer to SendEmail, as it mostly is.
       setImmediate(() => {
         this.#events().publish('default', {
           source: 'aws.ses',
-          'detail-type': DETAIL_TYPES[detail.eventType]!,
-          detail,
+          'detail-type': event.detailType,
+          detail: event.detail,
           resources: [`arn:aws:ses:${REGION}:${ACCOUNT}:configuration-set/${set.name}`],
         });
         end();
       });
     };
-    const trouble = this.#troubles.meet(`event:${detail.eventType}`);
+    const trouble = this.#troubles.meet(`event:${event.detail.eventType}`);
     if (trouble?.kind === 'lose') return true;
     if (trouble?.kind === 'delay') {
       trouble.hold(publish);
@@ -389,17 +312,6 @@ interface SesOptions {
   troubles: Troubles;
   work: Work;
 }
-type Outcome = { kind: 'delivered' | 'bounced' | 'complained' } | { kind: 'suppressed'; subType: string };
-
-const DETAIL_TYPES: Record<string, string> = {
-  Bounce: 'Email Bounced',
-  Click: 'Email Clicked',
-  Complaint: 'Email Complaint Received',
-  Delivery: 'Email Delivered',
-  Open: 'Email Opened',
-  Send: 'Email Sent',
-};
-
 /** A fresh copy for each laptop: its store is one per module. */
 function loadViewer(): { listen: (config: { host: string; port: number }) => Promise<Server>; store: ViewerStore } {
   const require = createRequire(import.meta.url);
@@ -412,42 +324,6 @@ function loadViewer(): { listen: (config: { host: string; port: number }) => Pro
 function unpack({ packed, ...rest }: Packed): Mail {
   return { ...rest, ...(JSON.parse(inflateRawSync(packed).toString()) as { html?: string; text?: string }) };
 }
-
-/** The `mail` of every event about one e-mail. */
-function mailObject(set: ConfigurationSetResource, mail: Mail): object {
-  const tag = (values: Record<string, string>) =>
-    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]));
-  return {
-    timestamp: new Date(mail.at).toISOString(),
-    source: mail.from,
-    sourceArn: `arn:aws:ses:${REGION}:${ACCOUNT}:identity/${bareAddress(mail.from)}`,
-    sendingAccountId: ACCOUNT,
-    messageId: mail.id,
-    destination: mail.to,
-    headersTruncated: false,
-    headers: [
-      { name: 'From', value: mail.from },
-      { name: 'To', value: mail.to.join(', ') },
-      { name: 'Subject', value: mail.subject },
-      { name: 'MIME-Version', value: '1.0' },
-      ...mail.headers,
-    ],
-    commonHeaders: { from: [mail.from], to: mail.to, messageId: mail.id, subject: mail.subject },
-    tags: {
-      ...tag({
-        'ses:operation': 'SendEmail',
-        'ses:configuration-set': set.name,
-        'ses:source-ip': '127.0.0.1',
-        'ses:from-domain': bareAddress(mail.from).split('@')[1] ?? '',
-        'ses:caller-identity': 'laptop',
-      }),
-      ...tag(mail.tags),
-    },
-  };
-}
-
-/** `Name <a@b>` → `a@b`, small. */
-const bareAddress = (address: string) => (/<([^>]*)>\s*$/.exec(address)?.[1] ?? address).trim().toLowerCase();
 
 function checkSending(input: Sending, to: string[]): void {
   const refuse = (message: string) => {

@@ -221,7 +221,8 @@ function demoScript({ root, seed, runOn }: RunOptions): Script {
   const catalogue = readTemplate(root, 'catalogue.json', (value) => Catalogue.parse(value));
   const { currency } = readTemplate(root, 'settings.json', (value) => Settings.parse(value));
   const until = Math.floor(Date.now() / MINUTE) * MINUTE;
-  const lastEvent = until - runOn * DAY;
+  // From midnight on, so that all runs of a day see the same shop.
+  const lastEvent = (Math.floor(until / DAY) - runOn) * DAY;
   const start = lastEvent - liveDays(catalogue) * DAY;
   const events = shopEvents({ seed, catalogue, currency, from: start - HISTORY_DAYS * DAY, until: lastEvent });
   return {

@@ -55,7 +55,7 @@ function readOptions(args: string[]): { run: RunOptions; once: boolean; json: bo
     values = parse().values;
   } catch (error) {
     const unknown = args.find((arg) => arg.startsWith('--') && !(arg.slice(2).split('=')[0]! in FLAGS));
-    if (unknown === undefined) throw fault('', `${(error as Error).message.split('. ')[0]}.`);
+    if (unknown === undefined) throw fault('', `${(error as Error).message.split(/\.\s/)[0]!.replace(/\.$/, '')}.`);
     const near = nearest(unknown.slice(2).split('=')[0]!, Object.keys(FLAGS));
     throw fault(
       unknown.split('=')[0]!,
@@ -212,11 +212,12 @@ function showAddresses(screen: Screen, run: Run): void {
 }
 
 function curl(run: Run): string[] {
+  const { topics } = run.definitions.settings;
   const event = {
     event: 'Consent Requested',
     userId: 'you',
     context: { traits: { email: 'you@example.com', firstName: 'Ada' } },
-    properties: { topic: Object.keys(run.definitions.settings.topics)[0] ?? 'offers' },
+    properties: { topic: 'offers' in topics ? 'offers' : (Object.keys(topics)[0] ?? 'offers') },
   };
   return [
     `curl -sS ${eventsUrl(run.target)} \\`,

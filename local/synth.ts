@@ -52,6 +52,7 @@ async function run(root: string, out: string, assets: string): Promise<void> {
       },
     });
     if (!existsSync(join(draft, `${STACK}.template.json`))) throw new Error(`it wrote no ${STACK}.template.json`);
+    rmSync(join(draft, '.bin'), { recursive: true, force: true });
     if (existsSync(assets)) rmSync(draft, { recursive: true, force: true });
     else renameSync(draft, assets);
   } catch (error) {

@@ -1,6 +1,7 @@
 // A product's present price, stock and picture, as `Product Updated` events leave it: per field the latest event wins.
 import type { Interaction, Json } from '../../domain/interaction.ts';
 import { minorUnits } from '../../domain/money.ts';
+import { NO_CURRENCY } from '../../domain/order.ts';
 import type { StoredProduct } from '../../domain/view.ts';
 import { type Item, key } from './table.ts';
 
@@ -40,7 +41,7 @@ export function foldProduct(
   const own = text(properties.currency)?.toUpperCase() ?? currency;
   if (properties.price !== undefined && properties.price !== null) {
     put('price', minorUnits(properties.price, own));
-    put('currency', own);
+    if (own !== NO_CURRENCY) put('currency', own);
   }
   const stock = properties.stock ?? properties.inventory ?? properties.quantity;
   put('stock', typeof stock === 'number' && Number.isFinite(stock) ? stock : undefined);

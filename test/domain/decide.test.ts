@@ -183,6 +183,7 @@ describe('given an up-sell campaign with a run per line', () => {
       ordered('1', '2026-03-02 10:00', 'camera', 'bag', 'phone*2'),
     ]);
     expect(world.person().journey.runs.map((run) => run.product)).toEqual(['camera', 'phone']);
+    expect(world.said('up')).toEqual(['start: Order Completed', 'start: Order Completed']);
     world.until('2026-07-01');
     expect(world.mail()).toEqual(['next-model 2026-05-01 10:00', 'next-model 2026-05-31 10:00']);
     expect(world.kept().map((one) => [one.inputs.product, ...one.inputs.recommendations])).toEqual([

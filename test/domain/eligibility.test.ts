@@ -172,6 +172,16 @@ test('needs speak of recommendations by number, and of the product by field', ()
   expect(meets(compileWhere({ 'product.category': 'Bags' }), [], undefined, sight)).toBe(false);
 });
 
+test('a segment never sees the run that asks for it', () => {
+  const book = bookOf({ segments: { same: { has: { country: '@trigger.country' } } } });
+  const contact = newContact('a', 1);
+  contact.facts.attributes.country = { value: 'PL', at: 1, id: '1' };
+  const sight = sightOf(book, contact, 1);
+  const own = sightOfRun(sight, { counters: {}, trigger: { properties: { country: 'PL' } } });
+  expect(own.resolve?.('@trigger.country')).toBe('PL');
+  expect(own.segmentAnswer('same', own)).toBe(false);
+});
+
 test("a zone that is none gives way to the shop's", () => {
   const contact = newContact('a', 1);
   const book = bookOf();

@@ -80,6 +80,21 @@ describe('given steps that wait for something', () => {
     expect(world.until('2026-04-01').mail()).toEqual(['still-thinking 2026-03-06 10:00']);
   });
 
+  test('what follows counts from its end also when that was noticed late', () => {
+    const only = { waitFor: did('Order Completed', { since: 'run start' }), upTo: '3d' };
+    const world = ann(asks([only, { wait: '1d' }, { send: 'after' }] as Campaign['steps'])).record([viewed]);
+    world.record([event('Service Called', '2026-03-05 20:00')], { overdue: true });
+    expect(world.until('2026-04-01').mail()).toEqual(['after 2026-03-06 10:00']);
+  });
+
+  test('a stopIf that time alone turns stops at that instant', () => {
+    const stopIf: Rule = { not: did('Product Viewed', { inLast: '1d' }) };
+    const world = ann(asks([{ wait: '5d' }, { send: 'late' }], { stopIf })).record([viewed]);
+    expect(world.person().journey.due).toBe(instant('2026-03-03 10:00'));
+    world.until('2026-03-03 10:00');
+    expect(world.said('asks')).toEqual(['start: Product Viewed', 'stop: stopIf']);
+  });
+
   test('what happened during the wait before it counts', () => {
     const world = ann(asks([{ wait: '1d' }, forOrder()])).record([viewed, ordered('1', '2026-03-02 12:00', 'bag')]);
     expect(world.until('2026-04-01').mail()).toEqual(['thanks 2026-03-03 10:00']);
@@ -134,6 +149,13 @@ describe('given steps that wait for something', () => {
     const asked = world.questions.length;
     expect(world.record([viewed]).mail()).toEqual(['hello 2026-03-02 10:00']);
     expect(world.questions).toHaveLength(asked);
+  });
+
+  test('no past is read for the sake of the trigger itself', () => {
+    const again: Campaign = cross({ stopIf: did('Order Completed', { since: 'run start' }) });
+    const world = ann({ campaigns: { again } }).record([ordered('1', '2026-03-02 09:00', 'bag')]);
+    expect(world.questions).toEqual([]);
+    expect(world.person().journey.runs).toHaveLength(1);
   });
 
   test('a wait until an hour is kept in the zone of the contact', () => {
@@ -205,6 +227,17 @@ describe('given how often a campaign may start again', () => {
         .map((one) => one.inputs.product)
         .sort(),
     ).toEqual(['bag', 'case', 'lens']);
+  });
+
+  test('every time, with a run per line: two lines of one product are one run', () => {
+    const parts = viewing('every time', { when: { did: 'Order Completed', each: 'products' } });
+    const world = ann(parts).record([ordered('1', '2026-03-02 10:00', 'bag', 'bag', 'lens')]);
+    expect(
+      world
+        .kept()
+        .map((one) => one.inputs.product)
+        .sort(),
+    ).toEqual(['bag', 'lens']);
   });
 
   test('once per order: a second delivery of it starts nothing, another order does', () => {
@@ -307,6 +340,7 @@ describe('given a trigger that comes late', () => {
   test('a trigger from a little ahead starts now', () => {
     const world = ann(parts()).record([viewed], { now: '2026-03-02 09:58' });
     expect(world.mail()).toEqual(['seen 2026-03-02 09:58']);
+    expect(world.person().journey.starts.seen).toBe(instant('2026-03-02 09:58'));
   });
 });
 

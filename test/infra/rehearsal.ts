@@ -1,5 +1,5 @@
 // Rehearses a deployment against ministack, an AWS emulator: bootstrap, deploy, publish, one event to its e-mail, redeploy, destroy.
-// It checks no permissions and few property values; those are held by cdk-nag and stack.test.ts. How to run it: docs/operate.md.
+// It checks few property values; those are held by cdk-nag and stack.test.ts. How to run it: docs/operate.md.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -19,6 +19,8 @@ import { documentClient, key } from '../../functions/aws/table.ts';
 
 /** The version that this was tried with. */
 const TRIED = '1.5.33';
+/** With --permissions the emulator judges the functions' roles too; alarms are left out, and CDK acts with the caller's rights. */
+const PERMISSIONS = process.argv.includes('--permissions');
 const ACCOUNT = '000000000000';
 const REGION = 'eu-central-1';
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -182,6 +184,7 @@ async function rehearse(command: string): Promise<void> {
     env: {
       ...own,
       BIND_HOST: '127.0.0.1',
+      ...(PERMISSIONS ? { AUTH: 'true' } : {}),
       GATEWAY_PORT: String(port),
       MINISTACK_REGION: REGION,
       TMPDIR: folder,
@@ -201,6 +204,7 @@ async function rehearse(command: string): Promise<void> {
 
     const cdk = path.join(ROOT, 'node_modules', 'aws-cdk', 'bin', 'cdk');
     const context = [
+      ...(PERMISSIONS ? ['--app', 'node test/infra/rehearsal-app.ts'] : []),
       '-c',
       'stage=dev',
       '-c',
@@ -265,7 +269,7 @@ if (command === undefined) {
   );
 } else {
   const started = performance.now();
-  say(`Rehearsing a deployment against ${command}:`);
+  say(`Rehearsing a deployment${PERMISSIONS ? ' with the permissions of its functions' : ''} against ${command}:`);
   await rehearse(command);
   say(`Rehearsed in ${((performance.now() - started) / 1000).toFixed(0)} s.`);
 }

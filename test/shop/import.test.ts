@@ -13,7 +13,16 @@ import { ContactsMapping, OrdersMapping } from '../../domain/mapping.ts';
 import type { RecordOutcome } from '../../functions/aws/recorder.ts';
 import { key } from '../../functions/aws/table.ts';
 import { countFigures } from '../../local/shop-figures.ts';
-import { type Bench, benchOver, contactBy, definitions, interaction, messagesOf, NOON, publish } from '../functions/fixtures.ts';
+import {
+  type Bench,
+  benchOver,
+  contactBy,
+  definitions,
+  interaction,
+  messagesOf,
+  NOON,
+  publish,
+} from '../functions/fixtures.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kairos-import-'));
@@ -41,16 +50,29 @@ const here = () => ({ table: bench.table, recorder: bench.recorder, now: bench.c
 const ANN = hashAddress('ann@example.com');
 
 describe('suppressions', () => {
-  const LIST = ['Email Address,Status,Created', 'ann@example.com,unsubscribed,2025-05-01', 'Bob@Example.com,hard bounce,2025-06-01T10:00:00Z'];
+  const LIST = [
+    'Email Address,Status,Created',
+    'ann@example.com,unsubscribed,2025-05-01',
+    'Bob@Example.com,hard bounce,2025-06-01T10:00:00Z',
+  ];
 
   test('become blocks and withdrawals under the hash of the address; the same file again changes nothing', async () => {
     const path = file(...LIST, 'eve@example.com,soft bounce,', 'nobody,bounced,', 'ann@example.com,moved away,');
     const first = await importSuppressions(path, here(), { brand: 'shop' });
-    expect(first).toMatchObject({ rows: 5, suppressions: 1, withdrawals: 1, known: 0, contacts: 0, skipped: { 'a temporary failure': 1 } });
+    expect(first).toMatchObject({
+      rows: 5,
+      suppressions: 1,
+      withdrawals: 1,
+      known: 0,
+      contacts: 0,
+      skipped: { 'a temporary failure': 1 },
+    });
     expect(first.faults.first.map(({ line }) => line)).toEqual([5, 6]);
-    expect(JSON.stringify(first.faults)).not.toContain('@');
+    expect(JSON.stringify(first.faults)).not.toMatch(/nobody|ann@|moved/);
     expect(await bench.table.readOne(key.withdrawal(ANN))).toMatchObject({ brand: 'shop', at: Date.UTC(2025, 4, 1) });
-    expect(await bench.table.readOne(key.suppression(hashAddress('bob@example.com')))).toMatchObject({ reason: 'bounced' });
+    expect(await bench.table.readOne(key.suppression(hashAddress('bob@example.com')))).toMatchObject({
+      reason: 'bounced',
+    });
     const again = await importSuppressions(path, here(), { brand: 'shop' });
     expect(again).toMatchObject({ suppressions: 0, withdrawals: 0, known: 2, contacts: 0 });
   });
@@ -58,22 +80,49 @@ describe('suppressions', () => {
   test('that come by hash, without a column of reasons, take the reason that is given for all', async () => {
     const told = await importSuppressions(file('sha256', ANN), here(), { brand: 'shop', reason: 'complained' });
     expect(told).toMatchObject({ rows: 1, suppressions: 1 });
-    await expect(importSuppressions(file('sha256', ANN), here(), { brand: 'shop' })).rejects.toThrow(/no column with reasons.*--reason/);
-    await expect(importSuppressions(file('e-post', 'x'), here(), { brand: 'shop' })).rejects.toThrow(/no column with addresses or hashes/);
+    await expect(importSuppressions(file('sha256', ANN), here(), { brand: 'shop' })).rejects.toThrow(
+      /no column with reasons.*--reason/,
+    );
+    await expect(importSuppressions(file('e-post', 'x'), here(), { brand: 'shop' })).rejects.toThrow(
+      /no column with addresses or hashes/,
+    );
   });
 
   test('withdraw a contact that is here already, once, and a later consent ends it', async () => {
-    const record = (...list: ReturnType<typeof interaction>[]) => bench.recorder.record(list.map((each) => ({ interaction: each })));
+    const record = (...list: ReturnType<typeof interaction>[]) =>
+      bench.recorder.record(list.map((each) => ({ interaction: each })));
     await record(
       interaction('Identified', { id: 'i', user: 'ann', address: 'ann@example.com', at: Date.UTC(2025, 0, 1) }),
-      interaction('Consent Granted', { id: 'g', user: 'ann', at: Date.UTC(2025, 0, 1), properties: { topic: 'offers', channel: 'email', basis: 'single' } }),
+      interaction('Consent Granted', {
+        id: 'g',
+        user: 'ann',
+        at: Date.UTC(2025, 0, 1),
+        properties: { topic: 'offers', channel: 'email', basis: 'single' },
+      }),
     );
-    const consents = async () => consentAt((await contactBy(bench.table, interaction('x', { id: 'x', user: 'ann' }).subject))!.facts, 'shop', 'offers', 'email', NOON);
+    const consents = async () =>
+      consentAt(
+        (await contactBy(bench.table, interaction('x', { id: 'x', user: 'ann' }).subject))!.facts,
+        'shop',
+        'offers',
+        'email',
+        NOON,
+      );
     expect(await consents()).toBeDefined();
-    expect(await importSuppressions(file(...LIST), here(), { brand: 'shop' })).toMatchObject({ withdrawals: 1, contacts: 1 });
+    expect(await importSuppressions(file(...LIST), here(), { brand: 'shop' })).toMatchObject({
+      withdrawals: 1,
+      contacts: 1,
+    });
     expect(await consents()).toBeUndefined();
     expect(await importSuppressions(file(...LIST), here(), { brand: 'shop' })).toMatchObject({ contacts: 0 });
-    await record(interaction('Consent Granted', { id: 'g2', user: 'ann', at: Date.UTC(2025, 8, 1), properties: { topic: 'offers', channel: 'email', basis: 'double' } }));
+    await record(
+      interaction('Consent Granted', {
+        id: 'g2',
+        user: 'ann',
+        at: Date.UTC(2025, 8, 1),
+        properties: { topic: 'offers', channel: 'email', basis: 'double' },
+      }),
+    );
     expect(await consents()).toBeDefined();
   });
 
@@ -92,12 +141,19 @@ describe('contacts', () => {
     person: { user: '{id}', address: '{email}', attributes: { firstName: '{first}' } },
     consent: [{ topic: 'offers', basis: 'imported', where: { news: 'yes' } }],
   });
-  const ROWS = ['id,email,first,since,news', '1,ann@example.com,Ann,2025-01-01,yes', '2,bob@example.com,Bob,2025-01-01,no', '3,,Eve,soon,yes'];
+  const ROWS = [
+    'id,email,first,since,news',
+    '1,ann@example.com,Ann,2025-01-01,yes',
+    '2,bob@example.com,Bob,2025-01-01,no',
+    '3,,Eve,soon,yes',
+  ];
 
   test('are identified with their consents, start nothing, and count once however often they are imported', async () => {
     const told = await importContacts(file(...ROWS), mapping, here());
     expect(told).toMatchObject({ rows: 3, contacts: 2, recorded: { recorded: 3, repeats: 0 } });
-    expect(told.faults.first).toEqual([{ line: 4, message: 'since is not a time of the format ("soon"); expected iso' }]);
+    expect(told.faults.first).toEqual([
+      { line: 4, message: 'since is not a time of the format ("soon"); expected iso' },
+    ]);
     const again = await importContacts(file(...ROWS), mapping, here());
     expect(again.recorded).toMatchObject({ recorded: 0, repeats: 3 });
     const ann = (await contactBy(bench.table, interaction('x', { id: 'x', user: '1' }).subject))!;
@@ -106,7 +162,9 @@ describe('contacts', () => {
   });
 
   test('who were suppressed or unsubscribed before are not written to, whatever consent the file claims', async () => {
-    await importSuppressions(file('email,reason,date', 'ann@example.com,unsubscribed,2025-03-01'), here(), { brand: 'shop' });
+    await importSuppressions(file('email,reason,date', 'ann@example.com,unsubscribed,2025-03-01'), here(), {
+      brand: 'shop',
+    });
     await importContacts(file(...ROWS), mapping, here());
     const ann = (await contactBy(bench.table, interaction('x', { id: 'x', user: '1' }).subject))!;
     expect(consentAt(ann.facts, 'shop', 'offers', 'email', NOON)).toBeUndefined();
@@ -150,9 +208,15 @@ describe('history', () => {
       disagreements: [],
     };
     const figures = () => countFigures(engine.documents(), bench.table.name, definitions());
-    expect(await recordHistory(bench.recorder, history, mapping.source)).toMatchObject({ recorded: history.length, repeats: 0 });
+    expect(await recordHistory(bench.recorder, history, mapping.source)).toMatchObject({
+      recorded: history.length,
+      repeats: 0,
+    });
     expect(await figures()).toMatchObject(expected);
-    expect(await recordHistory(bench.recorder, history, mapping.source)).toMatchObject({ recorded: 0, repeats: history.length });
+    expect(await recordHistory(bench.recorder, history, mapping.source)).toMatchObject({
+      recorded: 0,
+      repeats: history.length,
+    });
     expect(await figures()).toMatchObject(expected);
   });
 
@@ -176,12 +240,19 @@ describe('history', () => {
       record: async (stimuli: { interaction: { name: string } }[]): Promise<RecordOutcome[]> => {
         calls += 1;
         return stimuli.map(({ interaction: { name } }) =>
-          name === 'Order Refunded' ? { kind: 'failed', error: new Error('7@customers.invalid') } : calls === 1 ? { kind: 'failed', error: new Error('busy') } : { kind: 'recorded' },
+          name === 'Order Refunded'
+            ? { kind: 'failed', error: new Error('7@customers.invalid') }
+            : calls === 1
+              ? { kind: 'failed', error: new Error('busy') }
+              : { kind: 'recorded' },
         );
       },
     };
     const told = await recordHistory(flaky, history, mapping.source);
-    expect(told).toMatchObject({ recorded: history.length - 2, failed: { count: 2, first: ['Order Refunded: Error', 'Order Refunded: Error'] } });
+    expect(told).toMatchObject({
+      recorded: history.length - 2,
+      failed: { count: 2, first: ['Order Refunded: Error', 'Order Refunded: Error'] },
+    });
     expect(calls).toBe(4);
   });
 });

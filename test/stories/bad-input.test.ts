@@ -32,7 +32,12 @@ function padded(detail: JsonObject, bytes: number | undefined): string {
 }
 
 const story = aStory();
-const view = (user: string, id: string): Said => ({ event: 'Product Viewed', user, id, properties: { product_id: id } });
+const view = (user: string, id: string): Said => ({
+  event: 'Product Viewed',
+  user,
+  id,
+  properties: { product_id: id },
+});
 
 describe('at the door', () => {
   it.each(cases.map((each, number) => ({ ...each, number })))('$name: $door.status $door.code', async (each) => {
@@ -59,11 +64,17 @@ describe('at the door', () => {
     const shop = story();
     const good = shop.envelope(view('door-s', 's'));
     for (const secret of ['', 'shop.wrong', 'nobody.open-sesame', 'kairos.open-sesame', 'shop', '__proto__.x']) {
-      expect(await shop.post(good, { secret })).toMatchObject({ status: 401, body: { error: { code: 'door.secret' } } });
+      expect(await shop.post(good, { secret })).toMatchObject({
+        status: 401,
+        body: { error: { code: 'door.secret' } },
+      });
     }
     const browser = { secret: 'browser.open-sesame' };
     const refused: [Said, string][] = [
-      [{ event: 'Order Completed', user: 'door-s', properties: order('x', ['care-kit', 26]) }, 'source.event-not-allowed'],
+      [
+        { event: 'Order Completed', user: 'door-s', properties: order('x', ['care-kit', 26]) },
+        'source.event-not-allowed',
+      ],
       [{ event: 'identify', user: 'door-s' }, 'source.identify-not-allowed'],
       [{ event: 'Consent Granted', user: 'door-s', properties: { topic: 'offers' } }, 'source.consent-not-allowed'],
       [{ event: 'Product Viewed', email: 'ann@customers.example' }, 'event.nobody'],
@@ -73,7 +84,10 @@ describe('at the door', () => {
       expect({ code, answer }).toMatchObject({ code, answer: { body: { error: { code } } } });
       expect([400, 403]).toContain(answer.status);
     }
-    const taken = await shop.post(shop.envelope({ ...view('door-s', 's1'), email: 'ann@customers.example', traits: { vip: true } }), browser);
+    const taken = await shop.post(
+      shop.envelope({ ...view('door-s', 's1'), email: 'ann@customers.example', traits: { vip: true } }),
+      browser,
+    );
     expect(taken.status).toBe(202);
     expect((await shop.contact('door-s')).facts).toMatchObject({ attributes: {} });
     expect((await shop.contact('door-s')).facts.address).toBeUndefined();
@@ -81,9 +95,13 @@ describe('at the door', () => {
 
   it('takes 100 events and 256 KB, and not one more', async () => {
     const shop = story();
-    const many = (count: number) => Array.from({ length: count }, (_, at) => shop.envelope(view('door-many', `m-${at}`)));
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, at) => shop.envelope(view('door-many', `m-${at}`)));
     expect(await shop.post(many(101))).toMatchObject({ status: 413, body: { error: { code: 'door.events' } } });
-    expect(await shop.post({ batch: many(100) }, { path: 'v1/batch' })).toEqual({ status: 202, body: { accepted: 100 } });
+    expect(await shop.post({ batch: many(100) }, { path: 'v1/batch' })).toEqual({
+      status: 202,
+      body: { accepted: 100 },
+    });
     expect(await shop.interactions('door-many')).toHaveLength(100);
     const wide = many(6).map((each) => ({ ...each, properties: { note: 'x'.repeat(50_000) } }));
     expect(await shop.post(wide)).toMatchObject({ status: 413, body: { error: { code: 'door.body' } } });
@@ -115,7 +133,9 @@ describe('from the bus', () => {
       ]),
     );
     const letters = (await shop.deadLetters()).slice(before);
-    expect(letters.map(({ attributes }) => attributes.reason).toSorted()).toEqual(bad.map((each) => each.bus).toSorted());
+    expect(letters.map(({ attributes }) => attributes.reason).toSorted()).toEqual(
+      bad.map((each) => each.bus).toSorted(),
+    );
     for (const { attributes, body, queue } of letters) {
       expect(attributes.stage).toBe('record-interaction');
       expect(Date.parse(attributes.at ?? '')).toBeGreaterThan(0);

@@ -35,33 +35,121 @@ function life(who: string, end: number): Said[] {
   const user = { user: who };
   return [
     { id: `${who}-1`, event: 'Product Viewed', ...device, at: at(0), properties: { product_id: 'halden-one' } },
-    { id: `${who}-2`, event: 'Product Added', ...device, at: at(1), properties: { product_id: 'halden-one', price: 649 } },
-    { id: `${who}-3`, event: 'identify', ...user, ...device, email, at: at(2), traits: { firstName: 'Old', country: 'PL' } },
+    {
+      id: `${who}-2`,
+      event: 'Product Added',
+      ...device,
+      at: at(1),
+      properties: { product_id: 'halden-one', price: 649 },
+    },
+    {
+      id: `${who}-3`,
+      event: 'identify',
+      ...user,
+      ...device,
+      email,
+      at: at(2),
+      traits: { firstName: 'Old', country: 'PL' },
+    },
     { id: `${who}-4`, event: 'identify', ...user, at: at(60), traits: { firstName: 'New', locale: 'pl' } },
     { id: `${who}-5`, event: 'Consent Granted', ...user, at: at(2), properties: { topic: 'news' } },
     { id: `${who}-6`, event: 'Consent Withdrawn', ...user, at: at(40), properties: { topic: 'news' } },
-    { id: `${who}-7`, event: 'Order Completed', ...user, at: at(3), properties: order(`${who}-a`, ['halden-one', 649]) },
-    { id: `${who}-8`, event: 'Order Completed', email, at: at(30), properties: order(`${who}-b`, ['care-kit', 26], ['care-kit', 26, 2]) },
-    { id: `${who}-9`, event: 'Order Refunded', ...user, at: at(35), properties: { order_id: `${who}-b`, refund_id: 'r1', total: 26 } },
-    { id: `${who}-10`, event: 'Order Refunded', at: at(36), properties: { order_id: `${who}-b`, refund_id: 'r2', total: 10 } },
-    { id: `${who}-11`, event: 'Order Completed', ...user, at: at(50), properties: order(`${who}-c`, ['halden-35', 359], ['halden-battery', 59]) },
-    { id: `${who}-12`, event: 'Order Cancelled', ...user, at: at(51), properties: { order_id: `${who}-c`, products: [{ product_id: 'halden-battery', price: 59, quantity: 1 }] } },
-    { id: `${who}-13`, event: 'Order Completed', ...user, at: at(70), properties: order(`${who}-d`, ['fjell-travel', 139]) },
-    { id: `${who}-14`, event: 'Order Updated', ...user, at: at(71), properties: order(`${who}-d`, ['fjell-carbon', 349]) },
+    {
+      id: `${who}-7`,
+      event: 'Order Completed',
+      ...user,
+      at: at(3),
+      properties: order(`${who}-a`, ['halden-one', 649]),
+    },
+    {
+      id: `${who}-8`,
+      event: 'Order Completed',
+      email,
+      at: at(30),
+      properties: order(`${who}-b`, ['care-kit', 26], ['care-kit', 26, 2]),
+    },
+    {
+      id: `${who}-9`,
+      event: 'Order Refunded',
+      ...user,
+      at: at(35),
+      properties: { order_id: `${who}-b`, refund_id: 'r1', total: 26 },
+    },
+    {
+      id: `${who}-10`,
+      event: 'Order Refunded',
+      at: at(36),
+      properties: { order_id: `${who}-b`, refund_id: 'r2', total: 10 },
+    },
+    {
+      id: `${who}-11`,
+      event: 'Order Completed',
+      ...user,
+      at: at(50),
+      properties: order(`${who}-c`, ['halden-35', 359], ['halden-battery', 59]),
+    },
+    {
+      id: `${who}-12`,
+      event: 'Order Cancelled',
+      ...user,
+      at: at(51),
+      properties: { order_id: `${who}-c`, products: [{ product_id: 'halden-battery', price: 59, quantity: 1 }] },
+    },
+    {
+      id: `${who}-13`,
+      event: 'Order Completed',
+      ...user,
+      at: at(70),
+      properties: order(`${who}-d`, ['fjell-travel', 139]),
+    },
+    {
+      id: `${who}-14`,
+      event: 'Order Updated',
+      ...user,
+      at: at(71),
+      properties: order(`${who}-d`, ['fjell-carbon', 349]),
+    },
     { id: `${who}-15`, event: 'Order Cancelled', ...user, at: at(75), properties: { order_id: `${who}-e` } },
-    { id: `${who}-16`, event: 'Order Completed', ...user, at: at(74), properties: order(`${who}-e`, ['vesper-sling', 79]) },
-    { id: `${who}-17`, event: 'Product Added', ...user, at: at(80), properties: { product_id: 'kite-reader', price: 29, quantity: 2 } },
-    { id: `${who}-18`, event: 'Product Added', ...user, at: at(81), properties: { product_id: 'kite-power', price: 49 } },
+    {
+      id: `${who}-16`,
+      event: 'Order Completed',
+      ...user,
+      at: at(74),
+      properties: order(`${who}-e`, ['vesper-sling', 79]),
+    },
+    {
+      id: `${who}-17`,
+      event: 'Product Added',
+      ...user,
+      at: at(80),
+      properties: { product_id: 'kite-reader', price: 29, quantity: 2 },
+    },
+    {
+      id: `${who}-18`,
+      event: 'Product Added',
+      ...user,
+      at: at(81),
+      properties: { product_id: 'kite-power', price: 49 },
+    },
     { id: `${who}-19`, event: 'Product Removed', ...user, at: at(82), properties: { product_id: 'kite-reader' } },
     { id: `${who}-20`, event: 'Order Delivered', ...user, at: at(73), properties: { order_id: `${who}-d` } },
-    { id: `${who}-21`, event: 'Order Completed', ...user, at: end - 2 * HOUR, properties: order(`${who}-f`, ['halden-two', 1149]) },
+    {
+      id: `${who}-21`,
+      event: 'Order Completed',
+      ...user,
+      at: end - 2 * HOUR,
+      properties: order(`${who}-f`, ['halden-two', 1149]),
+    },
   ];
 }
 
 /** All that must be equal whatever the order, the person's own name taken out. Keys inside counters are hashes. */
 function facts({ facts, journey, aliases }: Contact, who: string): unknown {
   const counters = Object.fromEntries(
-    Object.entries(facts.counters).map(([id, { e, ...rest }]) => [id, { e: e.map(([at, , ...sums]) => [at, ...sums]), ...rest }]),
+    Object.entries(facts.counters).map(([id, { e, ...rest }]) => [
+      id,
+      { e: e.map(([at, , ...sums]) => [at, ...sums]), ...rest },
+    ]),
   );
   const { addressHash, ...plain } = facts;
   const told = { ...plain, counters, hasHash: addressHash !== undefined, aliases: aliases.length };
@@ -90,9 +178,13 @@ describe('a history told with repeats and in any order', () => {
     const seeds = { pat: 0, pia: 11, pim: 22, pol: 33, pru: 44 };
     for (const [who, seed] of Object.entries(seeds)) {
       // Who consents late is asked late: that is no matter of the order of telling.
-      await shop.send(
-        { id: `${who}-c`, event: 'Consent Granted', user: who, at: end - 149 * DAY, properties: { topic: 'offers' } },
-      );
+      await shop.send({
+        id: `${who}-c`,
+        event: 'Consent Granted',
+        user: who,
+        at: end - 149 * DAY,
+        properties: { topic: 'offers' },
+      });
       const events = seed === 0 ? life(who, end) : shuffled(life(who, end), seed);
       // Not one batch: what one invocation sorts, two do not.
       for (let from = 0; from < events.length; from += 7) {
@@ -113,7 +205,8 @@ describe('a history told with repeats and in any order', () => {
       orders: { count: 5, gross: 272_200, refunded: 17_400, returned: 3 },
       attributes: { firstName: { value: 'New' }, country: { value: 'PL' }, locale: { value: 'pl' } },
     });
-    for (const who of Object.keys(seeds)) expect({ who, facts: facts(await shop.contact(who), who) }).toEqual({ who, facts: expected });
+    for (const who of Object.keys(seeds))
+      expect({ who, facts: facts(await shop.contact(who), who) }).toEqual({ who, facts: expected });
     await shop.until(end + 9 * DAY);
     const messages = await told(shop, 'pat');
     expect(messages.map(({ campaign }) => campaign).toSorted()).toEqual(['cross-sell', 'vip-thank-you']);
@@ -129,10 +222,19 @@ describe('an order', () => {
   it('counts the same when its refund came first', async () => {
     const shop = story();
     await shop.customer('ron');
-    await shop.send({ event: 'Order Refunded', user: 'ron', properties: { order_id: 'ron-1', total: 20, currency: 'EUR' } });
+    await shop.send({
+      event: 'Order Refunded',
+      user: 'ron',
+      properties: { order_id: 'ron-1', total: 20, currency: 'EUR' },
+    });
     expect((await shop.contact('ron')).facts.orders).toMatchObject({ count: 0, refunded: 2000 });
     await shop.send({ event: 'Order Completed', user: 'ron', properties: order('ron-1', ['care-kit', 26]) });
-    expect((await shop.contact('ron')).facts.orders).toMatchObject({ count: 1, gross: 2600, refunded: 2000, returned: 1 });
+    expect((await shop.contact('ron')).facts.orders).toMatchObject({
+      count: 1,
+      gross: 2600,
+      refunded: 2000,
+      returned: 1,
+    });
   });
 
   it('is found by a refund that names no customer, before and after', async () => {
@@ -142,7 +244,11 @@ describe('an order', () => {
     await shop.send({ event: 'Order Completed', user: 'rosa', properties: order('rosa-1', ['care-kit', 26]) });
     expect((await shop.contact('rosa')).facts.orders).toMatchObject({ count: 1, gross: 2600, refunded: 600 });
     await shop.send({ event: 'Order Refunded', properties: { order_id: 'rosa-1', total: 4, refund_id: 'b' } });
-    await shop.send({ event: 'Order Refunded', properties: { order_id: 'rosa-1', total: 4, refund_id: 'b' }, id: 'again' });
+    await shop.send({
+      event: 'Order Refunded',
+      properties: { order_id: 'rosa-1', total: 4, refund_id: 'b' },
+      id: 'again',
+    });
     expect((await shop.contact('rosa')).facts.orders).toMatchObject({ refunded: 1400, returned: 1 });
     // Without amount or lines it is all that is left.
     await shop.send({ event: 'Order Refunded', properties: { order_id: 'rosa-1', refund_id: 'c' } });
@@ -158,7 +264,11 @@ describe('an order', () => {
       at: shop.now() + Number(id),
       properties: { order_id: 'kai-1', ...(products === undefined ? {} : { products }) },
     });
-    await shop.send({ event: 'Order Completed', user: 'kai', properties: order('kai-1', ['care-kit', 26, 2], ['care-swabs', 21]) });
+    await shop.send({
+      event: 'Order Completed',
+      user: 'kai',
+      properties: order('kai-1', ['care-kit', 26, 2], ['care-swabs', 21]),
+    });
     await shop.send(cancel('1', [{ product_id: 'care-kit', price: 26, quantity: 1 }]));
     expect((await shop.contact('kai')).facts.orders).toMatchObject({ count: 1, gross: 7300, refunded: 2600 });
     await shop.send(cancel('2'));
@@ -170,9 +280,18 @@ describe('an order', () => {
     await shop.customer('udo');
     const at = shop.now() - HOUR;
     await shop.send({ event: 'Order Updated', user: 'udo', at, properties: order('udo-1', ['care-kit', 26]) });
-    await shop.send({ event: 'Order Completed', user: 'udo', at: at - MINUTE, properties: order('udo-1', ['care-kit', 26, 3]) });
+    await shop.send({
+      event: 'Order Completed',
+      user: 'udo',
+      at: at - MINUTE,
+      properties: order('udo-1', ['care-kit', 26, 3]),
+    });
     expect((await shop.contact('udo')).facts.orders).toMatchObject({ count: 1, gross: 2600 });
-    await shop.send({ event: 'Order Refunded', user: 'udo', properties: { order_id: 'C-udo-9', total: -15, currency: 'EUR' } });
+    await shop.send({
+      event: 'Order Refunded',
+      user: 'udo',
+      properties: { order_id: 'C-udo-9', total: -15, currency: 'EUR' },
+    });
     expect((await shop.contact('udo')).facts.orders).toMatchObject({ count: 1, gross: 2600, refunded: 1500 });
   });
 });
@@ -180,19 +299,33 @@ describe('an order', () => {
 describe('somebody whom no one knew', () => {
   it('is one contact with all of it when they say who they are, and campaigns count both', async () => {
     const shop = story();
-    const viewed = (id: string): Said => ({ event: 'Product Viewed', anonymous: 'nora-device', properties: { product_id: id } });
+    const viewed = (id: string): Said => ({
+      event: 'Product Viewed',
+      anonymous: 'nora-device',
+      properties: { product_id: id },
+    });
     await shop.send(viewed('halden-one'), viewed('halden-two'));
     await shop.send({
       event: 'Order Completed',
       anonymous: 'nora-device',
       properties: order('nora-1', ['care-kit', 26]),
     });
-    await shop.send({ event: 'Product Added', anonymous: 'nora-device', properties: { product_id: 'halden-35', price: 359 } });
+    await shop.send({
+      event: 'Product Added',
+      anonymous: 'nora-device',
+      properties: { product_id: 'halden-35', price: 359 },
+    });
     const before = await shop.contactOfDevice('nora-device');
     expect(before?.facts).toMatchObject({ orders: { count: 1 }, cart: { lines: { 'halden-35': { quantity: 1 } } } });
 
     const email = 'nora@customers.example';
-    await shop.send({ event: 'identify', user: 'nora', anonymous: 'nora-device', email, traits: { firstName: 'Nora' } });
+    await shop.send({
+      event: 'identify',
+      user: 'nora',
+      anonymous: 'nora-device',
+      email,
+      traits: { firstName: 'Nora' },
+    });
     const known = await shop.contact('nora');
     expect(known.id).toBe(before?.id);
     expect((await shop.contactOfAddress(email))?.id).toBe(before?.id);
@@ -213,7 +346,11 @@ describe('somebody whom no one knew', () => {
     await shop.send({ event: 'identify', user: 'mia', traits: { country: 'DE' } });
     await shop.forward('2d');
     const bought = shop.now();
-    await shop.send({ event: 'Order Completed', email: 'mia@customers.example', properties: order('mia-1', ['halden-one', 649]) });
+    await shop.send({
+      event: 'Order Completed',
+      email: 'mia@customers.example',
+      properties: order('mia-1', ['halden-one', 649]),
+    });
     await shop.send({ event: 'Order Completed', user: 'mia', properties: order('mia-2', ['halden-two', 1149]) });
     await shop.send({ event: 'identify', user: 'mia', email: 'mia@customers.example' });
     const merged = await shop.contact('mia');
@@ -233,7 +370,10 @@ describe('an address that two people claim', () => {
   it('stays with the first, and fails no event of the second', async () => {
     const shop = story();
     const email = 'shared@customers.example';
-    await shop.send({ event: 'identify', user: 'first', email }, { event: 'Consent Granted', user: 'first', properties: { topic: 'offers' } });
+    await shop.send(
+      { event: 'identify', user: 'first', email },
+      { event: 'Consent Granted', user: 'first', properties: { topic: 'offers' } },
+    );
     await shop.send({ event: 'identify', user: 'second', email, traits: { firstName: 'Second' } });
     await shop.send(
       { event: 'Consent Granted', user: 'second', properties: { topic: 'offers' } },

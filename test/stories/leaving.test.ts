@@ -198,11 +198,20 @@ describe('what the tool before knew', () => {
     const target = openImport({ stage: 'laptop', outputs, env }, () => shop.now());
     const told = await importSuppressions(file, target, { brand: 'aurora' });
     expect(told).toMatchObject({ rows: 5, suppressions: 2, withdrawals: 1, known: 0 });
-    expect(await importSuppressions(file, target, { brand: 'aurora' })).toMatchObject({ suppressions: 0, withdrawals: 0, known: 3 });
+    expect(await importSuppressions(file, target, { brand: 'aurora' })).toMatchObject({
+      suppressions: 0,
+      withdrawals: 0,
+      known: 3,
+    });
 
     const old: Said[] = ['ines', 'igor', 'ivy', 'ian'].flatMap((user) => [
       { event: 'identify', user, email: address(user) },
-      { event: 'Consent Granted', user, at: shop.now() - 100 * DAY, properties: { topic: 'offers', basis: 'imported' } },
+      {
+        event: 'Consent Granted',
+        user,
+        at: shop.now() - 100 * DAY,
+        properties: { topic: 'offers', basis: 'imported' },
+      },
     ]);
     await shop.send(...old);
     await shop.send(...['ines', 'igor', 'ivy', 'ian'].map((user) => bought(user)));
@@ -210,7 +219,9 @@ describe('what the tool before knew', () => {
     const count = async (user: string) => (await shop.mails(address(user))).length;
     expect([await count('ines'), await count('igor'), await count('ivy'), await count('ian')]).toEqual([0, 0, 0, 1]);
 
-    await shop.send(...['ines', 'ivy'].map((user): Said => ({ event: 'Consent Granted', user, properties: { topic: 'offers' } })));
+    await shop.send(
+      ...['ines', 'ivy'].map((user): Said => ({ event: 'Consent Granted', user, properties: { topic: 'offers' } })),
+    );
     expect(await count('ines')).toBe(0);
     expect((await shop.mails(address('ivy'))).map(({ subject }) => subject)).toEqual(['Welcome to Aurora Camera']);
   });

@@ -115,7 +115,10 @@ describe('a connection that breaks after SES has taken the mail', () => {
   it('is settled by a Send event that comes days late', async () => {
     const shop = story();
     const late = shop.laptop.simulate({ at: 'event:Send', kind: 'delay' });
-    const lost: Trouble[] = [{ at: 'SendEmail', kind: 'drop' }, { at: 'event:Delivery', kind: 'lose' }];
+    const lost: Trouble[] = [
+      { at: 'SendEmail', kind: 'drop' },
+      { at: 'event:Delivery', kind: 'lose' },
+    ];
     await during(shop, lost, () => shop.send(asks('late')));
     await shop.forward('7h');
     expect(await state(shop, 'late')).toBe('uncertain');

@@ -43,7 +43,11 @@ describe('in quiet hours', () => {
     expect((await shop.mails(berlin)).map(({ subject }) => subject)).toEqual(['Please confirm your e-mail address']);
     expect(await shop.messages({ user: 'berta', state: 'ready' })).toMatchObject([{ campaign: 'welcome' }]);
     await shop.forward('1d');
-    for (const [email, zone] of [[berlin, 'Europe/Berlin'], [tokyo, 'Asia/Tokyo'], [nowhere, 'Europe/Berlin']] as const) {
+    for (const [email, zone] of [
+      [berlin, 'Europe/Berlin'],
+      [tokyo, 'Asia/Tokyo'],
+      [nowhere, 'Europe/Berlin'],
+    ] as const) {
       const [mail] = await shop.mails(email, 'welcome');
       expect({ zone, at: localTime(mail!.at, zone).minutes }).toEqual({ zone, at: 480 });
     }

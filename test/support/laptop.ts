@@ -198,10 +198,10 @@ export class Story {
       looks = due === last ? looks + 1 : 0;
       last = due;
       if (looks > 20) throw new Error(`something stays due at ${new Date(due).toISOString()}`);
-      // What stays due is looked at again each minute, as in real life.
-      const next = looks === 0 ? due : this.now() + MINUTE;
+      // Timers fire at full minutes, as in real life; what stays due is looked at again at the next one.
+      const next = Math.ceil((looks === 0 ? due : this.now() + 1) / MINUTE) * MINUTE;
       if (next > end && looks > 0) break;
-      this.laptop.clock.moveTo(next);
+      this.laptop.clock.moveTo(Math.min(next, end));
       await this.laptop.runTimers({ leaveWindows: true });
     }
     this.laptop.clock.moveTo(end);
