@@ -3,6 +3,8 @@ declare module 'mjml' {
   interface MjmlOptions {
     validationLevel?: 'strict' | 'soft' | 'skip';
     keepComments?: boolean;
+    /** Web fonts by name, linked where a font-family names them. */
+    fonts?: Record<string, string>;
   }
   /** Rejects with `errors` under `validationLevel: 'strict'`. */
   export default function mjml2html(

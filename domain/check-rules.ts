@@ -373,6 +373,8 @@ export class RuleCheck {
       return;
     }
     if (operator === 'exists' || operator === 'inLast' || operator === 'inNext' || operator === 'moreThanAgo') return;
+    // What a text holds or begins with is taken as it is written: "@mail.example" is no reference.
+    if (operator === 'contains' || operator === 'startsWith') return;
     if (operator === 'between') {
       const bounds = value as unknown[];
       bounds.forEach((each, index) => {

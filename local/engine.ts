@@ -28,6 +28,7 @@ export class EngineError extends Error {
 export interface Engine {
   name: EngineName;
   url: string;
+  pid: number;
   /** One call of the DynamoDB or DynamoDB Streams API, in its JSON. Throws EngineError. */
   call<T>(operation: string, input: object): Promise<T>;
   /** Creates the table with indexes, stream and time to live; answers the address of its stream. */
@@ -220,7 +221,14 @@ async function start(name: EngineName, command: Command, port: number): Promise<
   }
   // The engine alone does not keep this process up.
   child.unref();
-  return { name, url: `http://127.0.0.1:${port}`, call, createTable: (table) => createTable(call, table), close };
+  return {
+    name,
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid!,
+    call,
+    createTable: (table) => createTable(call, table),
+    close,
+  };
 }
 
 async function createTable(call: Engine['call'], table: TableResource): Promise<string | undefined> {

@@ -193,6 +193,7 @@ function show(screen: Screen, run: Run): void {
       .join('   ')}`,
   );
   if (run.deadLetters > 0) screen.warn(`${run.deadLetters} dead letters: look at ${run.laptop.url}`);
+  if (run.stuck > 5) screen.warn(`something stayed due although it was looked at ${run.stuck} times`);
   for (const each of figures.disagreements) screen.warn(`the stored figures disagree: ${each}`);
 }
 

@@ -276,7 +276,7 @@ export class Recorder {
 
   /** The one in place of two: written both, the other's identities pointed to the survivor. */
   async #merge(draft: Draft, one: Contact, other: Contact): Promise<void> {
-    const { contact, tombstone, drops } = mergeContacts(one, other);
+    const { contact, tombstone, drops } = mergeContacts(one, other, this.#now());
     draft.setContact(contact);
     draft.setContact(tombstone);
     for (const drop of drops) draft.drop(drop.contact, drop.id, drop.reason);

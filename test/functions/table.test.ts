@@ -21,7 +21,8 @@ import {
   shardOf,
   Table,
 } from '../../functions/aws/table.ts';
-import { type Engine, type EngineName, hasJava, startEngine } from '../support/engine.ts';
+import type { EngineName } from '../../local/engine.ts';
+import { canRun, type Engine, startEngine } from '../support/engine.ts';
 import { interaction, NOON } from './fixtures.ts';
 
 function message(change: Partial<Message> = {}): Message {
@@ -50,7 +51,7 @@ function message(change: Partial<Message> = {}): Message {
 
 const engines: EngineName[] = ['dynoxide', 'dynamodb-local'];
 for (const name of engines) {
-  const missing = name === 'dynamodb-local' && !hasJava();
+  const missing = !(await canRun(name));
   if (missing) console.warn('SKIPPED: the table contract on DynamoDB Local, because there is no Java on the path.');
   describe.skipIf(missing)(`on ${name}`, () => {
     let engine: Engine;

@@ -25,8 +25,11 @@ for (const [id, { Properties }] of Object.entries(template.Resources)) {
   // AWS judges a batch by the right to send one; the emulator asks for a right that AWS does not know.
   for (const statement of document.Statement) {
     const actions = [statement.Action].flat();
-    // It knows no ses:FromAddress, and refuses what it does not know.
-    if (actions.includes('ses:SendEmail')) delete statement.Condition;
+    // It judges a mail by no resource and no ses:FromAddress, and refuses what names one.
+    if (actions.includes('ses:SendEmail')) {
+      statement.Resource = '*';
+      delete statement.Condition;
+    }
     // Its Ref of a secret is a name where that of AWS is an ARN.
     if (actions.includes('secretsmanager:GetSecretValue')) statement.Resource = '*';
     if (actions.includes('sqs:SendMessage')) statement.Action = [...actions, 'sqs:SendMessageBatch'];
