@@ -370,7 +370,6 @@ export class KairosStack extends Stack {
         EmailSendingEvent.BOUNCE,
         EmailSendingEvent.COMPLAINT,
         EmailSendingEvent.DELIVERY,
-        EmailSendingEvent.OPEN,
         EmailSendingEvent.CLICK,
         EmailSendingEvent.RENDERING_FAILURE,
         EmailSendingEvent.DELIVERY_DELAY,

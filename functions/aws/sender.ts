@@ -3,7 +3,7 @@ import type { Book, Controls } from '../../domain/book.ts';
 import { type Contact, releaseMessage } from '../../domain/contact.ts';
 import { recheck } from '../../domain/eligibility.ts';
 import { KairosError } from '../../domain/fault.ts';
-import { type LinkPayload, signLink } from '../../domain/links.ts';
+import { type LinkKeys, type LinkPayload, signLink } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
 import { renderEmail } from '../../domain/render.ts';
 import { buildView, productIdsOf, type StoredProduct } from '../../domain/view.ts';
@@ -126,10 +126,12 @@ export class Sender {
   }
 
   async #sendGoing(going: { wanted: Wanted; loaded: Loaded }[], errors: Map<Wanted, Error>): Promise<void> {
-    const { table, now, sleep, rate, log } = this.#deps;
+    const { table, now, sleep, rate, log, secrets } = this.#deps;
     if (going.length === 0) return;
     const ids = going.flatMap(({ loaded }) => productIdsOf(loaded.contact.value, loaded.message));
     const products = await this.#products(ids);
+    // A secret that cannot be read is nobody's fault in a message: it throws, and all are delivered again.
+    const { keys } = await secrets();
     const bulk = going.every(({ loaded }) => loaded.message.lane === 'bulk');
     const limit = bulk ? Math.max(1, Math.floor(rate * BULK_SHARE)) : rate;
     const permits = await takePermits(table, going.length, limit, now());
@@ -142,7 +144,7 @@ export class Sender {
           return;
         }
         if (from > now()) await sleep(from - now());
-        await this.#sendOne(loaded, products);
+        await this.#sendOne(loaded, products, keys);
       } catch (error) {
         errors.set(wanted, error as Error);
       }
@@ -150,8 +152,24 @@ export class Sender {
     if (permits.length < going.length) log.info('send.rate', { messages: going.length - permits.length });
   }
 
-  async #sendOne({ item, message, contact, book }: Loaded, products: Record<string, StoredProduct>): Promise<void> {
+  /** Rendered before the claim: what cannot be rendered is never claimed, and a claim is open for one call only. */
+  async #sendOne(
+    { item, message, contact, book }: Loaded,
+    products: Record<string, StoredProduct>,
+    keys: LinkKeys,
+  ): Promise<void> {
     const { table, mailer, now, queue, deadLetters, log } = this.#deps;
+    let mail: Mail;
+    try {
+      mail = this.#render(message, contact.value, book, products, keys);
+    } catch (error) {
+      const code = error instanceof KairosError ? error.fault.code : 'render.failed';
+      log.error('send.unrenderable', { ...faultOf(error), campaign: message.campaign, email: message.email });
+      await this.#end(item, message, 'failed', code);
+      const body = JSON.stringify({ contact: message.contact, message: message.id });
+      await queue.bury(deadLetters, [{ body, reason: code, stage: 'send-message' }]);
+      return;
+    }
     const claimedAt = now();
     const claimed: Message = {
       ...message,
@@ -161,19 +179,7 @@ export class Sender {
       attempts: message.attempts + 1,
     };
     if (!(await table.replaceMessage(item, claimed))) return;
-    const claim = messageItem(claimed, table.shards);
-    let mail: Mail;
-    try {
-      mail = await this.#render(claimed, contact.value, book, products);
-    } catch (error) {
-      const code = error instanceof KairosError ? error.fault.code : 'render.failed';
-      log.error('send.unrenderable', { ...faultOf(error), campaign: message.campaign, email: message.email });
-      await this.#end(claim, claimed, 'failed', code);
-      const body = JSON.stringify({ contact: message.contact, message: message.id });
-      await queue.bury(deadLetters, [{ body, reason: code, stage: 'send-message' }]);
-      return;
-    }
-    await this.#settle(claim, claimed, await mailer.send(mail));
+    await this.#settle(messageItem(claimed, table.shards), claimed, await mailer.send(mail));
   }
 
   /** What SES's answer makes of a claim. */
@@ -265,13 +271,14 @@ export class Sender {
     return products;
   }
 
-  async #render(
+  #render(
     message: Message,
     contact: Contact,
     book: Book,
     products: Record<string, StoredProduct>,
-  ): Promise<Mail> {
-    const { publicBaseUrl, secrets, now } = this.#deps;
+    keys: LinkKeys,
+  ): Mail {
+    const { publicBaseUrl, now } = this.#deps;
     const { definitions } = book;
     const sender = definitions.settings.senders[message.sender];
     const email = definitions.emails[message.email];
@@ -279,7 +286,6 @@ export class Sender {
     if (sender === undefined) throw missing('send.no-sender', 'sender', message.sender);
     if (email === undefined) throw missing('send.no-email', 'email', message.email);
     if (to === undefined) throw missing('send.no-address', 'contact', 'a contact without address');
-    const { keys } = await secrets();
     const link = (kind: 'u' | 'c', payload: LinkPayload): string =>
       `${publicBaseUrl.replace(/\/$/, '')}/${kind}/${signLink(payload, keys)}`;
     const about = { contact: contact.id, brand: sender.brand, message: message.id };

@@ -32,6 +32,7 @@ export interface WalkDeps {
 export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
   const { table, queue, now, urls } = deps;
   const page = await table.due(`DUE#tick#${walk.shard}`, now(), TICKS_A_PAGE, walk.ticks);
+  sayLate(page.items, deps);
   // The rest is another function's: it runs beside this page.
   if (page.next !== undefined) await queue.send(urls.timers, [{ shard: walk.shard, ticks: page.next }]);
   await tickAll(page.items, deps);
@@ -39,6 +40,12 @@ export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
     await releaseLane('triggered', walk.shard, deps);
     await releaseLane('bulk', walk.shard, deps);
   }
+}
+
+/** The index is earliest first: an alarm reads how late its first entry is. */
+function sayLate([first]: Item[], { now, log }: WalkDeps): void {
+  const oldestDueSeconds = first === undefined ? 0 : Math.round((now() - Number(first.dueAt)) / 1000);
+  if (oldestDueSeconds > 60) log.info('due.late', { oldestDueSeconds });
 }
 
 /** What fails stays in the index, and is met again at the next minute. */
@@ -57,6 +64,7 @@ async function releaseLane(lane: Message['lane'], shard: string, deps: WalkDeps)
   const most = Math.max(10, Math.ceil((rate * SECONDS_OF_SENDS * share) / table.shards));
   const page = await table.due(`DUE#${lane}#${shard}`, now(), most);
   if (page.items.length === 0) return;
+  sayLate(page.items, deps);
   const found = await table.read(page.items.map(({ pk, sk }) => ({ pk, sk })));
   const messages = page.items.flatMap(({ pk, sk }) => found.get({ pk, sk }) ?? []);
   const released: { contact: string; message: string }[] = [];

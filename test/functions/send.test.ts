@@ -565,3 +565,19 @@ describe('given feedback', () => {
     expect(await bench.table.under(`SUBJECT#contact#${message.contact}`, 'INTERACTION#Email Opened#')).toHaveLength(1);
   });
 });
+
+describe('given a secret that cannot be read', () => {
+  it('leaves the message ready: it is delivered again, and nothing is claimed, failed or sent', async () => {
+    const message = await ordered();
+    const denied = sender({
+      secrets: async () => {
+        throw new Error('access denied');
+      },
+    });
+    await expect(send(message, denied)).rejects.toThrow('access denied');
+    expect(await stored(message)).toMatchObject({ state: 'ready', attempts: 0 });
+    expect(ses.calls).toBe(0);
+    await send(message);
+    expect(await stored(message)).toMatchObject({ state: 'sent' });
+  });
+});

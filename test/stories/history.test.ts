@@ -1,20 +1,10 @@
 // What happened is what counts: repeats, any order, refunds before orders, devices before names.
 import { describe, expect, it } from 'vitest';
 import type { Contact } from '../../domain/contact.ts';
+import { drawn } from '../support/faulty-engine.ts';
 import { aStory, DAY, HOUR, MINUTE, order, type Said, START, type Story } from '../support/laptop.ts';
 
 const story = aStory();
-
-/** mulberry32: numbers in [0, 1) from a seed. */
-function drawn(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Each event one to four times, in an order that the seed decides. */
 function shuffled(events: Said[], seed: number): Said[] {
