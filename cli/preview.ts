@@ -1,11 +1,13 @@
 // kairos preview: one e-mail for one test person, as a file for the browser.
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { samplesOf } from '../domain/check-emails.ts';
 import { KairosError, suggest } from '../domain/fault.ts';
 import { type RenderedEmail, renderEmail } from '../domain/render.ts';
 import type { buildView } from '../domain/view.ts';
+import { Pictures } from '../local/pictures.ts';
 import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { printRefusal, TEMPLATES } from './validate.ts';
 
@@ -59,7 +61,9 @@ export function registerPreview(program: Command): void {
       const rendered = preview(templates, email, options);
       const file = path.resolve(options.out === '' ? path.join('.kairos', 'preview', `${email}.html`) : options.out);
       await mkdir(path.dirname(file), { recursive: true });
-      await writeFile(file, rendered.html);
+      const pictures = path.resolve(options.templates, 'images');
+      const shown = new Pictures(pictures).shownFrom(`${pathToFileURL(pictures).href}/`, rendered.html);
+      await writeFile(file, shown);
       console.log(`Subject:   ${rendered.subject}`);
       console.log(`Preheader: ${rendered.preheader}`);
       console.log(`\n${rendered.text}\n`);

@@ -7,10 +7,11 @@ import { startEngine } from './engine.ts';
 import type { Entry } from './events.ts';
 import { Events } from './events.ts';
 import { InvocationError, LambdaFunction } from './functions.ts';
+import { Pictures } from './pictures.ts';
 import { QueueSource } from './queue-source.ts';
 import { Buckets } from './s3.ts';
 import { Secrets } from './secrets.ts';
-import { startServer } from './server.ts';
+import { PICTURES, startServer } from './server.ts';
 import type { Mailbox } from './ses.ts';
 import { Ses } from './ses.ts';
 import { Queue } from './sqs.ts';
@@ -37,6 +38,8 @@ export interface LaptopOptions {
   start?: number;
   /** The server's port; a free one when absent. */
   port?: number;
+  /** A folder of product pictures, by file name, for the mailbox viewer. */
+  pictures?: string;
   /** Prints no logs of the functions. */
   quiet?: boolean;
   /** Runs schedules each real minute. */
@@ -107,6 +110,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
   const troubles = new Troubles();
   const clock = new Clock(options.start);
   const now = () => clock.now();
+  const pictures = new Pictures(options.pictures ?? '');
   const server = await startServer(options.port ?? 0, work, troubles);
   let stack: Stack;
   try {
@@ -117,7 +121,14 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
   }
   const [engine, ses] = await Promise.all([
     startEngine(options.engine),
-    Ses.start({ sets: stack.configurationSets, now, events: () => events, troubles, work }),
+    Ses.start({
+      sets: stack.configurationSets,
+      now,
+      events: () => events,
+      troubles,
+      work,
+      shown: (html) => pictures.shownFrom(`${server.base}${PICTURES}`, html),
+    }),
   ]).catch(async (error: unknown) => {
     await server.close();
     throw error;
@@ -419,6 +430,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     buckets,
     secrets,
     ses,
+    pictures,
     urls: new Map(stack.urls.map(({ id, functionId }) => [id, functions.get(functionId)!])),
     page: () => ({
       mailbox: { url: ses.mailbox.url, count: ses.mailbox.count() },

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Entry, Events } from './events.ts';
 import type { LambdaFunction } from './functions.ts';
 import { type PageView, renderPage } from './page.ts';
+import type { Pictures } from './pictures.ts';
 import type { Buckets } from './s3.ts';
 import { s3Fault } from './s3.ts';
 import type { Secrets } from './secrets.ts';
@@ -19,6 +20,7 @@ import type { Work } from './work.ts';
 
 /** Everything that the server speaks for. */
 export interface Services {
+  pictures: Pictures;
   queues: readonly Queue[];
   events: Events;
   buckets: Buckets;
@@ -38,6 +40,8 @@ export interface LocalServer {
 }
 
 const MOST_BYTES = 64 * 1024 * 1024;
+/** Where the laptop serves product pictures. */
+export const PICTURES = '/_pictures/';
 
 /** Listens on 127.0.0.1; addresses can be handed out before there is anything behind them. */
 export async function startServer(port: number, work: Work, troubles: Troubles): Promise<LocalServer> {
@@ -179,6 +183,15 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
   }
   if (signedFor === 'sts' || /(^|&)Action=GetCallerIdentity(&|$)/.test(body.toString('latin1', 0, 200))) {
     return { operation: 'GetCallerIdentity', run: callerIdentity, fault: jsonFault };
+  }
+  const picture =
+    method === 'GET' && path.startsWith(PICTURES) ? services.pictures.file(path.slice(PICTURES.length)) : undefined;
+  if (picture !== undefined) {
+    return {
+      operation: 'picture',
+      run: () => ({ status: 200, headers: { 'content-type': picture.type }, body: picture.body }),
+      fault: jsonFault,
+    };
   }
   if ((method === 'GET' || method === 'HEAD') && path === '/') {
     return {

@@ -67,6 +67,7 @@ export class Ses {
   readonly #work: Work;
   readonly #viewer: ViewerStore;
   readonly #server: Server;
+  readonly #shown: (html: string) => string;
   #mails: Packed[] = [];
   readonly #suppressed = new Map<string, 'BOUNCE' | 'COMPLAINT'>();
   #accountSends = true;
@@ -81,6 +82,7 @@ export class Ses {
     this.#events = options.events;
     this.#troubles = options.troubles;
     this.#work = options.work;
+    this.#shown = options.shown ?? ((html) => html);
   }
 
   /** Starts the viewer on a free port. */
@@ -255,7 +257,7 @@ export class Ses {
       replyTo: mail.replyTo,
       destination: { to: mail.to, cc: [], bcc: [] },
       subject: mail.subject,
-      body: { html, text },
+      body: { html: html === undefined ? html : this.#shown(html), text },
       attachments: [],
       headers: mail.headers,
       at: Math.floor(mail.at / 1000),
@@ -306,6 +308,8 @@ export class Ses {
 }
 
 interface SesOptions {
+  /** How the viewer shows a page; the mail itself stays as it was sent. */
+  shown?: (html: string) => string;
   sets: ConfigurationSetResource[];
   now: () => number;
   events: () => Events;

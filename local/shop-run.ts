@@ -96,6 +96,7 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
     assets,
     start: script.start,
     quiet: true,
+    pictures: join(root, 'templates', 'images'),
     live: options.stays,
     ...(options.engine === undefined ? {} : { engine: options.engine }),
     ...(options.port === undefined ? {} : { port: options.port }),

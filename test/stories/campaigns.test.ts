@@ -1,7 +1,10 @@
 // The main job: an event in, the right mail out, for each ready-made campaign.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { localTime } from '../../domain/time.ts';
-import { aStory, DAY, linkIn, MINUTE, order } from '../support/laptop.ts';
+import type { Catalogue } from '../../domain/settings.ts';
+import { durationMs, localTime } from '../../domain/time.ts';
+import { aStory, DAY, linkIn, MINUTE, order, TEMPLATES } from '../support/laptop.ts';
 
 const story = aStory();
 
@@ -143,7 +146,7 @@ describe('given an order', () => {
     await shop.forward('1d');
     const [mail, ...none] = await shop.mails(email, 'vip-thank-you');
     expect(none).toEqual([]);
-    expect(mail?.subject).toBe('A personal thank-you, Vera');
+    expect(mail?.subject).toContain('Vera');
     expect(mail?.from).toContain('nora@mail.aurora-camera.example');
     const { minutes } = localTime(mail!.at, 'America/New_York');
     expect(minutes).toBeGreaterThanOrEqual(600);
@@ -174,7 +177,7 @@ describe('given a regular who has gone quiet', () => {
     await shop.until(last + 62 * DAY);
     const [mail, ...none] = await shop.mails(quiet, 'win-back');
     expect(none).toEqual([]);
-    expect(mail?.subject).toBe('Quinn, what have you been photographing?');
+    expect(mail?.subject).toContain('Quinn');
     const entered = (await shop.contact('quinn')).journey.segments['lapsed-60d']?.since ?? 0;
     expect(entered).toBeGreaterThanOrEqual(last - 1000 + 60 * DAY);
     expect(entered).toBeLessThan(last + 60 * DAY + MINUTE);
@@ -186,28 +189,31 @@ describe('given a regular who has gone quiet', () => {
   });
 });
 
-describe('given a camera that is a year and a half old', () => {
+const catalogue = JSON.parse(readFileSync(join(TEMPLATES, 'catalogue.json'), 'utf8')) as Catalogue;
+
+describe('given a camera whose time has come', () => {
   it('up-sell: shows the better model when it is time to replace it, and not to who has it already', async () => {
     const shop = story();
     const due = await shop.customer('uma', { firstName: 'Uma', timezone: 'Europe/Warsaw' });
     const has = await shop.customer('hal');
     await shop.forward('1d');
     const ordered = shop.now();
+    const replaced = ordered + durationMs(catalogue.products['halden-one']?.replaceAfter ?? '');
     await shop.send(
       { event: 'Order Completed', user: 'uma', properties: order('uma-1', ['halden-one', 649], ['care-kit', 26]) },
       { event: 'Order Completed', user: 'hal', properties: order('hal-1', ['halden-one', 649]) },
     );
-    await shop.forward('300d');
+    await shop.forward('90d');
     await shop.send({ event: 'Order Completed', user: 'hal', properties: order('hal-2', ['halden-two', 1149]) });
-    await shop.until(ordered + 540 * DAY);
+    await shop.until(replaced);
     expect(await shop.mails(due, 'up-sell')).toEqual([]);
-    await shop.until(ordered + 542 * DAY);
+    await shop.until(replaced + 2 * DAY);
     const [mail, ...none] = await shop.mails(due, 'up-sell');
     expect(none).toEqual([]);
-    expect(mail?.subject).toBe('Your Halden One mirrorless camera has a successor');
+    expect(mail?.subject).toContain('Halden One');
     expect(mail?.html).toContain('https://shop.aurora-camera.example/p/halden-two"');
     expect(localTime(mail!.at, 'Europe/Warsaw').minutes).toBe(600);
-    expect(mail!.at).toBeGreaterThan(ordered - 1000 + 540 * DAY);
+    expect(mail!.at).toBeGreaterThan(replaced - 1000);
     expect(await shop.mails(has, 'up-sell')).toEqual([]);
   });
 });

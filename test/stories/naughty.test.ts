@@ -78,8 +78,12 @@ describe.skipIf(strings.length === 0)('each naughty string', () => {
   const story = aStory();
   const address = (at: number | string) => `n-${at}@customers.example`;
 
-  it('as a first name and a product name arrives in mails that are whole and harm nobody', async () => {
+  it('as a first name and a product name arrives in mails that are whole and harm nobody', {
+    timeout: 180_000,
+  }, async () => {
     const shop = story();
+    // News of the mails holds no names; without it the story is half as long.
+    for (const type of ['Send', 'Delivery']) shop.laptop.simulate({ at: `event:${type}`, kind: 'lose' });
     const names = [...strings, 'Ann'];
     const said = names.flatMap((firstName, at): Said[] => [
       // The feed names every second product; the order's line names the others.
