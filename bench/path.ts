@@ -10,6 +10,7 @@ import { Recorder } from '../functions/aws/recorder.ts';
 import { documentClient, key, Table } from '../functions/aws/table.ts';
 import { definitions, MemoryBucket, MemoryLog, NOON, publish } from '../test/functions/fixtures.ts';
 import { type Engine, startEngine } from '../test/support/engine.ts';
+import { measureLatency } from './latency.ts';
 import { meter, type Units } from './units.ts';
 
 const CUSTOMERS = 250;
@@ -26,6 +27,8 @@ export interface PathFigures {
   /** Units of one purchase of a known contact, and of one event that nothing reads. */
   purchase: Units & { contactBytes: number };
   unread: Units;
+  /** Milliseconds from PutEvents to the SES call, over the whole stack on this machine, one event at a time. */
+  eventToSes: { p50: number; p95: number; n: number };
 }
 
 /** A purchase as EventBridge hands it over, about 1 KB, three lines. */
@@ -152,6 +155,7 @@ export async function measurePath(): Promise<PathFigures> {
     await bench.record([eventBody('Product Clicked', 1, 'unread', now + 3000, { product_id: 'p-1' })], now + 4000);
     const unread = bench.meter.take();
     const contactBytes = await sizeOfContact(bench, 'contact-2');
+    const eventToSes = await measureLatency();
     return {
       machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}, ${bench.engine.name}`,
       events: MEASURED,
@@ -164,6 +168,7 @@ export async function measurePath(): Promise<PathFigures> {
       },
       purchase: { ...bought, contactBytes },
       unread,
+      eventToSes,
     };
   } finally {
     await bench.engine.stop();
@@ -230,5 +235,7 @@ export function sayPath(figures: PathFigures): string {
     `a purchase: ${figures.purchase.write} write units (${items.join(', ')}), ${figures.purchase.index} of indexes, ` +
       `${figures.purchase.read} read units, ${figures.purchase.calls} calls; contact of ${figures.purchase.contactBytes} bytes`,
     `an event that nothing reads: ${figures.unread.write} write unit, ${figures.unread.read} read units, ${figures.unread.calls} call`,
+    `from PutEvents to the SES call, whole stack on this machine, ${figures.eventToSes.n} events one by one: ` +
+      `p50 ${figures.eventToSes.p50} ms, p95 ${figures.eventToSes.p95} ms`,
   ].join('\n');
 }

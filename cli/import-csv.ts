@@ -1,7 +1,7 @@
 // Streams a CSV file, plain or gzipped: rows in order, and a fault by line for each that cannot be read.
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type CsvError, parse } from 'csv-parse';
 import { KairosError } from '../domain/fault.ts';
@@ -82,8 +82,10 @@ export async function readCsv(path: string, options: CsvOptions, sink: CsvSink):
   stream.on('data', () => options.onProgress?.(stream.bytesRead));
   await file.close();
   try {
-    if (zipped) await pipeline(stream, createGunzip(), parser);
-    else await pipeline(stream, parser);
+    // A pipeline ends when its last stream has taken everything; that everything was read from it is asked apart.
+    const read = finished(parser);
+    const taken = zipped ? pipeline(stream, createGunzip(), parser) : pipeline(stream, parser);
+    await Promise.all([taken, read]);
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
     if (code.startsWith('CSV_')) sink.fault(next, `${sayCsvError(error as CsvError)}; nothing after it was read`);

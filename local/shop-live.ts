@@ -46,7 +46,7 @@ export async function playLive(
     const moment = Math.max(now, Math.min(options.until, Math.ceil(next / options.step) * options.step));
     stage.clock.moveTo(moment);
     const entries = [];
-    for (; index < events.length && events[index]!.at < moment; index += 1) {
+    for (; index < events.length && events[index]!.at <= moment; index += 1) {
       const { name, detail } = events[index]!;
       entries.push({ Source: options.source, DetailType: name, Detail: JSON.stringify(detail) });
     }

@@ -220,6 +220,16 @@ describe('history', () => {
     expect(await figures()).toMatchObject(expected);
   });
 
+  test('counts a person who was two contacts before as one', async () => {
+    const say = (name: string, said: Parameters<typeof interaction>[1]) =>
+      bench.recorder.record([{ interaction: interaction(name, said), history: true }]);
+    await say('Identified', { id: '1', anonymous: 'device', traits: { firstName: 'Ann' } });
+    await say('Identified', { id: '2', user: 'ann', traits: { firstName: 'Ann' } });
+    expect(await countFigures(engine.documents(), bench.table.name, definitions())).toMatchObject({ contacts: 2 });
+    await say('Identified', { id: '3', user: 'ann', anonymous: 'device' });
+    expect(await countFigures(engine.documents(), bench.table.name, definitions())).toMatchObject({ contacts: 1 });
+  });
+
   test('figures say so where contacts and orders disagree', async () => {
     const { history } = await readOrders(file(...ROWS), mapping);
     await recordHistory(bench.recorder, history, mapping.source);

@@ -96,6 +96,7 @@ describe('rows of one order', () => {
       '1,a,Lamp,1,10.00,05/01/2026 10:01,7,Polska',
       '2,b,Vase,1,5.00,05/01/2026 10:00,8,Polska',
       '1,c,Cup,2,3.00,05/01/2026 10:00,7,Polska',
+      '1,c,Cup,1,3.00,05/01/2026 10:02,7,Polska',
     ]);
     expect(count).toBe(2);
     const order = history.find((event) => event.name === 'Order Completed' && event.detail.userId === '7')!;
@@ -103,12 +104,12 @@ describe('rows of one order', () => {
       timestamp: '2026-01-05T09:00:00.000Z',
       properties: {
         order_id: '1',
-        revenue: 16,
-        total: 16,
+        revenue: 19,
+        total: 19,
         currency: 'EUR',
         products: [
           { product_id: 'a', price: 10, quantity: 1 },
-          { product_id: 'c', price: 3, quantity: 2 },
+          { product_id: 'c', price: 3, quantity: 3 },
         ],
       },
     });

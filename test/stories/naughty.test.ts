@@ -138,6 +138,9 @@ describe.skipIf(strings.length === 0)('each naughty string', () => {
         const parsed = await read(mail);
         const where = { at, name, number };
         expect({ ...where, harms: harms(mail.html ?? '', usual[number]!) }).toEqual({ ...where, harms: [] });
+        const links = `${mail.subject} ${mail.text}`.match(/\b[a-z]+:\/\/[^\s/>]*|\bwww\.\S+/gi) ?? [];
+        const foreign = links.filter((link) => !URL.canParse(link) || !HOSTS.has(new URL(link).hostname));
+        expect({ ...where, foreign }).toEqual({ ...where, foreign: [] });
         expect(mail.subject).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
         expect(parsed.subject).toMatch(number === 0 ? /^Welcome to Aurora Camera/ : /^Goes well with/);
         expect(parsed.subject).toBe(mail.subject.replace(/\s+/g, ' ').trim());
