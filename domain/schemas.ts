@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { PageTexts, SharedTexts, Texts } from './draft.ts';
 import { Campaign, Segment } from './grammar.ts';
+import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { Catalogue, Fields, Settings } from './settings.ts';
 
@@ -12,6 +13,7 @@ const sources: Record<string, { schema: z.ZodType; title: string }> = {
   segment: { schema: Segment, title: 'segments/<id>.json' },
   campaign: { schema: Campaign, title: 'campaigns/<id>.json' },
   person: { schema: Person, title: 'people/<name>.json' },
+  import: { schema: Mapping, title: 'imports/<name>.json' },
   texts: { schema: Texts, title: 'emails/<name>/<locale>.json' },
   'shared-texts': { schema: SharedTexts, title: 'emails/_shared/<locale>.json' },
   'page-texts': { schema: PageTexts, title: 'pages/<locale>.json' },
