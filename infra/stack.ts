@@ -364,6 +364,7 @@ export class KairosStack extends Stack {
     set.applyRemovalPolicy(this.#keep);
     set.addEventDestination('ToDefaultBus', {
       destination: EventDestination.eventBus(EventBus.fromEventBusName(this, 'DefaultBus', 'default')),
+      // Opens are not asked for: knowing them of a person needs a consent of its own.
       events: [
         EmailSendingEvent.SEND,
         EmailSendingEvent.REJECT,

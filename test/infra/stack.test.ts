@@ -446,7 +446,7 @@ describe('Plain: the stack deploys the same everywhere', () => {
     expect(Object.keys(prod.toJSON().Outputs).sort()).toEqual([...wanted, 'PublicDomainTarget'].sort());
   });
 
-  it('Plain4: feedback of SES goes to the default bus, opens and clicks with it', () => {
+  it('Plain4: feedback of SES goes to the default bus, clicks with it, opens not: they need a consent of their own', () => {
     const { EventDestination } = resource(
       prod,
       'AWS::SES::ConfigurationSetEventDestination',
@@ -454,7 +454,8 @@ describe('Plain: the stack deploys the same everywhere', () => {
     ).Properties;
     expect(JSON.stringify(EventDestination.EventBridgeDestination.EventBusArn)).toContain(':event-bus/default');
     expect(EventDestination.MatchingEventTypes).toEqual(
-      expect.arrayContaining(['send', 'delivery', 'bounce', 'complaint', 'reject', 'open', 'click']),
+      expect.arrayContaining(['send', 'delivery', 'bounce', 'complaint', 'reject', 'click']),
     );
+    expect(EventDestination.MatchingEventTypes).not.toContain('open');
   });
 });
