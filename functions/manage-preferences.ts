@@ -5,7 +5,7 @@ import type { BookStore } from './aws/book-store.ts';
 import type { Bus } from './aws/bus.ts';
 import { now } from './aws/clock.ts';
 import { books } from './aws/deciding.ts';
-import { handler as wrapped } from './aws/handler.ts';
+import { faultOf, log, handler as wrapped } from './aws/handler.ts';
 import { bus } from './aws/parts.ts';
 import { troublePage, visit } from './aws/preferences.ts';
 import { type Secrets, secrets } from './aws/secrets.ts';
@@ -28,9 +28,15 @@ export async function managePreferences(
   // A book that cannot be read must not keep anybody from leaving.
   const book = await deps.books.current().catch(() => emptyBook());
   const led = visit(request, keys, book, deps.now());
-  const refused = led.event === undefined ? 0 : await deps.bus.put([led.event]);
+  const refused = led.event === undefined ? 0 : await deps.bus.put([led.event]).catch(unreached);
   const { status, ...page } = refused > 0 ? troublePage() : led.page;
   return { statusCode: status, ...page };
+}
+
+/** A bus that cannot be reached has taken nothing. */
+function unreached(error: unknown): number {
+  log.error('bus.unreached', faultOf(error));
+  return 1;
 }
 
 export const handler = wrapped((event: APIGatewayProxyEventV2) =>

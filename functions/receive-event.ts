@@ -2,7 +2,7 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { Bus } from './aws/bus.ts';
 import { now } from './aws/clock.ts';
-import { handler as wrapped } from './aws/handler.ts';
+import { faultOf, log, handler as wrapped } from './aws/handler.ts';
 import { readRequest } from './aws/intake.ts';
 import { bus } from './aws/parts.ts';
 import { type Secrets, secrets } from './aws/secrets.ts';
@@ -23,7 +23,10 @@ export async function receiveEvent(
   const request = { method: requestContext.http.method, path, headers, body: bytes };
   const read = readRequest(request, await deps.secrets(), deps.now());
   if ('refusal' in read) return answer(read.refusal.status, read.refusal.body, read.refusal.headers);
-  const refused = await deps.bus.put(read.events);
+  const refused = await deps.bus.put(read.events).catch((error: unknown) => {
+    log.error('bus.unreached', faultOf(error));
+    return read.events.length;
+  });
   if (refused > 0) {
     const message = `${refused} of ${read.events.length} events were not taken: send all again`;
     return answer(503, { error: { code: 'door.bus', message } }, { 'retry-after': '5' });

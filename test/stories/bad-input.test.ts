@@ -109,6 +109,19 @@ describe('at the door', () => {
     expect(await shop.post([])).toMatchObject({ status: 400, body: { error: { code: 'door.empty' } } });
   });
 
+  it('says 202 only when the bus has taken everything, and what is sent again counts once', async () => {
+    const shop = story();
+    const events = ['bus-a', 'bus-b'].map((id) => shop.envelope(view('door-bus', id)));
+    for (const kind of ['partial', 'error'] as const) {
+      const trouble = shop.laptop.simulate({ at: 'PutEvents', kind });
+      const refused = await shop.post(events);
+      trouble.stop();
+      expect(refused).toMatchObject({ status: 503, body: { error: { code: 'door.bus' } } });
+    }
+    expect((await shop.post(events)).status).toBe(202);
+    expect(await shop.interactions('door-bus')).toHaveLength(2);
+  });
+
   it('takes the calls of Segment', async () => {
     const shop = story();
     const { type: _, ...track } = shop.envelope(view('seg', 'seg-1'));

@@ -148,6 +148,19 @@ describe('a one-click unsubscribe', () => {
     expect((await shop.contact('luis')).facts.withdrawn.aurora?.at).toBeGreaterThan(gone);
   });
 
+  it('says that it is done only when it is', async () => {
+    const shop = story();
+    const email = await shop.customer('lars');
+    const url = linkIn((await shop.mails(email))[0]!, 'u');
+    const trouble = shop.laptop.simulate({ at: 'PutEvents', kind: 'error' });
+    const refused = await shop.visit(url, 'POST');
+    trouble.stop();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '60']);
+    expect((await shop.contact('lars')).facts.withdrawn).toEqual({});
+    expect((await shop.visit(url, 'POST')).status).toBe(200);
+    expect((await shop.contact('lars')).facts.withdrawn.aurora).toBeDefined();
+  });
+
   it('drops at the send what was decided before it', async () => {
     const shop = story();
     const email = await shop.customer('olga', { timezone: 'Europe/Berlin' });
