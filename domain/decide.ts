@@ -1,62 +1,19 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
 import type { Book, CompiledCampaign } from './book.ts';
-import {
-  type Contact,
-  foldFacts,
-  foldSuppression,
-  foldWithdrawal,
-  type Run,
-  type SuppressionReason,
-  takeOverFacts,
-} from './contact.ts';
-import type { Decided, Decision, Draft } from './decision.ts';
-import { consents, isLive, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
-import { type Interaction, type Json, type JsonObject, shortHash } from './interaction.ts';
+import type { Contact, Run } from './contact.ts';
+import { type Decided, type Draft, note, type Stimulus } from './decision.ts';
+import { longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
+import { foldFacts, foldSuppression, foldWithdrawal, takeOverFacts } from './facts.ts';
+import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
-import { type Counter, countInto, type Sight } from './rule.ts';
+import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
+import { countInto, type Sight } from './rule.ts';
 import { advance, runDue } from './run.ts';
-import { durationMs } from './time.ts';
+import { startRuns } from './start.ts';
 import type { Around } from './where.ts';
-
-export type { Decided, Decision, Drop } from './decision.ts';
-
-/** What makes a contact be looked at. */
-export type Stimulus =
-  | {
-      kind: 'interaction';
-      interaction: Interaction;
-      /** The order that the event speaks of, before and after it was folded in. */
-      order?: { before?: Order | undefined; after: Order };
-      /** Earlier interactions of that order, recorded before its owner was known. */
-      orphans?: Interaction[];
-      /** What is stored about the address that the event claims. */
-      address?: {
-        suppression?: { reason: SuppressionReason; at: number };
-        withdrawals?: { brand: string; at: number }[];
-      };
-      /** History starts nothing: facts fold, and membership is set without entering. */
-      history?: boolean;
-    }
-  | { kind: 'tick' }
-  /** New definitions: membership is taken over without entering. */
-  | { kind: 'publish' };
-
-/** Everything that was recorded of a person under the asked names, with the present state of the orders spoken of. */
-export interface Past {
-  /** The names that were asked for. */
-  names: string[];
-  interactions: Interaction[];
-  orders: Order[];
-}
-
-/** Counters must be rebuilt: query these event names under every alias, and call again with that past. */
-export interface Need {
-  need: string[];
-}
 
 const HOUR = 3_600_000;
 const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled'];
-const SEGMENT_ENTERED = 'Segment Entered';
 
 /**
  * Folds the stimulus into the contact's facts, answers all rules, moves its runs and plans its messages.
@@ -102,48 +59,9 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   return { contact: draft.contact, messages, drops, decisions, changed };
 }
 
-function covers(past: Past | undefined, names: string[]): boolean {
-  return names.length === 0 || (past !== undefined && names.every((name) => past.names.includes(name)));
-}
-
-function holds(past: Past, interaction: Interaction): boolean {
-  return past.interactions.some((one) => one.id === interaction.id && one.name === interaction.name);
-}
-
-function withStimulus(past: Past, stimulus: Stimulus): Past {
-  if (stimulus.kind !== 'interaction') return past;
-  const { interaction, order, orphans = [] } = stimulus;
-  const orders = past.orders.filter((one) => one.key !== order?.after.key);
-  const unknown = orphans.filter((orphan) => !holds(past, orphan));
-  return {
-    ...past,
-    interactions: [...past.interactions, ...unknown, interaction],
-    orders: order === undefined ? orders : [...orders, order.after],
-  };
-}
-
 function aroundOf(draft: Draft): Around {
   const { book, contact, now } = draft;
   return { now, zone: zoneOf(book, contact), catalogue: book.definitions.catalogue };
-}
-
-/** Counts the past into `states`: each order once, as it is at present; everything else as it was said. */
-export function countPast(
-  draft: Pick<Draft, 'book' | 'contact' | 'now'>,
-  past: Past,
-  counters: Counter[],
-  states: Contact['facts']['counters'],
-  around: Around,
-): void {
-  const orders = new Map(past.orders.map((order) => [order.key, order]));
-  for (const interaction of past.interactions) {
-    const key = interaction.name === 'Order Completed' ? orderKeyOf(interaction) : undefined;
-    const order = key === undefined ? undefined : orders.get(key);
-    if (key !== undefined && order === undefined) continue;
-    if (key !== undefined) orders.delete(key);
-    const change = order === undefined ? undefined : { after: order };
-    countInto(states, counters, interaction, change, around, draft.book.context);
-  }
 }
 
 function rebuildCounters(draft: Draft, past: Past | undefined): void {
@@ -249,13 +167,6 @@ function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: numb
   return entered;
 }
 
-function decided(draft: Draft, decision: Omit<Decision, 'at'>): void {
-  const { at, campaign, ...said } = { ...decision, at: draft.now };
-  draft.decisions.push({ campaign, at, ...said });
-  // That the steps are through says less than what the last of them led to.
-  if (said.kind !== 'end') draft.contact.journey.decisions[campaign] = { at, ...said };
-}
-
 function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus): void {
   const { journey } = draft.contact;
   const runs = [...journey.runs].sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
@@ -268,7 +179,7 @@ function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus): void {
       stopRun(draft, run, 'stopIf');
     } else {
       journey.runs.push(run);
-      if (stimulus.kind !== 'publish') advance(draft, campaign, run, sight, decided);
+      if (stimulus.kind !== 'publish') advance(draft, campaign, run, sight);
     }
   }
 }
@@ -287,189 +198,7 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
       });
     if (message.at > draft.now) journey.sends = journey.sends.filter((send) => send.id !== message.id);
   }
-  if (run.ended === undefined) decided(draft, { campaign: run.campaign, kind: 'stop', reason });
-}
-
-interface Start {
-  campaign: CompiledCampaign;
-  occurrence: string;
-  trigger: Run['trigger'];
-  product?: string;
-}
-
-/** Starts what the stimulus starts. Returns event names whose past must be known first. */
-function startRuns(
-  draft: Draft,
-  sight: Sight,
-  stimulus: Stimulus,
-  campaigns: CompiledCampaign[],
-  before: Map<string, boolean>,
-  entered: Set<string>,
-  past: Past | undefined,
-): string[] {
-  const starts: Start[] = [];
-  for (const campaign of draft.book.campaigns) {
-    if (campaign.enters === undefined || !entered.has(campaign.enters)) continue;
-    const ordinal = draft.contact.journey.segments[campaign.enters]?.entries ?? 0;
-    const id = `enters|${campaign.enters}|${ordinal}`;
-    const trigger = { name: SEGMENT_ENTERED, id, at: draft.now, properties: { segment: campaign.enters } };
-    starts.push({ campaign, occurrence: id, trigger });
-  }
-  if (stimulus.kind === 'interaction') {
-    for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before));
-  }
-  const asked: string[] = [];
-  for (const start of starts) asked.push(...startRun(draft, sight, start, stimulus, past));
-  return asked;
-}
-
-function startsOf(
-  draft: Draft,
-  sight: Sight,
-  campaign: CompiledCampaign,
-  stimulus: Extract<Stimulus, { kind: 'interaction' }>,
-  before: Map<string, boolean>,
-): Start[] {
-  const { interaction, order } = stimulus;
-  const { id, name, at, properties } = interaction;
-  // An order is completed once, under whatever message id it is said again.
-  if (name === 'Order Completed' && order?.before?.completed !== undefined) return [];
-  if (campaign.where !== undefined && !campaign.where.test(properties, sight)) return [];
-  if (campaign.measure !== undefined && (before.get(campaign.id) || !campaign.measure.test(sight))) return [];
-  const trigger = { name, id, at: Math.min(at, draft.now), properties };
-  if (at < draft.now - campaign.triggerAge) {
-    decided(draft, { campaign: campaign.id, kind: 'skip', reason: 'the trigger is too old' });
-    return [];
-  }
-  if (!('each' in campaign.campaign.when) || campaign.campaign.when.each === undefined) {
-    return [{ campaign, occurrence: id, trigger }];
-  }
-  const lines = Array.isArray(properties.products) ? properties.products : [];
-  const products = lines.flatMap((line) => {
-    if (line === null || typeof line !== 'object' || Array.isArray(line)) return [];
-    const product = line.product_id ?? line.sku;
-    const meant = campaign.where?.line === undefined || campaign.where.line.test(line, sight);
-    return meant && (typeof product === 'string' || typeof product === 'number') ? [String(product)] : [];
-  });
-  return [...new Set(products)].map((product) => ({ campaign, occurrence: `${id}|${product}`, trigger, product }));
-}
-
-/** At entry: campaign live and in its dates → re-entry → `for` → consent. */
-function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, past: Past | undefined): string[] {
-  const { book, now, contact } = draft;
-  const { campaign, product, trigger } = start;
-  const skip = (reason: string): string[] => {
-    decided(draft, { campaign: campaign.id, kind: 'skip', reason });
-    return [];
-  };
-  if (!isLive(book, campaign, now)) return skip('not live');
-  const running = contact.journey.runs.some(
-    (run) => run.campaign === campaign.id && run.product === product && run.ended === undefined,
-  );
-  if (running) return skip('already running');
-  const refused = reentry(draft, start);
-  if (refused !== undefined) return skip(refused);
-
-  const run: Run = {
-    id: shortHash('run', contact.id, campaign.id, start.occurrence),
-    campaign: campaign.id,
-    version: campaign.version,
-    occurrence: start.occurrence,
-    startedAt: trigger.at,
-    at: 0,
-    from: trigger.at,
-    trigger: { ...trigger, properties: slim(trigger.properties) },
-    counters: {},
-    pending: [],
-  };
-  if (product !== undefined) run.product = product;
-  const asked = campaign.counters
-    .filter((counter) => !counter.sinceStart || counter.names.some((name) => happenedSince(contact, run, name)))
-    .flatMap((counter) => counter.names);
-  if (asked.length > 0) {
-    if (!covers(past, asked)) return asked;
-    countPastInRun(draft, run, campaign, past as Past, stimulus, sight);
-  }
-  const own = sightOfRun(sight, run);
-  if (campaign.for !== undefined && !campaign.for.test(own)) return skip('not in "for"');
-  if (!consents(contact, campaign, now)) return skip('no consent');
-  if (campaign.stopIf?.test(own)) return skip('stopIf');
-
-  contact.journey.starts[startKey(start)] = run.startedAt;
-  contact.journey.runs.push(run);
-  decided(draft, { campaign: campaign.id, kind: 'start', reason: trigger.name });
-  advance(draft, campaign, run, sight, decided);
-  return [];
-}
-
-/** Something of that name, beside the trigger itself, since the run's start. */
-function happenedSince({ facts }: Contact, run: Run, name: string): boolean {
-  const latest = facts.latest[name] ?? -1;
-  return name === run.trigger.name ? latest > run.startedAt : isSince(run, latest);
-}
-
-/** What was processed before a segment was entered is before it; else the trigger's own instant is since the start. */
-function isSince(run: Run, at: number): boolean {
-  return run.trigger.name === SEGMENT_ENTERED ? at > run.startedAt : at >= run.startedAt;
-}
-
-/** "Since run start" begins after the stimulus; all else is counted with it, as the contact's own counters do. */
-function countPastInRun(
-  draft: Draft,
-  run: Run,
-  campaign: CompiledCampaign,
-  past: Past,
-  stimulus: Stimulus,
-  sight: Sight,
-): void {
-  const around = sightOfRun(sight, run);
-  const whole = withStimulus(past, stimulus);
-  const since = past.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
-  for (const counter of campaign.counters) {
-    const counted = counter.sinceStart ? { ...past, interactions: since } : whole;
-    countPast(draft, counted, [counter], run.counters, around);
-  }
-}
-
-function startKey({ campaign, product, trigger }: Start): string {
-  const { again } = campaign.campaign;
-  const { order_id, product_id, sku } = trigger.properties;
-  const parts: Json[] = [campaign.id];
-  if (again === 'once per order') parts.push(order_id ?? trigger.id);
-  const about = product ?? (again === 'once per product' ? (product_id ?? sku) : undefined);
-  if (about !== undefined) parts.push(about);
-  return parts.map(String).join('|');
-}
-
-function reentry(draft: Draft, start: Start): string | undefined {
-  const { again } = start.campaign.campaign;
-  const last = draft.contact.journey.starts[startKey(start)];
-  if (last === undefined || again === 'every time') return undefined;
-  if (again === 'never' || again.startsWith('once per')) return `again: ${again}`;
-  const rest = durationMs(again.slice('after '.length));
-  return start.trigger.at - last < rest ? `again: ${again}` : undefined;
-}
-
-const MOST_TRIGGER_CHARACTERS = 4_000;
-
-/** What a run keeps of its trigger: everything, or, where that is large, the first lines and the plain values. */
-function slim(properties: JsonObject): JsonObject {
-  if (JSON.stringify(properties).length <= MOST_TRIGGER_CHARACTERS) return properties;
-  const kept: JsonObject = {};
-  for (const [name, value] of Object.entries(properties)) {
-    if (typeof value !== 'object' && JSON.stringify(value).length <= 300) kept[name] = value;
-  }
-  const products = Array.isArray(properties.products) ? properties.products : [];
-  kept.products = products.slice(0, 20).map((line) => {
-    if (line === null || typeof line !== 'object' || Array.isArray(line)) return null;
-    const short: JsonObject = {};
-    for (const field of ['product_id', 'sku', 'name', 'price', 'quantity'] as const) {
-      const value = line[field];
-      if (value !== undefined && JSON.stringify(value).length <= 120) short[field] = value;
-    }
-    return short;
-  });
-  return kept;
+  if (run.ended === undefined) note(draft, { campaign: run.campaign, kind: 'stop', reason });
 }
 
 /** Drops what is over, and derives the next due instant: the earliest at which anything can turn by time alone. */

@@ -2,7 +2,8 @@
 
 import type * as z from 'zod';
 import type { Book, CompiledCampaign } from './book.ts';
-import { type Contact, consentAt, type Run } from './contact.ts';
+import type { Contact, Run } from './contact.ts';
+import { consentAt } from './facts.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import type { CompiledRule, Sight } from './rule.ts';

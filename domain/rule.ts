@@ -1,6 +1,7 @@
 // Rules compiled to closures: the answer now, and the earliest instant at which it can turn.
-import { type Contact, cartLines, consentAt } from './contact.ts';
+import type { Contact } from './contact.ts';
 import { addEntry, type CounterEntry, type CounterState, removeEntry, replaceEntry, tally } from './counter.ts';
+import { cartLines, consentAt } from './facts.ts';
 import type { Comparison, Count, Did, Latest, Rule, Sum, Where } from './grammar.ts';
 import { type Interaction, type Json, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';

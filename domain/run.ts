@@ -1,14 +1,12 @@
 // One contact's way through one campaign: a small program that waits, asks and plans messages.
 import type { CompiledCampaign, Instruction } from './book.ts';
 import type { Run } from './contact.ts';
-import type { Decision, Draft } from './decision.ts';
+import { type Draft, note } from './decision.ts';
 import { gate, sightOfRun } from './eligibility.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';
 import type { Sight } from './rule.ts';
 import { durationMs, nextLocal } from './time.ts';
-
-type Say = (draft: Draft, decision: Omit<Decision, 'at'>) => void;
 
 /** A message that is sent at once is due again after this long: a lost hand-off heals itself. */
 const HEALING = 300_000;
@@ -17,7 +15,7 @@ const HEALING = 300_000;
 const ADDRESS_MAY_COME = 3_600_000;
 
 /** Goes on as far as the run can at this instant. Changes `run` and `draft`. */
-export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sight: Sight, say: Say): void {
+export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sight: Sight): void {
   const { now } = draft;
   while (run.ended === undefined) {
     if (run.wakeAt !== undefined) {
@@ -28,7 +26,7 @@ export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sigh
     const instruction = campaign.program[run.at];
     if (instruction === undefined) {
       run.ended = now;
-      say(draft, { campaign: campaign.id, kind: 'end', reason: 'all steps done' });
+      note(draft, { campaign: campaign.id, kind: 'end', reason: 'all steps done' });
       return;
     }
     switch (instruction.op) {
@@ -36,7 +34,7 @@ export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sigh
         const until = endOfWait(instruction, run, sight);
         if (until === undefined) {
           run.ended = now;
-          say(draft, {
+          note(draft, {
             campaign: campaign.id,
             kind: 'stop',
             reason: 'the product has no replaceAfter',
@@ -64,12 +62,12 @@ export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sigh
           if (now < run.waitsUntil) return;
         }
         delete run.waitsUntil;
-        plan(draft, campaign, run, instruction, sight, say);
+        plan(draft, campaign, run, instruction, sight);
         run.at += 1;
         break;
       case 'stop':
         run.ended = now;
-        say(draft, { campaign: campaign.id, kind: 'stop', reason: instruction.why, step: instruction.step });
+        note(draft, { campaign: campaign.id, kind: 'stop', reason: instruction.why, step: instruction.step });
         return;
       default:
         instruction satisfies never;
@@ -120,7 +118,6 @@ function plan(
   run: Run,
   instruction: Extract<Instruction, { op: 'send' }>,
   sight: Sight,
-  say: Say,
 ): void {
   const { book, contact, now } = draft;
   const { kind, aim, topic, sender, expires } = campaign.campaign;
@@ -137,7 +134,7 @@ function plan(
     ...(run.product === undefined ? {} : { product: run.product }),
   });
   if (answer.kind === 'skip') {
-    say(draft, { campaign: campaign.id, kind: 'skip', reason: answer.reason, step });
+    note(draft, { campaign: campaign.id, kind: 'skip', reason: answer.reason, step });
     return;
   }
   const plannedAt = answer.at;
@@ -174,7 +171,7 @@ function plan(
     contact.journey.sends.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   }
   const deferred = plannedAt > now;
-  say(draft, {
+  note(draft, {
     campaign: campaign.id,
     kind: deferred ? 'defer' : 'send',
     reason: deferred ? 'caps or quiet hours' : email,

@@ -27,9 +27,43 @@ const tested = run('tests', [
   `--outputFile=${report}`,
   ...only,
 ]);
+/** Seconds that the files of a suite may take together on two cores; more is said, and asks for a look. */
+const budgets: Record<string, number> = {
+  domain: 90,
+  functions: 90,
+  infra: 60,
+  local: 30,
+  shop: 60,
+  stories: 180,
+  templates: 90,
+};
+
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  testResults: { name: string; startTime: number; endTime: number }[];
+}
+
+/** What each suite took, against its budget. */
+function sayBudgets({ testResults }: Report): void {
+  const spent = new Map<string, number>();
+  for (const { name, startTime, endTime } of testResults) {
+    const suite = /[\\/]test[\\/](\w+)[\\/]/.exec(name)?.[1] ?? 'others';
+    spent.set(suite, (spent.get(suite) ?? 0) + (endTime - startTime) / 1000);
+  }
+  for (const [suite, seconds] of [...spent].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const budget = budgets[suite] ?? 30;
+    const over = seconds > budget && process.env.KAIROS_NIGHTLY === undefined ? '  over its budget' : '';
+    console.log(`${suite.padEnd(10)} ${seconds.toFixed(0).padStart(4)} s of ${budget} s${over}`);
+  }
+}
+
 let failed = [typed, linted, tested].filter((ok) => !ok).length;
 if (existsSync(report)) {
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+  const results = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  const { numPassedTests, numFailedTests, numPendingTests } = results;
+  if (whole) sayBudgets(results);
   failed = Math.max(numFailedTests, failed);
   console.log(`${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped`);
 }

@@ -1,7 +1,8 @@
 // What SES reports: folded into the message; bounces and complaints into suppression and contact in one transaction.
 import { parseAddress } from '../../domain/address.ts';
-import { type Contact, foldSuppression, releaseMessage } from '../../domain/contact.ts';
+import { type Contact, releaseMessage } from '../../domain/contact.ts';
 import type { EventBridgeEvent } from '../../domain/event.ts';
+import { foldSuppression } from '../../domain/facts.ts';
 import { applyFeedback, type Feedback, suppressionOf } from '../../domain/feedback.ts';
 import type { Interaction } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';

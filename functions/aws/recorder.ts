@@ -1,10 +1,13 @@
 // The recorder: load, resolve, fold, decide, and ONE transaction per contact, so that every event counts once.
 import type { Book } from '../../domain/book.ts';
-import { type Contact, mergeContacts, newContact, type SuppressionReason } from '../../domain/contact.ts';
-import { decide, type Past, type Stimulus } from '../../domain/decide.ts';
+import { type Contact, newContact, type SuppressionReason } from '../../domain/contact.ts';
+import { decide } from '../../domain/decide.ts';
+import type { Stimulus } from '../../domain/decision.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
+import { mergeContacts } from '../../domain/merge.ts';
 import { foldOrder, type Order, orderKeyOf, orderSubject } from '../../domain/order.ts';
+import type { Past } from '../../domain/past.ts';
 import type { BookStore } from './book-store.ts';
 import { jitter, sleep } from './clock.ts';
 import { foldProduct, productIdOf } from './product.ts';

@@ -1,19 +1,12 @@
 // Facts: one result under any order and any repeats; merging; what a block, a withdrawal and a cart leave behind.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type Contact,
-  consentAt,
-  foldSuppression,
-  foldWithdrawal,
-  isOlder,
-  mergeContacts,
-  newContact,
-  releaseMessage,
-} from '../../domain/contact.ts';
+import { type Contact, newContact, releaseMessage } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
+import { consentAt, foldSuppression, foldWithdrawal } from '../../domain/facts.ts';
 import { linkContact } from '../../domain/identity.ts';
 import type { Interaction } from '../../domain/interaction.ts';
+import { isOlder, mergeContacts } from '../../domain/merge.ts';
 import { bookOf, event, instant, introduced, order, World } from '../support/people.ts';
 import { life, NOW, seeded, segments, shuffledLife } from '../support/permutations.ts';
 

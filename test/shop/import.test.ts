@@ -8,7 +8,7 @@ import { recordHistory } from '../../cli/import-history.ts';
 import { readOrders } from '../../cli/import-orders.ts';
 import { hasSuppressions, importSuppressions } from '../../cli/import-suppressions.ts';
 import { hashAddress } from '../../domain/address.ts';
-import { consentAt } from '../../domain/contact.ts';
+import { consentAt } from '../../domain/facts.ts';
 import { ContactsMapping, OrdersMapping } from '../../domain/mapping.ts';
 import type { RecordOutcome } from '../../functions/aws/recorder.ts';
 import { key } from '../../functions/aws/table.ts';

@@ -6,13 +6,16 @@ import {
   type Definitions,
   type PublishedCampaign,
 } from '../../domain/book.ts';
-import { type Contact, mergeContacts, newContact } from '../../domain/contact.ts';
-import { type Decided, type Decision, decide, type Past, type Stimulus } from '../../domain/decide.ts';
+import { type Contact, newContact } from '../../domain/contact.ts';
+import { decide } from '../../domain/decide.ts';
+import type { Decided, Decision, Stimulus } from '../../domain/decision.ts';
 import type { Campaign, Rule } from '../../domain/grammar.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type JsonObject, type SubjectKey, sha256 } from '../../domain/interaction.ts';
+import { mergeContacts } from '../../domain/merge.ts';
 import type { Message } from '../../domain/message.ts';
 import { foldOrder, type Order, orderKeyOf, orderSubject } from '../../domain/order.ts';
+import type { Past } from '../../domain/past.ts';
 import type { Catalogue, Fields, Settings } from '../../domain/settings.ts';
 
 export const MINUTE = 60_000;

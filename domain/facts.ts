@@ -1,0 +1,224 @@
+// Facts of a contact: a commutative fold of what was said, in any order.
+import type { CartLine, Consent, Contact, Facts, SuppressionReason } from './contact.ts';
+import type { Interaction, Json, JsonObject } from './interaction.ts';
+import { minorUnits } from './money.ts';
+import { type Order, orderEffect, productsOf, statedCurrency } from './order.ts';
+
+export const newer = (a: { at: number; id: string }, b: { at: number; id: string } | undefined): boolean =>
+  b === undefined || a.at > b.at || (a.at === b.at && a.id > b.id);
+
+export const MOST_BOUGHT = 100;
+const MOST_CART_LINES = 100;
+/** With texts of at most 1,000 characters each, a contact stays far below what an item may hold. */
+const MOST_ATTRIBUTES = 100;
+
+/** Keeps the `most` entries that `rank` puts highest; ties by key. A function of the set, not of the order. */
+export function highest<T>(entries: Record<string, T>, most: number, rank: (value: T) => number): Record<string, T> {
+  const all = Object.entries(entries);
+  if (all.length <= most) return entries;
+  all.sort(([a, x], [b, y]) => rank(y) - rank(x) || (a < b ? -1 : 1));
+  return Object.fromEntries(all.slice(0, most));
+}
+
+/** Cart lines that stand at present: newer than the last clearing, or part of the snapshot that cleared. */
+export function cartLines(facts: Facts): [product: string, line: CartLine][] {
+  return Object.entries(facts.cart.lines).filter(([, line]) => line.quantity > 0 && standsInCart(facts, line));
+}
+
+function standsInCart({ cart }: Facts, line: CartLine): boolean {
+  return newer(line, clearing(cart)) || (line.at === cart.clearedAt && line.id === cart.clearedBy);
+}
+
+export function clearing(cart: Facts['cart']): { at: number; id: string } | undefined {
+  return cart.clearedAt === undefined ? undefined : { at: cart.clearedAt, id: cart.clearedBy ?? '' };
+}
+
+export function tidyCart(facts: Facts): void {
+  const standing = Object.entries(facts.cart.lines).filter(([, line]) => standsInCart(facts, line));
+  facts.cart.lines = highest(Object.fromEntries(standing), MOST_CART_LINES, (line) => line.at);
+}
+
+function setCartLine(facts: Facts, product: Json | undefined, line: CartLine): void {
+  if (typeof product !== 'string' && typeof product !== 'number') return;
+  const key = String(product);
+  if (newer(line, Object.hasOwn(facts.cart.lines, key) ? facts.cart.lines[key] : undefined))
+    facts.cart.lines[key] = line;
+}
+
+function foldCart(facts: Facts, interaction: Interaction, currency: string): void {
+  const { properties, at, id } = interaction;
+  const lineOf = (source: JsonObject, fallback: number): CartLine => {
+    const line: CartLine = { quantity: source.quantity === undefined ? fallback : Number(source.quantity), at, id };
+    const own = (statedCurrency(source) ?? statedCurrency(properties) ?? currency) === currency;
+    if (own && source.price !== undefined && source.price !== null) line.price = minorUnits(source.price, currency);
+    return line;
+  };
+  switch (interaction.name) {
+    case 'Product Added':
+      setCartLine(facts, properties.product_id ?? properties.sku, lineOf(properties, 1));
+      break;
+    case 'Product Removed':
+      setCartLine(facts, properties.product_id ?? properties.sku, { quantity: 0, at, id });
+      break;
+    case 'Cart Viewed':
+    case 'Checkout Started':
+    case 'Order Completed': {
+      const products = interaction.name === 'Order Completed' ? [] : properties.products;
+      if (!Array.isArray(products)) return;
+      if (newer({ at, id }, clearing(facts.cart))) {
+        facts.cart.clearedAt = at;
+        facts.cart.clearedBy = id;
+      }
+      for (const line of products) {
+        if (line !== null && typeof line === 'object' && !Array.isArray(line)) {
+          setCartLine(facts, line.product_id ?? line.sku, lineOf(line, 1));
+        }
+      }
+      break;
+    }
+    default:
+      return;
+  }
+  tidyCart(facts);
+}
+
+function foldConsent(facts: Facts, interaction: Interaction, defaultBrand: string): void {
+  const { properties, at, id, name } = interaction;
+  if (name !== 'Consent Granted' && name !== 'Consent Withdrawn') return;
+  const brand = typeof properties.brand === 'string' ? properties.brand : defaultBrand;
+  const granted = name === 'Consent Granted';
+  if (!granted && (properties.all === true || typeof properties.topic !== 'string')) {
+    foldWithdrawalInto(facts, brand, at, id);
+    return;
+  }
+  const channel = typeof properties.channel === 'string' ? properties.channel : 'email';
+  const key = `${brand}|${properties.topic}|${channel}`;
+  const known = Object.hasOwn(facts.consents, key) ? facts.consents[key] : undefined;
+  // The latest event time wins; at the same instant a withdrawal wins, then the greater id.
+  const wins =
+    known === undefined || at > known.at || (at === known.at && (known.granted !== granted ? !granted : id > known.id));
+  if (!wins) return;
+  const consent: Consent = { granted, at, id };
+  for (const field of ['wording', 'form', 'source'] as const) {
+    const value = properties[field];
+    if (typeof value === 'string') consent[field] = value;
+  }
+  if (properties.basis === 'double' || properties.basis === 'soft' || properties.basis === 'imported') {
+    consent.basis = properties.basis;
+  } else if (granted) consent.basis = 'single';
+  const until = typeof properties.until === 'string' ? Date.parse(properties.until) : Number(properties.until);
+  if (granted && properties.until !== undefined && Number.isFinite(until)) consent.until = until;
+  facts.consents[key] = consent;
+}
+
+function foldWithdrawalInto(facts: Facts, brand: string, at: number, id: string): void {
+  if (newer({ at, id }, facts.withdrawn[brand])) facts.withdrawn[brand] = { at, id };
+}
+
+/** The consent to a topic that holds at an instant, or undefined. None recorded means none. */
+export function consentAt(
+  facts: Facts,
+  brand: string,
+  topic: string,
+  channel: string,
+  now: number,
+): Consent | undefined {
+  const consent = facts.consents[`${brand}|${topic}|${channel}`];
+  if (consent === undefined || !consent.granted || consent.at > now) return undefined;
+  if (consent.until !== undefined && consent.until <= now) return undefined;
+  const withdrawn = facts.withdrawn[brand];
+  return withdrawn !== undefined && withdrawn.at >= consent.at ? undefined : consent;
+}
+
+export interface OrderChange {
+  before?: Order | undefined;
+  after: Order;
+}
+
+/**
+ * Folds what an interaction says into the facts, event counters apart. Commutative: any order, one result; repeats
+ * are stopped before. Changes `facts`: hand in a copy. Money is of the shop's currency; what an order says in another
+ * currency is counted, not summed.
+ */
+export function foldFacts(
+  contact: Contact,
+  interaction: Interaction,
+  order: OrderChange | undefined,
+  shop: { currency: string; brand: string },
+): void {
+  const { facts } = contact;
+  const { at, id } = interaction;
+  for (const [name, value] of Object.entries(interaction.traits)) {
+    if (newer({ at, id }, Object.hasOwn(facts.attributes, name) ? facts.attributes[name] : undefined)) {
+      facts.attributes[name] = { value, at, id };
+    }
+  }
+  facts.attributes = highest(facts.attributes, MOST_ATTRIBUTES, (attribute) => attribute.at);
+  const claimed = interaction.who.address;
+  if (claimed !== undefined && interaction.address !== undefined && contact.aliases.includes(`address#${claimed}`)) {
+    if (newer({ at, id }, facts.address)) {
+      facts.address = { value: interaction.address, at, id };
+      if (facts.addressHash !== claimed) delete facts.suppressed;
+      facts.addressHash = claimed;
+    }
+  }
+  foldConsent(facts, interaction, shop.brand);
+  foldCart(facts, interaction, shop.currency);
+  if (order !== undefined) foldOrderChange(facts, order, shop.currency);
+}
+
+function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency: string): void {
+  const was = orderEffect(before, currency);
+  const is = orderEffect(after, currency);
+  const { orders } = facts;
+  orders.count += is.count - was.count;
+  orders.gross += is.gross - was.gross;
+  orders.refunded += is.refunded - was.refunded;
+  orders.returned += is.returned - was.returned;
+  if (is.at === undefined) return;
+  orders.first = Math.min(orders.first ?? is.at, is.at);
+  const last = is.last ?? is.at;
+  orders.last = Math.max(orders.last ?? last, last);
+  // Also what an update took out: no fact says which other order it was bought in, so it could not be undone.
+  const products = [...productsOf(after.statement?.lines ?? []), ...(after.formerly ?? [])];
+  for (const product of products) facts.bought[product] = Math.max(facts.bought[product] ?? last, last);
+  facts.bought = highest(facts.bought, MOST_BOUGHT, (value) => value);
+}
+
+/**
+ * Puts right what was folded while nothing was published: consents then had no brand, and amounts no shop's currency.
+ * `orders` are all that the contact's interactions speak of. Changes `facts`.
+ */
+export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: string; brand: string }): void {
+  for (const [key, consent] of Object.entries(facts.consents)) {
+    if (!key.startsWith('|')) continue;
+    const own = `${shop.brand}${key}`;
+    if (newer(consent, facts.consents[own])) facts.consents[own] = consent;
+    delete facts.consents[key];
+  }
+  const withdrawn = facts.withdrawn[''];
+  if (withdrawn !== undefined) {
+    foldWithdrawalInto(facts, shop.brand, withdrawn.at, withdrawn.id);
+    delete facts.withdrawn[''];
+  }
+  facts.orders = { ...facts.orders, count: 0, gross: 0, refunded: 0, returned: 0 };
+  for (const after of orders) foldOrderChange(facts, { after }, shop.currency);
+}
+
+/** The contact with a block on its address folded in; a block of another address changes nothing. */
+export function foldSuppression(
+  contact: Contact,
+  suppression: { addressHash: string; reason: SuppressionReason; at: number },
+): Contact {
+  const { facts } = contact;
+  if (facts.addressHash !== suppression.addressHash) return contact;
+  if (facts.suppressed !== undefined && facts.suppressed.at <= suppression.at) return contact;
+  return { ...contact, facts: { ...facts, suppressed: { reason: suppression.reason, at: suppression.at } } };
+}
+
+/** The contact with a withdrawal of everything of a brand folded in (an imported unsubscribe). */
+export function foldWithdrawal(contact: Contact, brand: string, at: number): Contact {
+  const facts = { ...contact.facts, withdrawn: { ...contact.facts.withdrawn } };
+  foldWithdrawalInto(facts, brand, at, 'imported');
+  return { ...contact, facts };
+}

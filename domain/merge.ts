@@ -1,0 +1,121 @@
+// One person in place of two: facts fold together, the older contact's journey leads.
+import { type Contact, type Facts, type Journey, newContact, type Run } from './contact.ts';
+import { mergeCounters } from './counter.ts';
+import { clearing, highest, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
+
+function latestOf<T extends { at: number; id: string }>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {
+  const merged = { ...a };
+  for (const [key, value] of Object.entries(b)) if (newer(value, merged[key])) merged[key] = value;
+  return merged;
+}
+
+function greatestOf(a: Record<string, number>, b: Record<string, number>): Record<string, number> {
+  const merged = { ...a };
+  for (const [key, value] of Object.entries(b)) merged[key] = Math.max(merged[key] ?? value, value);
+  return merged;
+}
+
+function mergeFacts(a: Facts, b: Facts): Facts {
+  const address = a.address === undefined || (b.address && newer(b.address, a.address)) ? b : a;
+  const consents = { ...a.consents };
+  for (const [key, value] of Object.entries(b.consents)) {
+    const known = consents[key];
+    const wins = known === undefined || newer(value, known);
+    const tie = known !== undefined && known.at === value.at && known.granted !== value.granted;
+    if (tie ? !value.granted : wins) consents[key] = value;
+  }
+  const counters = { ...a.counters };
+  for (const [key, state] of Object.entries(b.counters)) {
+    const known = counters[key];
+    counters[key] = known === undefined ? state : mergeCounters(known, state);
+  }
+  const clearedByB = newer({ at: b.cart.clearedAt ?? -1, id: b.cart.clearedBy ?? '' }, clearing(a.cart));
+  const clear = clearedByB ? b.cart : a.cart;
+  const facts: Facts = {
+    attributes: latestOf(a.attributes, b.attributes),
+    consents,
+    withdrawn: latestOf(a.withdrawn, b.withdrawn),
+    cart: { ...clear, lines: latestOf(a.cart.lines, b.cart.lines) },
+    orders: {
+      count: a.orders.count + b.orders.count,
+      gross: a.orders.gross + b.orders.gross,
+      refunded: a.orders.refunded + b.orders.refunded,
+      returned: a.orders.returned + b.orders.returned,
+    },
+    bought: highest(greatestOf(a.bought, b.bought), MOST_BOUGHT, (value) => value),
+    latest: greatestOf(a.latest, b.latest),
+    counters,
+  };
+  const firsts = [a.orders.first, b.orders.first].filter((at) => at !== undefined);
+  const lasts = [a.orders.last, b.orders.last].filter((at) => at !== undefined);
+  if (firsts.length > 0) facts.orders.first = Math.min(...firsts);
+  if (lasts.length > 0) facts.orders.last = Math.max(...lasts);
+  if (address.address !== undefined) facts.address = address.address;
+  if (address.addressHash !== undefined) facts.addressHash = address.addressHash;
+  const blocks = [a, b].flatMap((side) => (side.addressHash === facts.addressHash ? (side.suppressed ?? []) : []));
+  const block = blocks.sort((x, y) => x.at - y.at || (x.reason < y.reason ? -1 : 1))[0];
+  if (block !== undefined) facts.suppressed = block;
+  tidyCart(facts);
+  return facts;
+}
+
+/** Whether `a` was there first: it keeps its id, its draws and its runs. */
+export function isOlder(a: Contact, b: Contact): boolean {
+  return a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id);
+}
+
+/**
+ * One person in place of two. The older contact survives; the other's remainder only points to it. Facts are folded;
+ * of two live runs of one campaign (and product) the older contact's stays and the other stops; sends and caps unite.
+ * `drops` are messages of stopped runs to take back, each under the contact that holds it; those planned after `now`
+ * give back their places under the caps, the others may have gone out. Counters are rebuilt at the next decision.
+ */
+export function mergeContacts(
+  one: Contact,
+  other: Contact,
+  now: number = Number.POSITIVE_INFINITY,
+): { contact: Contact; tombstone: Contact; drops: { id: string; reason: string; contact: string }[] } {
+  const [older, younger] = isOlder(one, other) ? [one, other] : [other, one];
+  const sameRun = (a: Run, b: Run): boolean => a.campaign === b.campaign && a.product === b.product;
+  const kept = older.journey.runs;
+  const stopped = younger.journey.runs.filter(
+    (run) => !run.ended && kept.some((own) => !own.ended && sameRun(own, run)),
+  );
+  const moved = younger.journey.runs
+    .filter((run) => !stopped.includes(run))
+    .map((run) => ({
+      ...run,
+      pending: run.pending.map((message) => ({ ...message, contact: message.contact ?? younger.id })),
+    }));
+  const drops = stopped.flatMap((run) =>
+    run.pending.map((message) => ({ id: message.id, reason: 'merged', contact: message.contact ?? younger.id })),
+  );
+  const segments = { ...younger.journey.segments };
+  for (const [id, state] of Object.entries(older.journey.segments)) {
+    const entries = state.entries + (segments[id]?.entries ?? 0);
+    const since = state.since ?? segments[id]?.since;
+    segments[id] = since === undefined ? { entries } : { since, entries };
+  }
+  const dues = [older.journey.due, younger.journey.due].filter((due) => due !== undefined);
+  const journey: Journey = {
+    segments,
+    runs: [...kept, ...moved],
+    starts: greatestOf(older.journey.starts, younger.journey.starts),
+    sends: [...older.journey.sends, ...younger.journey.sends]
+      .filter((send) => send.at <= now || !drops.some((drop) => drop.id === send.id))
+      .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
+    decisions: { ...younger.journey.decisions, ...older.journey.decisions },
+  };
+  for (const run of stopped) journey.decisions[run.campaign] = { at: run.from, kind: 'stop', reason: 'merged' };
+  if (dues.length > 0) journey.due = Math.min(...dues);
+  const contact: Contact = {
+    ...older,
+    aliases: [...new Set([...older.aliases, ...younger.aliases])],
+    facts: mergeFacts(older.facts, younger.facts),
+    journey,
+  };
+  // What one of them said of an order of the other's is in neither's counters.
+  if (older.book !== undefined) contact.book = { ...older.book, counters: 'to be rebuilt' };
+  const empty = newContact(younger.id, younger.createdAt);
+  return { contact, tombstone: { ...empty, aliases: younger.aliases, mergedInto: older.id }, drops };
+}
