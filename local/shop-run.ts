@@ -237,12 +237,12 @@ function demoScript({ root, seed, runOn }: RunOptions): Script {
   };
 }
 
-/** Long enough for the first better model to fall due after a live order. */
+/** Long enough for better models to fall due after the live orders of some weeks. */
 function liveDays(catalogue: Catalogue): number {
   const waits = Object.values(catalogue.products).flatMap(({ upgrade, replaceAfter }) =>
     upgrade === undefined || replaceAfter === undefined ? [] : durationMs(replaceAfter) / DAY,
   );
-  return Math.min(300, Math.max(75, Math.min(...waits) + 28));
+  return Math.min(300, Math.max(75, Math.min(...waits) + 75));
 }
 
 /** History in the order in which it is recorded fastest: a person's events together. */
