@@ -32,6 +32,8 @@ import {
   purchase,
 } from './fixtures.ts';
 
+// Each crash is logged by the function that it kills.
+process.env.POWERTOOLS_LOG_LEVEL = 'SILENT';
 let engine: Engine;
 let ses: Ses;
 beforeAll(async () => {
@@ -112,7 +114,7 @@ describe('given feedback', () => {
   const address = 'ann@example.org';
   const subject = `address#${sha256(address)}`;
   const time = (at: number) => ({ timestamp: new Date(at).toISOString() });
-  const later = NOON + 2 * HOUR;
+  const later = NOON + 1.5 * HOUR;
   const told = {
     Send: {},
     Delivery: { delivery: time(later) },
@@ -198,9 +200,12 @@ describe('given feedback', () => {
     const doomed = processOver(world.bench, process.step, 'd');
     const answer = await receive(doomed, world.queues, events, process.step).catch(() => undefined);
     const between = await blocked(world);
-    // A process that is dead answers nothing: the queue brings the whole batch again.
-    const failed = process.dead ? events : failedOf(answer, events);
-    expect((await receive(world.bench, world.queues, failed)).batchItemFailures).toEqual([]);
+    // A process that is dead answers nothing: the queue brings the whole batch again, and then what failed alone.
+    let left = process.dead ? events : failedOf(answer, events);
+    for (let delivery = 0; left.length > 0 && delivery < 8; delivery++) {
+      left = failedOf(await receive(world.bench, world.queues, left), left);
+    }
+    expect(left).toEqual([]);
     return { ...world, process, between, items: await stored(world) };
   }
   const failedOf = (answer: SQSBatchResponse | undefined, events: object[]) =>
@@ -209,7 +214,9 @@ describe('given feedback', () => {
   const state = ({ items, message }: { items: Item[]; message: Message }) => ({
     message: readMessage(items.find(({ sk }) => sk === `MESSAGE#${message.id}`)!),
     suppression: items.find(({ sk }) => sk === 'SUPPRESSION')?.reason,
-    segments: Object.keys(JSON.parse(items.find(({ sk }) => sk === 'CONTACT')!.state as string).journey.segments),
+    segments: Object.keys(
+      JSON.parse(items.find(({ sk }) => sk === 'CONTACT')!.state as string).journey.segments,
+    ).sort(),
     ready: items.filter(({ sk, state }) => sk.startsWith('MESSAGE#') && state === 'ready').length,
     dropped: items.filter(({ sk, state }) => sk.startsWith('MESSAGE#') && state === 'dropped').length,
     told: items.filter(({ sk }) => sk.startsWith('INTERACTION#Email ')).length,
@@ -449,7 +456,7 @@ describe('given messages in the stream', () => {
   it('go out once each when the walk that finds them dies before or after any of its calls', async () => {
     for (const when of ['before', 'after'] as const) {
       for (let at = 0; ; at++) {
-        const all = await crowd(5);
+        const all = await crowd(4);
         // One of them is an open claim that never reached SES: the Send of a later claim has come.
         const [open] = all.messages as [Message];
         const item = (await all.bench.table.readOne(key.message(open.contact, open.id)))!;

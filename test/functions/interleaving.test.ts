@@ -1,10 +1,19 @@
-// Any order, any repeats, any interleaving of two workers: one result.
+// Any order, any repeats, any interleaving of workers: one result.
+import { SESv2Client } from '@aws-sdk/client-sesv2';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Interaction, sha256 } from '../../domain/interaction.ts';
-import { documentClient, Table } from '../../functions/aws/table.ts';
+import { Mailer } from '../../functions/aws/mailer.ts';
+import { Queue } from '../../functions/aws/queue.ts';
+import { Sender } from '../../functions/aws/sender.ts';
+import { documentClient, key, messageItem, Table } from '../../functions/aws/table.ts';
+import { handOff } from '../../functions/hand-off.ts';
+import { receiveFeedback } from '../../functions/receive-feedback.ts';
+import { sendMessages } from '../../functions/send-message.ts';
+import { walkDueShards } from '../../functions/walk-due.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
-import { around, SeededScheduler } from './faults.ts';
+import { type Ses, sesEvent, startSes } from '../support/ses.ts';
+import { around, MemoryQueues, nested, SeededScheduler, SeededTrouble } from './faults.ts';
 import {
   type Bench,
   benchOver,
@@ -13,16 +22,33 @@ import {
   definitions,
   HOUR,
   interaction,
+  MINUTE,
+  messagesOf,
   NOON,
   publish,
   purchase,
 } from './fixtures.ts';
 
+// A wait between two attempts is a turn like any other: which of the workers goes on first is the seed's choice.
+const waits = vi.hoisted(() => {
+  process.env.POWERTOOLS_LOG_LEVEL = 'SILENT';
+  return { sleep: (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)) };
+});
+vi.mock(import('../../functions/aws/clock.ts'), async (original) => ({
+  ...(await original()),
+  sleep: (milliseconds) => waits.sleep(milliseconds),
+}));
+
 let engine: Engine;
+let ses: Ses;
 beforeAll(async () => {
   engine = await startEngine();
+  ses = await startSes();
 });
-afterAll(() => engine.stop());
+afterAll(async () => {
+  await engine.stop();
+  await ses.stop();
+});
 
 const address = 'ann@example.org';
 /** One person's story: a device, a guest order, an account that names both, refunds with and without a person. */
@@ -131,3 +157,209 @@ it('two workers at the same events count each once, however their calls interlea
     expect({ seed, counted, facts: await facts(bench) }).toEqual({ seed, counted: story.length, facts: expected });
   }
 }, 120_000);
+
+describe('two senders, a walk over what is due and a receiver of feedback, with trouble at any call', () => {
+  const urls = { triggered: 'triggered', bulk: 'bulk', timers: 'timers' };
+  const MOST_DELIVERIES = 30;
+
+  /** One shop whose functions are invoked as queues do: at once, side by side, again when they fail, now and then twice. */
+  async function turmoil(seed: number) {
+    const bench = benchOver(await engine.table());
+    const book = definitions();
+    book.segments.reached = { rule: { did: 'Email Delivered' }, ordinal: 2, since: 1 };
+    await publish(bench.table, bench.bucket, book);
+    Object.assign(ses, { accepted: [], calls: 0, next: [] });
+    const scheduler = new SeededScheduler(seed * 2654435761);
+    const trouble = new SeededTrouble(seed);
+    const queues = new MemoryQueues();
+    queues.refuses = trouble.refuses;
+    const clients: { destroy(): void }[] = [];
+    const worker = (prefix: string) => {
+      const client = engine.client();
+      around(client, nested(scheduler.step, trouble.table));
+      const table = new Table(documentClient(client), bench.table.name, 2);
+      const own = benchOver(table, { bucket: bench.bucket, clock: bench.clock, prefix });
+      const sqs = queues.client(nested(scheduler.step, trouble.queues));
+      clients.push(sqs);
+      return { ...own, now: bench.clock.now, log: bench.log, queue: new Queue(sqs), rate: 100, urls };
+    };
+    const [handing, walking, receiving] = [worker('h'), worker('w'), worker('f')];
+    const shop = { bench, scheduler, trouble, feedback: true, settle, order, walk };
+
+    /** Takes what SES accepts to the receiver while the feedback path works. */
+    const mailer = () => {
+      const mails = new SESv2Client({
+        endpoint: ses.endpoint,
+        region: 'x',
+        credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+        maxAttempts: 1,
+      });
+      clients.push(mails);
+      around(
+        mails as never,
+        nested(scheduler.step, trouble.mails, async (_command, _input, go) => {
+          const before = ses.accepted.length;
+          const answer = await go();
+          for (const mail of shop.feedback ? ses.accepted.slice(before) : []) {
+            const at = bench.clock.at;
+            const delivery = { timestamp: new Date(at).toISOString() };
+            const events = [sesEvent(mail, 'Delivery', at, { delivery }), sesEvent(mail, 'Send', at)];
+            for (const event of events) invoke([JSON.stringify(event)], receive);
+          }
+          return answer;
+        }),
+      );
+      return new Mailer('kairos', mails);
+    };
+    const senders = ['a', 'b'].map((prefix) => {
+      const own = worker(prefix);
+      return new Sender({
+        ...own,
+        mailer: mailer(),
+        secrets: async () => ({ keys: { current: 'k1', keys: { k1: 'a secret of the tests' } }, sources: {} }),
+        sleep: waits.sleep,
+        publicBaseUrl: 'https://mail.shop.example',
+        deadLetters: 'dead',
+      });
+    });
+    const receive: Work = (event) => receiveFeedback(event as never, { ...receiving, deadLetters: 'dead' });
+
+    type Work = (event: { Records: { messageId: string; body: string }[] }) => Promise<{
+      batchItemFailures: { itemIdentifier: string }[];
+    }>;
+    const running = new Set<Promise<void>>();
+    const faults: unknown[] = [];
+    function invoke(bodies: string[], work: Work): void {
+      const deliver = async (): Promise<void> => {
+        let left = bodies.map((body, n) => ({ messageId: String(n), body }));
+        for (let delivery = 0; left.length > 0; delivery++) {
+          if (delivery === MOST_DELIVERIES) throw new Error('delivered in vain');
+          const answer = await work({ Records: left }).catch(() => undefined);
+          const failed = answer?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+          left = left.filter(({ messageId }) => failed?.includes(messageId) ?? true);
+        }
+      };
+      const run = deliver().catch((error) => void faults.push(error));
+      running.add(run);
+      run.finally(() => running.delete(run));
+    }
+    queues.arrived = (url, bodies) => {
+      if (url !== urls.triggered) return;
+      const first = trouble.draw() < 0.5 ? 0 : 1;
+      const to = trouble.draw() < 0.4 ? [first, 1 - first] : [first];
+      for (const each of to) invoke(bodies, (event) => sendMessages(event as never, senders[each] as Sender));
+    };
+    async function settle(): Promise<void> {
+      while (running.size > 0) await Promise.all(running);
+      expect(faults).toEqual([]);
+    }
+    function walk(): void {
+      for (const shard of ['00', '01']) {
+        invoke([JSON.stringify({ shard })], (event) => walkDueShards(event as never, walking));
+      }
+    }
+    /** Somebody orders; the hand-off of the message is lost, comes once, or twice. */
+    async function order(id: string): Promise<void> {
+      const to = `${id}@example.org`;
+      await bench.recorder.record([{ interaction: purchase({ id, order: id, address: to, at: bench.clock.at }) }]);
+      const contact = await contactBy(bench.table, `address#${sha256(to)}`);
+      const [message] = await messagesOf(bench.table, contact!.id);
+      const image = Object.entries(messageItem(message!, 2)).map(([name, value]) => [
+        name,
+        typeof value === 'number' ? { N: String(value) } : { S: String(value) },
+      ]);
+      const record = { eventName: 'INSERT' as const, dynamodb: { NewImage: Object.fromEntries(image) } };
+      const hand = async () => {
+        await handOff({ Records: [record] }, handing).catch(() => undefined);
+        return { batchItemFailures: [] };
+      };
+      for (let times = Math.floor(trouble.draw() * 3); times > 0; times--) invoke([''], hand);
+      orders.push(message!);
+    }
+    const orders: Awaited<ReturnType<typeof messagesOf>> = [];
+
+    /** Each message's state, and how often SES took it. */
+    async function outcome() {
+      const found = await bench.table.read(orders.map(({ contact, id }) => key.message(contact, id)));
+      return orders.map(({ contact, id }) => ({
+        state: found.get(key.message(contact, id))?.state as string,
+        mails: ses.accepted.filter((mail) => mail.EmailTags?.[0]?.Value === id).length,
+      }));
+    }
+    const isOver = async () => (await outcome()).every(({ state }) => state === 'sent' || state === 'uncertain');
+    const told = async () => {
+      const items = await Promise.all(
+        orders.map(({ contact }) => bench.table.under(`SUBJECT#contact#${contact}`, 'INTERACTION#Email Delivered#')),
+      );
+      return items.map((each) => each.length);
+    };
+    const { sleep } = waits;
+    const close = () => {
+      waits.sleep = sleep;
+      for (const client of clients) client.destroy();
+    };
+    waits.sleep = () => scheduler.step('sleep', {}, async () => undefined) as Promise<void>;
+    return Object.assign(shop, { outcome, isOver, told, close });
+  }
+
+  /** Three orders; then six minutes at a time, with one more order each, until nothing is open. Trouble ends after three. */
+  async function live(seed: number, silentFrom: number) {
+    const shop = await turmoil(seed);
+    let round = 0;
+    for (; round < 12 && (round < 3 || !(await shop.isOver())); round++) {
+      shop.feedback = round < silentFrom;
+      // Without feedback nothing is learned from waiting but that six hours are over.
+      shop.bench.clock.at = NOON + (round < 4 || shop.feedback ? 6 * MINUTE * round : 7 * HOUR * round);
+      Object.assign(shop.trouble.share, round < 3 ? { table: 0.06, mails: 0.3 } : { table: 0, mails: 0 });
+      if (round === 0) for (const id of ['m1', 'm2', 'm3']) await shop.order(id);
+      else {
+        shop.walk();
+        if (shop.feedback || round < 4) await shop.order(`later-${round}`);
+      }
+      await shop.settle();
+    }
+    const { choices } = shop.scheduler;
+    const result = { rounds: round, outcome: await shop.outcome(), told: await shop.told(), turns: choices.length };
+    shop.close();
+    const again = shop.bench.log.lines.filter(({ name }) => name === 'claim.again').length;
+    return { ...result, again, struck: shop.trouble.struck };
+  }
+  const seeds = Array.from({ length: Number(process.env.KAIROS_TEST_RUNS ?? 20) }, (_, n) => n + 1);
+  const sum = (numbers: (number | undefined)[]) => numbers.reduce<number>((total, each) => total + (each ?? 0), 0);
+
+  it('bring each message to SES exactly once while Send events arrive', async () => {
+    const lives: Awaited<ReturnType<typeof live>>[] = [];
+    for (const seed of seeds) {
+      const { outcome, told, ...more } = await live(seed, Number.POSITIVE_INFINITY);
+      lives.push({ outcome, told, ...more });
+      expect({ seed, outcome }).toEqual({ seed, outcome: outcome.map(() => ({ state: 'sent', mails: 1 })) });
+      expect({ seed, told }).toEqual({ seed, told: outcome.map(() => 1) });
+    }
+    // There was something to survive.
+    expect(sum(lives.map(({ again }) => again))).toBeGreaterThan(0);
+    for (const kind of [
+      'throttle',
+      'conflict',
+      'unprocessed',
+      'lost answer',
+      'asked twice',
+      'unsent',
+      'failed',
+    ] as const) {
+      expect({ kind, struck: sum(lives.map(({ struck }) => struck[kind])) > 0 }).toEqual({ kind, struck: true });
+    }
+  }, 120_000);
+
+  it('bring each message to SES at most once when Send events fall silent, and list the others as uncertain', async () => {
+    const states: string[] = [];
+    for (const seed of seeds) {
+      const { outcome } = await live(seed, seed % 3);
+      const wrong = outcome.filter(
+        ({ state, mails }) => !(state === 'sent' ? mails === 1 : state === 'uncertain' && mails <= 1),
+      );
+      expect({ seed, wrong }).toEqual({ seed, wrong: [] });
+      states.push(...outcome.map(({ state, mails }) => `${state} ${mails}`));
+    }
+    expect([...new Set(states)].sort()).toEqual(['sent 1', 'uncertain 0', 'uncertain 1']);
+  }, 120_000);
+});
