@@ -2,7 +2,7 @@
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { DynamoDBStreamEvent, SQSBatchResponse } from 'aws-lambda';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { raiseWatermark } from '../../functions/aws/claims.ts';
@@ -33,7 +33,9 @@ import {
 } from './fixtures.ts';
 
 // Each crash is logged by the function that it kills.
-process.env.POWERTOOLS_LOG_LEVEL = 'SILENT';
+vi.hoisted(() => {
+  process.env.POWERTOOLS_LOG_LEVEL = 'SILENT';
+});
 let engine: Engine;
 let ses: Ses;
 beforeAll(async () => {
