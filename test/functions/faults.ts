@@ -251,6 +251,7 @@ export class SeededScheduler {
   readonly #waiting: (() => void)[] = [];
   #state: number;
   #busy = false;
+  #moment: NodeJS.Timeout | undefined;
   /** Which of the waiting calls went next, for a message that says how to see it again. */
   readonly choices: number[] = [];
 
@@ -271,10 +272,11 @@ export class SeededScheduler {
     }
   };
 
-  /** Waits for a moment, so that everybody who can ask has asked; then chooses. */
+  /** Waits for a moment in which nobody asks, so that everybody who can ask has asked; then chooses. */
   #wake(): void {
-    setTimeout(() => {
-      if (this.#busy || this.#waiting.length === 0) return;
+    if (this.#busy || this.#waiting.length === 0) return;
+    clearTimeout(this.#moment);
+    this.#moment = setTimeout(() => {
       this.#busy = true;
       const choice = this.#random() % this.#waiting.length;
       this.choices.push(choice);
