@@ -74,6 +74,8 @@ export interface Run {
   trigger: { name: string; id: string; at: number; properties: JsonObject };
   /** Counters of rules that speak of this run only. */
   counters: Record<string, CounterState>;
+  /** It has planned a message, ever. */
+  planned?: true;
   /** Messages planned and not known to be sent. */
   pending: { id: string; at: number; contact?: string }[];
   /** Steps are through; kept for an hour, so that its last message can still be checked and taken back. */
@@ -96,6 +98,8 @@ export interface Journey {
   /** Planned instants of marketing messages inside the longest cap window. */
   sends: { at: number; id: string }[];
   decisions: Record<string, LastDecision>;
+  /** Runs that were stopped in the last 30 days: what of theirs is still parked is not sent. */
+  stopped?: Record<string, number>;
   /** The instant at which something may turn. */
   due?: number;
 }

@@ -13,6 +13,7 @@ import { startRuns } from './start.ts';
 import type { Around } from './where.ts';
 
 const HOUR = 3_600_000;
+const STOPS_KEPT = 30 * 24 * HOUR;
 const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled'];
 
 /**
@@ -198,6 +199,7 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
       });
     if (message.at > draft.now) journey.sends = journey.sends.filter((send) => send.id !== message.id);
   }
+  if (run.planned) journey.stopped = { ...journey.stopped, [run.id]: draft.now };
   if (run.ended === undefined) note(draft, { campaign: run.campaign, kind: 'stop', reason });
 }
 
@@ -207,6 +209,9 @@ function tidy(draft: Draft, stimulus: Stimulus, dueBefore: number | undefined): 
   const { journey } = contact;
   const horizon = now - longestCap(book.definitions.settings.caps);
   journey.sends = journey.sends.filter((send) => send.at > horizon);
+  const stopped = Object.entries(journey.stopped ?? {}).filter(([, at]) => at > now - STOPS_KEPT);
+  delete journey.stopped;
+  if (stopped.length > 0) journey.stopped = Object.fromEntries(stopped);
   for (const run of journey.runs) run.pending = run.pending.filter((message) => message.at > now - HOUR);
   journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
   const sight = sightOf(book, contact, now);

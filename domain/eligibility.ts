@@ -185,6 +185,7 @@ export function recheck(
   const drop = (reason: string): Recheck => ({ kind: 'drop', reason });
   const campaign = book.version.get(`${message.campaign}@${message.version}`);
   if (campaign === undefined) return drop('its campaign version is no longer published');
+  if (contact.journey.stopped?.[message.run] !== undefined) return drop('its run was stopped');
   if (at.suppressed || contact.facts.suppressed !== undefined) return drop('suppressed');
   if (contact.facts.address === undefined) return drop('no address');
   if (!consents(contact, campaign, now)) return drop('no consent');

@@ -106,6 +106,8 @@ export function mergeContacts(
       .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
     decisions: { ...younger.journey.decisions, ...older.journey.decisions },
   };
+  const stops = { ...younger.journey.stopped, ...older.journey.stopped };
+  if (Object.keys(stops).length > 0) journey.stopped = stops;
   for (const run of stopped) journey.decisions[run.campaign] = { at: run.from, kind: 'stop', reason: 'merged' };
   if (dues.length > 0) journey.due = Math.min(...dues);
   const contact: Contact = {

@@ -165,6 +165,7 @@ function plan(
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
   draft.messages.push(message);
+  run.planned = true;
   run.pending.push({ id: message.id, at: plannedAt });
   if (kind === 'marketing') {
     contact.journey.sends.push({ at: plannedAt, id: message.id });

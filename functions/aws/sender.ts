@@ -9,6 +9,7 @@ import { renderEmail } from '../../domain/render.ts';
 import { buildView, productIdsOf, type StoredProduct } from '../../domain/view.ts';
 import { type BookStore, readControls } from './book-store.ts';
 import { CLAIM_LASTS } from './claims.ts';
+import { jitter } from './clock.ts';
 import { faultOf, type Log } from './handler.ts';
 import type { Answer, Mail, Mailer } from './mailer.ts';
 import { readProduct } from './product.ts';
@@ -237,7 +238,7 @@ export class Sender {
 
   /** Takes a message back, and gives back the place under the caps that it held. */
   async #drop(loaded: Loaded, reason: string): Promise<void> {
-    const { table } = this.#deps;
+    const { table, sleep } = this.#deps;
     const { due: _, ...leaving } = loaded.message;
     const dropped: Message = { ...leaving, state: 'dropped', reason };
     let contact: Versioned<Contact> | undefined = loaded.contact;
@@ -253,6 +254,7 @@ export class Sender {
         // The message is not ready any more: whoever changed it saw to the rest.
         if (error.conditions.includes(0)) return;
         if (attempt === 4) throw error;
+        await sleep(jitter(attempt));
       }
       const world = emptyWorld();
       await readContacts(table, world, [contact.value.id]);

@@ -19,7 +19,18 @@ import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { compileWhere } from '../../domain/where.ts';
 import cases from '../cases/eligibility.json' with { type: 'json' };
-import { bookOf, DAY, HOUR, instant, marketing, published } from '../support/people.ts';
+import {
+  bookOf,
+  DAY,
+  event,
+  HOUR,
+  instant,
+  introduced,
+  marketing,
+  order,
+  published,
+  World,
+} from '../support/people.ts';
 import { seeded } from '../support/permutations.ts';
 
 interface Row {
@@ -193,4 +204,29 @@ test("a zone that is none gives way to the shop's", () => {
   expect(zoneOf(book, given('Mars/Base'))).toBe('Europe/Warsaw');
   expect(zoneOf(book, given(7))).toBe('Europe/Warsaw');
   expect(zoneOf(compileBook(book.definitions, 'x', book.controls), contact)).toBe('Europe/Warsaw');
+});
+
+describe('given a message that was parked for longer than its run remembers it', () => {
+  test('is dropped when the run has been stopped meanwhile', () => {
+    const book = bookOf({
+      campaigns: {
+        parked: marketing({
+          when: { did: 'Product Viewed' },
+          stopIf: { did: 'Order Completed', since: 'run start' },
+          steps: [{ send: 'hello' }, { wait: '9d' }, { send: 'again' }],
+        }),
+      },
+    });
+    const world = new World(book).record([
+      ...introduced('2026-03-02 09:00'),
+      event('Product Viewed', '2026-03-02 10:00', { product_id: 'bag' }, { id: 'view' }),
+      event('Identified', '2026-03-02 12:00', {}, { id: 'two hours later' }),
+    ]);
+    const [message] = world.kept();
+    const ask = (now: string) =>
+      recheck(book, world.person(), message as Message, { suppressed: false, now: instant(now) });
+    expect(ask('2026-03-02 12:30')).toEqual({ kind: 'send' });
+    world.record([order('1', '2026-03-02 13:00', ['bag'])]);
+    expect(ask('2026-03-02 13:30')).toEqual({ kind: 'drop', reason: 'its run was stopped' });
+  });
 });
