@@ -6,6 +6,7 @@ import { missingColumns, type OrdersMapping } from '../domain/mapping.ts';
 import {
   type ImportedEvent,
   isShortened,
+  metEvents,
   OrderGathering,
   type OrderReading,
   orderEvents,
@@ -112,8 +113,10 @@ export async function readOrders(
       row(fields, line) {
         rows.read += 1;
         const reading = read!(fields);
-        if (reading.kind === 'excluded') excluded[reading.reason] = (excluded[reading.reason] ?? 0) + 1;
-        else {
+        if (reading.kind === 'excluded') {
+          excluded[reading.reason] = (excluded[reading.reason] ?? 0) + 1;
+          if (reading.met !== undefined) gathering.meet(reading.met.person, reading.met.at);
+        } else {
           const fault = reading.kind === 'fault' ? reading.fault : gathering.add(reading.row, mapping);
           if (fault === undefined) rows.counted += 1;
           else faults.add(line, sayRowFault(fault));
@@ -154,6 +157,7 @@ function eventsOf(gathering: OrderGathering, mapping: OrdersMapping, from: strin
     for (const event of orderEvents(order, mapping, told)) put(event, person);
     order.lines.clear();
   }
+  for (const [key, event] of metEvents(gathering, told)) put(event, key);
   for (const events of byPerson.values()) for (const event of events) history.push(event);
   // Stable: what one order makes keeps its order, and a product is known before it is bought.
   live.sort((a, b) => a.at - b.at);

@@ -46,7 +46,8 @@ export interface OrderRow {
 
 export type OrderReading =
   | { kind: 'row'; row: OrderRow }
-  | { kind: 'excluded'; reason: string }
+  /** `met`: whom the row names all the same. */
+  | { kind: 'excluded'; reason: string; met?: { person: Person; at: number } }
   | { kind: 'fault'; fault: RowFault };
 
 /** The reader of one row of a file of orders with this header. Ask `missingColumns` first. Never throws on a row. */
@@ -65,13 +66,23 @@ export function orderReader(mapping: OrdersMapping, header: readonly string[]): 
   const exclude = (mapping.exclude ?? []).map((each) => ({ ...each, fits: testReader(header, each.where, decimal) }));
   const person = personReader(header, mapping.person, mapping.consent?.where, decimal);
   const unit = minorUnits(1, mapping.currency);
+  /** What is left out may be written badly in any column: then nobody is met. */
+  const metIn = (fields: Fields): { met?: { person: Person; at: number } } => {
+    try {
+      const who = person(fields);
+      return who === undefined ? {} : { met: { person: who, at: time(fields) } };
+    } catch (error) {
+      if (error instanceof BadField) return {};
+      throw error;
+    }
+  };
 
   return (fields) => {
     try {
       const refund = isRefund(fields);
       for (const each of exclude) {
         if (each.from !== undefined && (each.from === 'refunds') !== refund) continue;
-        if (each.fits(fields)) return { kind: 'excluded', reason: each.reason };
+        if (each.fits(fields)) return { kind: 'excluded', reason: each.reason, ...metIn(fields) };
       }
       const id = order(fields);
       if (id === '') throw missing(mapping.order);
@@ -128,6 +139,15 @@ export interface GatheredOrder {
 export class OrderGathering {
   readonly orders = new Map<string, GatheredOrder>();
   readonly products = new Map<string, { at: number; name: string; category: string; price: string }>();
+  /** People whom excluded rows name, at their earliest: they are known, whatever of theirs counts. */
+  readonly met = new Map<string, { person: Person; at: number }>();
+
+  /** Notes a person whom an excluded row names. */
+  meet(person: Person, at: number): void {
+    const key = keyOf(person);
+    const known = this.met.get(key);
+    if (known === undefined || at < known.at) this.met.set(key, { person, at });
+  }
 
   /** Counts the row; or says why it contradicts an earlier row of its order, and counts nothing. */
   add(row: OrderRow, mapping: OrdersMapping): RowFault | undefined {
@@ -178,6 +198,15 @@ export interface Told {
   consented: boolean;
 }
 
+/** People whom only excluded rows name: who they are, and no consent, which comes with an order. */
+export function metEvents(gathering: OrderGathering, told: ReadonlyMap<string, Told>): [key: string, ImportedEvent][] {
+  return [...gathering.met]
+    .filter(([key]) => !told.has(key))
+    .map(([key, { person, at }]) => [key, identify(person, at, `${key}/met/${at}`)]);
+}
+
+const keyOf = (person: Person): string => person.user ?? person.address!;
+
 /**
  * The events of one order, the person's first: identify where something about them is new, consent once, then the order
  * or refund, then its assumed delivery. `told` is kept by the caller per person, orders coming by time.
@@ -187,7 +216,7 @@ export function orderEvents(order: GatheredOrder, mapping: OrdersMapping, told: 
   const unit = minorUnits(1, mapping.currency);
   const who = order.person === undefined ? {} : personOf(order.person);
   if (order.person !== undefined) {
-    const key = order.person.user ?? order.person.address!;
+    const key = keyOf(order.person);
     const known = told.get(key) ?? { traits: '', consented: false };
     const traits = JSON.stringify([order.person.address, order.person.traits]);
     if (traits !== known.traits) {

@@ -40,7 +40,7 @@ async function bySql(file: string) {
     (select count(distinct InvoiceNo) from back) as refunds,
     (select coalesce(sum(minor), 0) from sold) as gross,
     (select coalesce(-sum(minor), 0) from back) as refunded,
-    (select count(distinct CustomerID) from (select * from sold union all select * from back) where not guest) as contacts`);
+    (select count(distinct CustomerID) from rows where not guest) as contacts`);
   const guests = await numbers(`select
     (select count(distinct InvoiceNo) from sold where guest) as orders,
     (select count(distinct InvoiceNo) from back where guest) as refunds,
@@ -122,7 +122,7 @@ describe.skipIf(missing)('the order history of a real shop', () => {
   test('in the full file holds what is known of it', async () => {
     const { counted } = await bySql(FULL);
     expect(counted).toEqual({
-      contacts: 4371,
+      contacts: 4372,
       orders: 19_959,
       refunds: 3836,
       gross: 1_065_562_248,
