@@ -34,7 +34,7 @@ const budgets: Record<string, number> = {
   infra: 60,
   local: 30,
   shop: 60,
-  stories: 180,
+  stories: 240,
   templates: 90,
 };
 
