@@ -78,9 +78,10 @@ export async function readCsv(path: string, options: CsvOptions, sink: CsvSink):
     if (error.code === 'CSV_INVALID_CLOSING_QUOTE')
       (parser as unknown as { state: { quoting: boolean } }).state.quoting = false;
   });
-  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
-  stream.on('data', () => options.onProgress?.(stream.bytesRead));
   await file.close();
+  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
+  // A listener sets the stream flowing: nothing may be awaited between it and the pipeline, or the beginning is lost.
+  stream.on('data', () => options.onProgress?.(stream.bytesRead));
   try {
     // A pipeline ends when its last stream has taken everything; that everything was read from it is asked apart.
     const read = finished(parser);
