@@ -45,6 +45,7 @@ export interface World {
   synthesise(findings: Findings): Promise<Template>;
 }
 
+/** The world that a deployment is checked against: AWS of a region, through its clients, and the rest as given. */
 export function worldOf(region: string, rest: Pick<World, 'resolveTxt' | 'settings' | 'synthesise'>): World {
   const settings = { region };
   return {

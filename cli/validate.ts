@@ -39,6 +39,7 @@ export function printRefusal(refused: TemplatesRefused, print: (line: string) =>
   print(`${count(refused.faults.length, 'fault')}. Nothing is published until there is none.`);
 }
 
+/** A number with its noun: `1 fault`, `2 faults`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }

@@ -9,7 +9,7 @@ import type { Message } from './message.ts';
 import type { CompiledRule, Sight } from './rule.ts';
 import type { Cap } from './settings.ts';
 import { afterQuiet, durationMs, isZone, localTime } from './time.ts';
-import type { CompiledWhere } from './where.ts';
+import { type CompiledWhere, valueAt } from './where.ts';
 
 /** The contact's zone: its own `timezone` where it is a known one, else the shop's. */
 export function zoneOf(book: Book, contact: Contact): string {
@@ -56,16 +56,6 @@ function resolveReference(reference: string, run: Pick<Run, 'product'> & Trigger
   if (field === '' || field === 'id' || field === 'product_id') return product;
   const known = Object.hasOwn(sight.catalogue.products, product) ? sight.catalogue.products[product] : undefined;
   return known?.[field as keyof typeof known] as Json | undefined;
-}
-
-function valueAt(properties: JsonObject, path: string): Json | undefined {
-  let value: Json | undefined = properties;
-  for (const part of path.split('.')) {
-    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, part))
-      return undefined;
-    value = value[part];
-  }
-  return value;
 }
 
 const textOf = (value: Json | undefined): string | undefined =>

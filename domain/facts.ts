@@ -29,10 +29,12 @@ function standsInCart({ cart }: Facts, line: CartLine): boolean {
   return newer(line, clearing(cart)) || (line.at === cart.clearedAt && line.id === cart.clearedBy);
 }
 
+/** The stamp of the last clearing of a cart: what is older stands no more. */
 export function clearing(cart: Facts['cart']): { at: number; id: string } | undefined {
   return cart.clearedAt === undefined ? undefined : { at: cart.clearedAt, id: cart.clearedBy ?? '' };
 }
 
+/** Takes out of the cart what stands no more, and all but the newest lines. Changes `facts`. */
 export function tidyCart(facts: Facts): void {
   const standing = Object.entries(facts.cart.lines).filter(([, line]) => standsInCart(facts, line));
   facts.cart.lines = highest(Object.fromEntries(standing), MOST_CART_LINES, (line) => line.at);

@@ -30,10 +30,12 @@ export class BadField extends Error {
   }
 }
 
+/** The fault of a row whose field is empty and must not be. */
 export function missing(column: string): BadField {
   return new BadField({ column, message: 'is empty', received: '', expected: 'a value' });
 }
 
+/** Reads one column, trimmed; a row that is too short reads as empty. Throws a RangeError for a column that is not there. */
 export function columnReader(header: readonly string[], name: string): Read<string> {
   const index = header.indexOf(name);
   if (index < 0) throw new RangeError(`no column ${quote(name)}: ask missingColumns first`);

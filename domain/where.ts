@@ -198,6 +198,17 @@ export interface CompiledWhere {
   line?: CompiledWhere;
 }
 
+/** The value at a dotted path of own properties, or undefined. */
+export function valueAt(properties: JsonObject, path: string): Json | undefined {
+  let value: Json | undefined = properties;
+  for (const part of path.split('.')) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, part))
+      return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
 function propertyOf(properties: JsonObject, path: string, catalogue: Catalogue): Json | undefined {
   if (Object.hasOwn(properties, path)) return properties[path];
   if (path.startsWith('catalogue.')) {
@@ -207,13 +218,7 @@ function propertyOf(properties: JsonObject, path: string, catalogue: Catalogue):
     return known?.[path.slice('catalogue.'.length) as keyof typeof known] as Json | undefined;
   }
   if (path === 'product_id') return properties.sku;
-  let value: Json | undefined = properties;
-  for (const part of path.split('.')) {
-    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, part))
-      return undefined;
-    value = value[part];
-  }
-  return value;
+  return valueAt(properties, path);
 }
 
 /** Compiles a "where". An object without an operator speaks of one and the same line or sub-object. */

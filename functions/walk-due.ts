@@ -10,6 +10,7 @@ import { type WalkDeps, walkDue } from './aws/walk.ts';
 
 const Walk = z.object({ shard: z.string().regex(/^\d\d$/), ticks: z.record(z.string(), z.unknown()).optional() });
 
+/** Walks what is due in the shards of a batch; those that fail are answered and come again. */
 export async function walkDueShards(event: SQSEvent, deps: WalkDeps) {
   return eachRecord(event, async ({ body }) => {
     const { shard, ticks } = Walk.parse(JSON.parse(body));

@@ -14,6 +14,7 @@ const Step = z.object({
   cursor: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** Does one page for each cursor of a batch; those that fail are answered and come again. */
 export async function walkRosterPages(event: SQSEvent, deps: Parameters<typeof walkRoster>[1]) {
   return eachRecord(event, async ({ body }) => {
     const { cursor, ...step } = Step.parse(JSON.parse(body));

@@ -98,6 +98,7 @@ export class BookStore {
   }
 }
 
+/** The controls of their item; without one nothing is stopped or paused, and no book is filled. */
 export function readControls(item: Record<string, unknown> | undefined): Controls {
   const controls: Controls = {
     paused: (item?.paused as Controls['paused'] | undefined) ?? {},

@@ -20,6 +20,7 @@ export function productIdOf(interaction: Pick<Interaction, 'name' | 'properties'
   return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
 }
 
+/** Folds a Product Updated in: of each field the latest event time wins. Prices in minor units. `before` is not changed. */
 export function foldProduct(
   before: ProductState | undefined,
   interaction: Interaction,
@@ -56,10 +57,12 @@ function text(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** A product as it is stored. */
 export function productItem({ id, at, product, given }: ProductState): Item {
   return { ...key.product(id), shape: 1, at, state: JSON.stringify(product), given: JSON.stringify(given) };
 }
 
+/** A product from its item. */
 export function readProduct(item: Item): ProductState {
   return {
     id: item.pk.slice('PRODUCT#'.length),

@@ -59,6 +59,7 @@ export function shardOf(contact: string, shards: number): string {
   return shardText(Number.parseInt(sha256(contact).slice(0, 4), 16) % shards);
 }
 
+/** A shard as keys hold it: two digits. */
 export function shardText(shard: number): string {
   return String(shard).padStart(2, '0');
 }
@@ -84,6 +85,7 @@ export class Cancelled extends Error {
   }
 }
 
+/** A contact as it is stored: in the due index while it waits, in the roster while it lives. */
 export function contactItem(contact: Contact, version: number, shards: number): Item {
   const shard = shardOf(contact.id, shards);
   const living = contact.mergedInto === undefined;
@@ -97,20 +99,24 @@ export function contactItem(contact: Contact, version: number, shards: number): 
   };
 }
 
+/** A contact with its version. Throws NewerShape for one that a newer release wrote. */
 export function readContact(item: Item): Versioned<Contact> {
   checkShape(item, CONTACT_SHAPE);
   return { value: JSON.parse(item.state as string) as Contact, version: item.version as number };
 }
 
+/** An order as it is stored. */
 export function orderItem(order: Order, version: number): Item {
   return { ...key.order(order.key), shape: ORDER_SHAPE, version, state: JSON.stringify(order) };
 }
 
+/** An order with its version. Throws NewerShape for one that a newer release wrote. */
 export function readOrder(item: Item): Versioned<Order> {
   checkShape(item, ORDER_SHAPE);
   return { value: JSON.parse(item.state as string) as Order, version: item.version as number };
 }
 
+/** An interaction as it is stored, under the key that its event alone gives. */
 export function interactionItem(interaction: Interaction): Item {
   return {
     ...key.interaction(interaction),
@@ -121,6 +127,7 @@ export function interactionItem(interaction: Interaction): Item {
   };
 }
 
+/** An interaction from its item. Throws NewerShape for one that a newer release wrote. */
 export function readInteraction(item: Item): Interaction {
   checkShape(item, SHAPE);
   return JSON.parse(item.body as string) as Interaction;
@@ -149,6 +156,7 @@ export function messageItem(message: Message, shards: number): Item {
   return item;
 }
 
+/** A message from its item; what the index and conditions need stands beside its body. Throws NewerShape. */
 export function readMessage(item: Item): Message {
   checkShape(item, MESSAGE_SHAPE);
   const message = {
@@ -441,6 +449,7 @@ function cancelled(error: unknown): Error | undefined {
   return new Cancelled(conditions, conditions.length === 0);
 }
 
+/** The list in parts of at most `size`. */
 export function chunks<T>(list: T[], size: number): T[][] {
   const parts: T[][] = [];
   for (let start = 0; start < list.length; start += size) parts.push(list.slice(start, start + size));

@@ -111,6 +111,7 @@ export async function readContacts(table: Table, world: World, ids: string[], ad
   }
 }
 
+/** What was found to stand against an address. */
 export function readSuppressions(found: Found, hash: string): Suppressions {
   const suppressions: Suppressions = {};
   const suppression = found.get(key.suppression(hash));
