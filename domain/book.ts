@@ -41,12 +41,20 @@ export interface Definitions {
   fields: Fields;
 }
 
+/** A stop or a pause: whose, since when, why. */
+export interface Control {
+  /** A person, by the name that AWS knows them by, or the function that did it. */
+  by: string;
+  at: number;
+  why: string;
+}
+
 /** Small, at most ten seconds old. */
 export interface Controls {
   /** Sending is stopped altogether. */
-  stopped?: { by: string; at: number; why: string };
+  stopped?: Control;
   /** Campaigns that are paused. */
-  paused: Record<string, { by: string; at: number }>;
+  paused: Record<string, Control>;
   /** Ordinal of the newest book whose backfill has ended: campaigns of later books are not live yet. */
   filled: number;
 }

@@ -31,7 +31,8 @@ export interface CartLine {
   id: string;
 }
 
-export type SuppressionReason = 'bounced' | 'complained' | 'imported';
+/** `unreachable`: retired after repeated soft bounces. */
+export type SuppressionReason = 'bounced' | 'complained' | 'imported' | 'unreachable';
 
 export interface Facts {
   attributes: Record<string, Stamped>;
@@ -45,6 +46,10 @@ export interface Facts {
   withdrawn: Record<string, { at: number; id: string }>;
   /** A block on the present address, whatever the consent. */
   suppressed?: { reason: SuppressionReason; at: number };
+  /** A pause that the person asked for: brand → until when no marketing is sent. The latest word wins; one that ends at once takes it back. */
+  pauses?: Record<string, { until: number; at: number; id: string }>;
+  /** Whether the person lets a brand choose by what they did: brand → the latest word. */
+  profiling?: Record<string, { stopped: boolean; at: number; id: string }>;
   cart: { clearedAt?: number; clearedBy?: string; lines: Record<string, CartLine> };
   /** Minor units of the shop's currency. `spend` = gross − refunded. */
   orders: { count: number; gross: number; refunded: number; returned: number; first?: number; last?: number };

@@ -266,6 +266,9 @@ export const Campaign = z
       .regex(/^(skip|wait [1-9]\d{0,3}[hd])$/, 'skip, or wait 2d')
       .optional(),
     expires: Duration.optional(),
+    plannedPerDay: z.int().min(1).optional().meta({
+      description: 'About how many messages a day are meant; three times as many pause the campaign',
+    }),
     starts: z.iso.date().optional(),
     ends: z.iso.date().optional(),
   })

@@ -46,6 +46,10 @@ export interface Message {
   };
   openedAt?: number;
   clickedAt?: number;
+  /** When the person left by a link of this mail, epoch milliseconds. */
+  unsubscribedAt?: number;
+  /** The mailbox provider that it went to, known from the claim on: `gmail`, `microsoft`, `yahoo`, … , `other`. */
+  provider?: string;
 }
 
 /** hash(contact, campaign, run, step, occurrence): letters, digits, `-` and `_` only. */

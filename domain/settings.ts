@@ -9,6 +9,38 @@ const Colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour such as #1a2b3c')
 
 export const Cap = z.strictObject({ most: z.int().min(1).max(100), in: Duration });
 
+/** A text, or one for each locale; the shop's first locale stands in for a missing one. */
+const Localised = z.union([z.string().min(1), z.record(z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/), z.string().min(1))]);
+export type Localised = z.infer<typeof Localised>;
+
+/** The text of a locale: its own, else its language's, else the first that there is. */
+export function inLocale(text: Localised, locale: string): string {
+  if (typeof text === 'string') return text;
+  return text[locale] ?? text[locale.split('-')[0] as string] ?? Object.values(text)[0] ?? '';
+}
+
+/** How a new sending domain gets its reputation: day by day a ceiling, and whom to write to first. */
+export const WarmUp = z.strictObject({
+  starts: z.iso.date().meta({ description: 'The first day of the plan, in the shop’s zone' }),
+  days: z
+    .array(
+      z.strictObject({
+        most: z.int().min(1).meta({ description: 'Most marketing messages of this domain on that day' }),
+        engaged: Duration.optional().meta({
+          description: 'Only people who bought, clicked or consented within this time; absent = everybody',
+        }),
+      }),
+    )
+    .min(1)
+    .max(60)
+    .meta({ description: 'One entry a day; after the last one nothing is held back' }),
+});
+export type WarmUp = z.infer<typeof WarmUp>;
+
+/** When an address is given up after bounces that may pass: so many messages in a row, over so long. */
+export const SoftBounces = z.strictObject({ most: z.int().min(2).max(20), over: Duration });
+export type SoftBounces = z.infer<typeof SoftBounces>;
+
 /** templates/settings.json */
 export const Settings = z
   .strictObject({
@@ -31,13 +63,26 @@ export const Settings = z
     currency: z.string().regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as EUR'),
     zone: Zone,
     locales: z.array(z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/)).min(1),
-    topics: z.record(id, z.strictObject({ title: z.string().min(1), description: z.string().optional() })),
+    topics: z.record(id, z.strictObject({ title: Localised, description: Localised.optional() })),
     caps: z.array(Cap).max(10).meta({ description: 'Most marketing messages per contact in a window' }),
     quietHours: z.strictObject({ from: Clock, to: Clock }).optional(),
     linkHosts: z
       .array(z.string())
       .optional()
       .meta({ description: 'Hosts that links in e-mails may lead to, beside the site' }),
+    warmUp: z
+      .record(z.string().regex(/^[a-z0-9.-]+$/, 'a domain that senders write from'), WarmUp)
+      .optional()
+      .meta({
+        description: 'Plans for new sending domains, by domain',
+      }),
+    softBounces: SoftBounces.optional().meta({
+      description: 'When an address is given up after temporary bounces; by default 5 in a row over 14d',
+    }),
+    tracking: z
+      .strictObject({ opens: z.boolean() })
+      .optional()
+      .meta({ description: 'Opens are off unless asked for here, and then only of people who consent to "tracking"' }),
   })
   .meta({ id: 'Settings' });
 export type Settings = z.infer<typeof Settings>;

@@ -6,6 +6,7 @@ import type { Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
 import { latestBought } from './recommend.ts';
 import { type BrandView, type EmailView, type PageView, type ProductView, pickLocale } from './render.ts';
+import { inLocale } from './settings.ts';
 
 const MOST_NAME = 64;
 const MOST_TEXT = 200;
@@ -189,7 +190,8 @@ export function buildView(
   const { inputs } = message;
   const product = inputs.product === undefined ? undefined : view(nameFrom(message, inputs.product));
   const sender = settings.senders[message.sender];
-  const topic = message.topic === undefined ? undefined : settings.topics[message.topic]?.title;
+  const title = message.topic === undefined ? undefined : settings.topics[message.topic]?.title;
+  const topic = title === undefined ? undefined : inLocale(title, locale);
   return {
     contact: Object.fromEntries(attributes) as EmailView['contact'],
     trigger: cleanObject(inputs.trigger.properties, hosts, 4),
@@ -248,7 +250,8 @@ export function buildPageView(
   definitions: Pick<Definitions, 'settings'>,
   page: { brand?: string; locale: string; action?: string; kind?: 'unsubscribe' | 'confirm'; topic?: string },
 ): PageView {
-  const topic = page.topic === undefined ? undefined : definitions.settings.topics[page.topic]?.title;
+  const title = page.topic === undefined ? undefined : definitions.settings.topics[page.topic]?.title;
+  const topic = title === undefined ? undefined : inLocale(title, page.locale);
   return {
     brand: brandView(definitions, page.brand),
     locale: page.locale,

@@ -272,7 +272,8 @@ export class DueIndex {
       const { pk, sk } = dynamodb.Keys;
       const key = `${pk?.S} ${sk?.S}`;
       const image = dynamodb.NewImage;
-      if (image?.duePk === undefined || image.dueAt?.N === undefined) {
+      // Under other keys of the index things are listed, not due.
+      if (!image?.duePk?.S?.startsWith('DUE#') || image.dueAt?.N === undefined) {
         this.#due.delete(key);
         continue;
       }

@@ -49,6 +49,14 @@ export const key = {
     sk: `${String(ordinal).padStart(8, '0')}#${shard}`,
   }),
   report: (campaign: string, day: string, shard: string): Key => ({ pk: `REPORT#${campaign}`, sk: `${day}#${shard}` }),
+  /** Cases that budgets do not count any more, because somebody let the campaign go on. */
+  budgetBase: (campaign: string): Key => ({ pk: `BUDGET#${campaign}`, sk: 'BASE' }),
+  /** What SES said of the account within the last minutes. */
+  account: (): Key => ({ pk: 'ACCOUNT#ses', sk: 'ACCOUNT' }),
+  /** Messages of a sending domain on one day of its warm-up. */
+  warmUp: (domain: string, date: string): Key => ({ pk: `WARMUP#${domain}`, sk: date }),
+  /** What an operator or a guard did, in the order of time. */
+  action: (at: number, id: string): Key => ({ pk: 'ACTIONS', sk: `${new Date(at).toISOString()}#${id}` }),
   rate: (second: number): Key => ({ pk: `RATE#${second}`, sk: 'RATE' }),
   lease: (): Key => ({ pk: 'LEASE#timers', sk: 'LEASE' }),
   watermark: (shard: string): Key => ({ pk: `WATERMARK#${shard}`, sk: 'WATERMARK' }),
@@ -133,7 +141,7 @@ export function readInteraction(item: Item): Interaction {
   return JSON.parse(item.body as string) as Interaction;
 }
 
-/** A message is in the due index exactly while it is not terminal and has a due instant. */
+/** A message is due exactly while it is not terminal and has a due instant; failed and uncertain ones are listed. */
 export function messageItem(message: Message, shards: number): Item {
   const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, reason, ...body } = message;
   const item: Item = {
@@ -152,9 +160,16 @@ export function messageItem(message: Message, shards: number): Item {
   if (due !== undefined && !isTerminal(state)) {
     item.duePk = `DUE#${message.lane}#${shardOf(message.contact, shards)}`;
     item.dueAt = due;
+  } else if (state === 'failed' || state === 'uncertain') {
+    // Nobody walks these keys: people list them.
+    item.duePk = heldPk(state, shardOf(message.contact, shards));
+    item.dueAt = plannedAt;
   }
   return item;
 }
+
+/** The key of the due index under which messages stand that people may look at and send again. */
+export const heldPk = (state: 'failed' | 'uncertain', shard: string): string => `HELD#${state}#${shard}`;
 
 /** A message from its item; what the index and conditions need stands beside its body. Throws NewerShape. */
 export function readMessage(item: Item): Message {
@@ -169,7 +184,7 @@ export function readMessage(item: Item): Message {
   if (item.claimedAt !== undefined) message.claimedAt = item.claimedAt as number;
   if (item.sesId !== undefined) message.sesId = item.sesId as string;
   if (item.reason !== undefined) message.reason = item.reason as string;
-  if (item.dueAt !== undefined) message.due = item.dueAt as number;
+  if (item.dueAt !== undefined && !isTerminal(message.state)) message.due = item.dueAt as number;
   return message;
 }
 
@@ -375,6 +390,18 @@ export class Table {
       items.push(...((answer.Items ?? []) as Item[]));
       from = answer.LastEvaluatedKey;
     } while (from !== undefined);
+    return items;
+  }
+
+  /** The last items of one partition, greatest sort key first. */
+  async newest(pk: string, most: number): Promise<Item[]> {
+    const { items } = await this.#page({
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': pk },
+      ScanIndexForward: false,
+      ConsistentRead: true,
+      Limit: most,
+    });
     return items;
   }
 

@@ -127,7 +127,7 @@ export function bookOf(parts: Parts = {}): Book {
     fields,
   };
   return compileBook(definitions, `book-${ordinal}`, {
-    paused: Object.fromEntries((parts.paused ?? []).map((id) => [id, { by: 'test', at: 0 }])),
+    paused: Object.fromEntries((parts.paused ?? []).map((id) => [id, { by: 'test', at: 0, why: 'a test' }])),
     filled: parts.filled ?? ordinal,
     ...(parts.stopped ? { stopped: { by: 'test', at: 0, why: 'test' } } : {}),
   });
