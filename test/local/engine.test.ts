@@ -35,7 +35,7 @@ for (const name of ['dynoxide', 'dynamodb-local'] as const) {
         const put = (n: number) => ({
           Put: {
             TableName: table.name,
-            Item: { pk: { S: `P#${n}` }, sk: { S: 'X' }, duePk: { S: 'DUE' }, dueAt: { N: String(100 - n) } },
+            Item: { pk: { S: `P#${n}` }, sk: { S: 'X' }, duePk: { S: 'DUE#tick#00' }, dueAt: { N: String(100 - n) } },
           },
         });
         for (let at = 0; at < 1050; at += 50) {
@@ -95,7 +95,7 @@ describe('the due index', () => {
       const gone = draw(3) === 0;
       if (gone) items.delete(pk);
       else items.set(pk, at);
-      const image = gone ? {} : { NewImage: { duePk: { S: 'DUE' }, dueAt: { N: String(at) } } };
+      const image = gone ? {} : { NewImage: { duePk: { S: 'DUE#tick#00' }, dueAt: { N: String(at) } } };
       index.read([
         {
           eventID: '1',
