@@ -1,7 +1,4 @@
 // The hot path: purchases of known contacts through record-interaction, on a real engine, in this process.
-import { readFileSync } from 'node:fs';
-import { Session } from 'node:inspector/promises';
-import { cpus } from 'node:os';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Definitions } from '../domain/book.ts';
 import { BookStore } from '../functions/aws/book-store.ts';
@@ -10,6 +7,7 @@ import { Recorder } from '../functions/aws/recorder.ts';
 import { documentClient, key, Table } from '../functions/aws/table.ts';
 import { definitions, MemoryBucket, MemoryLog, NOON, publish } from '../test/functions/fixtures.ts';
 import { type Engine, startEngine } from '../test/support/engine.ts';
+import { type Cpu, machine, measureCpu, perEvent, sayCpu } from './cpu.ts';
 import { measureLatency } from './latency.ts';
 import { meter, type Units } from './units.ts';
 
@@ -22,8 +20,7 @@ export interface PathFigures {
   machine: string;
   events: number;
   eventsPerSecond: number;
-  /** Milliseconds of processor time per event. */
-  cpuPerEvent: { ours: number; sdk: number; node: number; engine: number };
+  cpuPerEvent: Cpu;
   /** Units of one purchase of a known contact, and of one event that nothing reads. */
   purchase: Units & { contactBytes: number };
   unread: Units;
@@ -128,26 +125,13 @@ export async function measurePath(): Promise<PathFigures> {
     const live = Array.from({ length: MEASURED }, (_, index) =>
       purchase((index * 37) % CUSTOMERS, `live-${index}`, NOON + index * 1000),
     );
-    const session = new Session();
-    session.connect();
-    await session.post('Profiler.enable');
-    await session.post('Profiler.setSamplingInterval', { interval: 200 });
-    await session.post('Profiler.start');
-    const engineBefore = engineCpu(bench.engine.pid);
-    const cpuBefore = process.cpuUsage();
-    const started = performance.now();
     let now = NOON;
-    for (const batch of batches(live)) {
-      now += BATCH * 1000;
-      await bench.record(batch, now);
-    }
-    const seconds = (performance.now() - started) / 1000;
-    const used = process.cpuUsage(cpuBefore);
-    const engineUsed = engineCpu(bench.engine.pid) - engineBefore;
-    const { profile } = await session.post('Profiler.stop');
-    session.disconnect();
-    const shares = sharesOf(profile);
-    const cpu = (used.user + used.system) / 1000 / MEASURED;
+    const { seconds, cpu } = await measureCpu(bench.engine.pid, async () => {
+      for (const batch of batches(live)) {
+        now += BATCH * 1000;
+        await bench.record(batch, now);
+      }
+    });
 
     bench.meter.take();
     await bench.record([purchase(1, 'one-more', now + 1000)], now + 2000);
@@ -157,15 +141,10 @@ export async function measurePath(): Promise<PathFigures> {
     const contactBytes = await sizeOfContact(bench, 'contact-2');
     const eventToSes = await measureLatency();
     return {
-      machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}, ${bench.engine.name}`,
+      machine: machine(bench.engine.name),
       events: MEASURED,
       eventsPerSecond: Math.round(MEASURED / seconds),
-      cpuPerEvent: {
-        ours: round(cpu * shares.ours),
-        sdk: round(cpu * shares.sdk),
-        node: round(cpu * shares.node),
-        engine: round(engineUsed / MEASURED),
-      },
+      cpuPerEvent: perEvent(cpu, MEASURED),
       purchase: { ...bought, contactBytes },
       unread,
       eventToSes,
@@ -186,52 +165,13 @@ function batches(bodies: string[]): string[][] {
   );
 }
 
-/** Milliseconds of processor time that a process has used; 0 where the system does not tell. */
-function engineCpu(pid: number | undefined): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return 0;
-  }
-}
-
-interface Profile {
-  nodes: { id: number; callFrame: { url: string; functionName: string } }[];
-  samples?: number[] | undefined;
-}
-
-/** Where the samples fell, waiting apart: our code, the SDK, and Node itself with its HTTP and garbage collector. */
-function sharesOf({ nodes, samples = [] }: Profile): { ours: number; sdk: number; node: number } {
-  const place = new Map(
-    nodes.map(({ id, callFrame: { url, functionName } }) => {
-      if (functionName === '(idle)') return [id, 'idle'];
-      if (/node_modules\/@?(aws-sdk|smithy|aws-crypto)/.test(url)) return [id, 'sdk'];
-      if (/\/(domain|functions)\//.test(url) || /node_modules\/(zod|temporal-polyfill)/.test(url)) return [id, 'ours'];
-      return [id, 'node'];
-    }),
-  );
-  const counts = { ours: 0, sdk: 0, node: 0 };
-  for (const sample of samples) {
-    const at = place.get(sample) as keyof typeof counts | 'idle' | undefined;
-    if (at !== undefined && at !== 'idle') counts[at] += 1;
-  }
-  const all = counts.ours + counts.sdk + counts.node || 1;
-  return { ours: counts.ours / all, sdk: counts.sdk / all, node: counts.node / all };
-}
-
-const round = (value: number): number => Math.round(value * 1000) / 1000;
-
 /** The figures as a table that people read. */
 export function sayPath(figures: PathFigures): string {
-  const { ours, sdk, node, engine } = figures.cpuPerEvent;
   const items = Object.entries(figures.purchase.byItem).map(([item, units]) => `${item} ${units}`);
   return [
     figures.machine,
     `${figures.events} purchases of known contacts, batches of ${BATCH}: ${figures.eventsPerSecond} a second`,
-    `processor time per event, ms: our code ${ours}, SDK ${sdk}, Node ${node}, engine ${engine}`,
+    `processor time per event, ms: ${sayCpu(figures.cpuPerEvent)}`,
     `a purchase: ${figures.purchase.write} write units (${items.join(', ')}), ${figures.purchase.index} of indexes, ` +
       `${figures.purchase.read} read units, ${figures.purchase.calls} calls; contact of ${figures.purchase.contactBytes} bytes`,
     `an event that nothing reads: ${figures.unread.write} write unit, ${figures.unread.read} read units, ${figures.unread.calls} call`,

@@ -1,8 +1,10 @@
 // npm run -s bench -- NAME [--json]: runs one benchmark and prints its figures.
+import { measureDelivery, sayDelivery } from './delivery.ts';
 import { measurePath, sayPath } from './path.ts';
 
 const benches: Record<string, { measure(): Promise<unknown>; say(result: never): string }> = {
   path: { measure: measurePath, say: sayPath },
+  delivery: { measure: measureDelivery, say: sayDelivery },
 };
 
 const [name, ...flags] = process.argv.slice(2);

@@ -1,8 +1,7 @@
 // kairos contact: what is known of one person, and what happens next, in words.
-import { S3Client } from '@aws-sdk/client-s3';
 import type { Command } from 'commander';
 import { parseAddress } from '../domain/address.ts';
-import { type Book, compileBook, type Definitions, emptyBook, type Instruction } from '../domain/book.ts';
+import type { Book, Instruction } from '../domain/book.ts';
 import type { Contact, Run } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
 import { cartLines, consentAt } from '../domain/facts.ts';
@@ -10,11 +9,8 @@ import { KairosError } from '../domain/fault.ts';
 import { type Json, type SubjectKey, sha256 } from '../domain/interaction.ts';
 import { type Message, reportedState } from '../domain/message.ts';
 import { formatMoney } from '../domain/money.ts';
-import { readControls } from '../functions/aws/book-store.ts';
-import { S3Bucket } from '../functions/aws/bucket.ts';
 import { key, readContact, readMessage, type Table } from '../functions/aws/table.ts';
-import { findTarget, output } from './outputs.ts';
-import { clientConfig, tableOf } from './publish.ts';
+import { openStage, readBook, STAGE_OPTION } from './stage.ts';
 import { count } from './validate.ts';
 
 const MOST_MESSAGES = 20;
@@ -40,10 +36,17 @@ export async function findPerson(table: Table, asked: Asked): Promise<Person> {
     if (item === undefined) break;
     const contact = readContact(item).value;
     if (contact.mergedInto === undefined) {
-      const items = await table.under(key.contact(id).pk, 'MESSAGE#');
+      // Messages stay with the contact that they were made for; what is pending knows it.
+      const pending = contact.journey.runs.flatMap((run) => run.pending.flatMap((each) => each.contact ?? []));
+      const items = await Promise.all(
+        [...new Set([id, ...pending])].map((each) => table.under(key.contact(each).pk, 'MESSAGE#')),
+      );
       return {
         contact,
-        messages: items.map(readMessage).sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)),
+        messages: items
+          .flat()
+          .map(readMessage)
+          .sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)),
       };
     }
     id = contact.mergedInto;
@@ -147,6 +150,16 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
         const until = consent.until === undefined ? '' : `, until ${when(consent.until)}`;
         return [`${topic} by ${channel}`, `${state}${until}${how.length === 0 ? '' : ` (${how.join(', ')})`}`];
       }),
+      ...Object.entries(facts.pauses ?? {}).map(([brand, { until, at }]): [string, string] => [
+        'pause',
+        until > now
+          ? `asked for ${when(at)}: nothing of ${brand} before ${when(until)}`
+          : `of ${brand}, over since ${when(Math.max(at, until))}`,
+      ]),
+      ...Object.entries(facts.profiling ?? {}).map(([brand, { stopped, at }]): [string, string] => [
+        'profiling',
+        `${stopped ? 'stopped' : 'allowed'} for ${brand} ${when(at)}`,
+      ]),
       ...Object.entries(facts.withdrawn).map(([brand, { at }]): [string, string] => [
         'everything',
         `of ${brand} withdrawn ${when(at)}`,
@@ -183,7 +196,9 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
           : when(message.sentAt ?? message.claimedAt ?? message.plannedAt);
       return [
         message.email,
-        `${reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}`,
+        `${reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}  ${message.id}${
+          message.contact === contact.id ? '' : ` --contact ${message.contact}`
+        }`,
       ];
     }),
     'None.',
@@ -277,7 +292,7 @@ export function registerContact(program: Command): void {
     .argument('[id]', 'the contact id')
     .option('--user <id>', 'find by the store’s user id')
     .option('--email <address>', 'find by e-mail address')
-    .option('--stage <stage>', 'laptop, dev, staging or prod; by default the running laptop')
+    .option(...STAGE_OPTION)
     .option('--json', 'print contact and messages as JSON')
     .action(
       async (id: string | undefined, options: { user?: string; email?: string; stage?: string; json?: boolean }) => {
@@ -289,34 +304,13 @@ export function registerContact(program: Command): void {
             remedy: 'Give a contact id, or --user, or --email.',
           });
         }
-        const target = await findTarget({ stage: options.stage });
-        const table = tableOf(target);
-        const person = await findPerson(table, { id, user: options.user, email: options.email });
+        const stage = await openStage({ stage: options.stage });
+        const person = await findPerson(stage.table, { id, user: options.user, email: options.email });
         if (options.json) {
           console.log(JSON.stringify(person));
           return;
         }
-        const pointer = await table.readOne(key.pointer());
-        const bucket = new S3Bucket(
-          output(target, 'BucketName'),
-          new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }),
-        );
-        const text = pointer === undefined ? undefined : await bucket.get(`books/${String(pointer.hash)}.json`);
-        const controls = readControls(await table.readOne(key.controls()));
-        const book =
-          text === undefined
-            ? emptyBook()
-            : compileBook(JSON.parse(text) as Definitions, String(pointer?.hash), controls);
-        for (const line of describe(person, book, latest(person))) console.log(line);
+        for (const line of describe(person, await readBook(stage), stage.now())) console.log(line);
       },
     );
-}
-
-/** The clock of a laptop run may be ahead of this machine's: nothing that has happened lies in the future. */
-function latest({ contact, messages }: Person): number {
-  return Math.max(
-    Date.now(),
-    ...Object.values(contact.journey.decisions).map(({ at }) => at),
-    ...messages.map(({ createdAt }) => createdAt),
-  );
 }

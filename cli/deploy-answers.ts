@@ -30,6 +30,15 @@ export const Answers = z.object({
   allowedRecipients: optional(z.string().min(1)),
   profile: optional(z.enum(['normal', 'small'])),
   sendRate: optional(z.coerce.number().int().min(1)),
+  /** The part of what SES allows the account that this stage may use. */
+  rateShare: optional(
+    z.coerce
+      .number('a number above 0 and up to 1, such as 0.5')
+      .gt(0, 'a number above 0 and up to 1, such as 0.5')
+      .max(1, 'a number above 0 and up to 1, such as 0.5'),
+  ),
+  /** A flag without a value on the command line; text where it was remembered. */
+  trackOpens: optional(z.enum(['true', 'false'], { error: 'true or false' }).transform((text) => text === 'true')),
   dueShards: optional(z.coerce.number().int().min(1).max(64)),
 });
 export type Answers = z.infer<typeof Answers>;
@@ -62,6 +71,12 @@ const QUESTIONS: Question[] = [
   },
   { name: 'certificateArn', asks: 'ARN of its certificate (ACM, same region)', stages: ['staging', 'prod'] },
   { name: 'alarmAddress', asks: 'Who reads the alarms?', hint: 'ops@shop.example', stages: ['staging', 'prod'] },
+  {
+    name: 'rateShare',
+    asks: 'Share of the SES rate of this account that is for this stage (empty: all of it)',
+    hint: '0.5',
+    optional: true,
+  },
   {
     name: 'allowedRecipients',
     asks: 'Stage dev writes to these addresses or domains only (with commas; empty: to everybody)',

@@ -3,6 +3,7 @@ import { CloudFormationClient, DescribeStacksCommand, GetTemplateCommand } from 
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetAccountCommand, GetEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { allowance } from '../domain/allowance.ts';
 import { type Fault, faultsOf, sayFault } from '../domain/fault.ts';
 import { Settings } from '../domain/settings.ts';
 import { coreStackName } from '../infra/names.ts';
@@ -20,7 +21,10 @@ export interface Findings {
   warnings: string[];
   account?: string;
   profile: 'normal' | 'small';
+  /** E-mails a second that the stage never exceeds. */
   sendRate: number;
+  /** E-mails a second that SES allows the whole account. */
+  accountRate?: number;
   dailyQuota?: number;
   sandbox?: boolean;
   /** The core stack exists already. */
@@ -77,6 +81,7 @@ export async function check(answers: Answers, world: World): Promise<Findings> {
       guarded(findings, 'lambda', 'the concurrency of Lambda', () => checkConcurrency(answers, world, findings)),
     ]);
     await guarded(findings, 'stack', 'the deployed stack', () => checkStack(answers, world, findings));
+    checkCertificate(answers, findings);
   }
   if (answers.stage === 'dev') forgive(findings);
   return findings;
@@ -249,6 +254,7 @@ async function checkAccount(answers: Answers, world: World, findings: Findings):
   const { MaxSendRate, Max24HourSend } = account.SendQuota ?? {};
   if (Max24HourSend !== undefined && Max24HourSend > 0) findings.dailyQuota = Max24HourSend;
   if (MaxSendRate !== undefined && MaxSendRate > 0) {
+    findings.accountRate = MaxSendRate;
     if (answers.sendRate === undefined) findings.sendRate = Math.max(1, Math.floor(MaxSendRate));
     else if (answers.sendRate > MaxSendRate) {
       fault(
@@ -258,6 +264,52 @@ async function checkAccount(answers: Answers, world: World, findings: Findings):
       );
     }
   }
+}
+
+/** What can be told of the certificate without asking ACM; what cannot is a warning that says how to look. */
+function checkCertificate({ stage, region, certificateArn, publicBaseUrl }: Answers, findings: Findings): void {
+  if (stage === 'dev' || certificateArn === undefined || publicBaseUrl === undefined) return;
+  const [, , , arnRegion, arnAccount, resource = ''] = certificateArn.split(':');
+  const fault = (what: string, message: string, received: string | undefined, expected: string, remedy: string) =>
+    findings.faults.push({
+      code: `certificate.${what}`,
+      path: 'certificateArn',
+      message,
+      ...(received === undefined ? {} : { received }),
+      expected,
+      remedy,
+    });
+  const { host } = new URL(publicBaseUrl);
+  if (!/^certificate\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(resource))
+    fault(
+      'invalid',
+      'This names no certificate of ACM.',
+      resource,
+      'certificate/<id>',
+      'Copy the whole ARN out of ACM.',
+    );
+  if (arnRegion !== region) {
+    fault(
+      'region',
+      `The certificate is in ${arnRegion}, the stack in ${region}: the door takes one of its own region only.`,
+      arnRegion,
+      region,
+      `Ask ACM in ${region} for a certificate of ${host}.`,
+    );
+  }
+  if (findings.account !== undefined && arnAccount !== findings.account) {
+    fault(
+      'account',
+      'The certificate belongs to another account.',
+      arnAccount,
+      findings.account,
+      'Ask ACM of this account for one, or sign in to the other.',
+    );
+  }
+  if (findings.deployed) return;
+  findings.warnings.push(
+    `Whether the certificate is issued and covers ${host} was not looked at; if not, the deployment fails and is taken back. To look: aws acm describe-certificate --certificate-arn ${certificateArn} --query Certificate.[Status,SubjectAlternativeNames]`,
+  );
 }
 
 async function checkConcurrency(answers: Answers, world: World, findings: Findings): Promise<void> {
@@ -297,7 +349,12 @@ async function checkSettings(answers: Answers, world: World, findings: Findings)
     findings.faults.push(...faultsOf(read.error, { file, value: raw, schema: Settings }));
     return;
   }
-  const { senders, brands } = read.data;
+  const { senders, brands, tracking } = read.data;
+  if (tracking?.opens && !answers.trackOpens) {
+    findings.warnings.push(
+      `${file} asks for opens, and this stage has no configuration set that tells them: none will be seen. Give --track-opens true.`,
+    );
+  }
   for (const [name, { from }] of Object.entries(senders)) {
     if (from.toLowerCase().endsWith(`@${answers.mailDomain}`)) continue;
     findings.faults.push({
@@ -404,7 +461,10 @@ export function replaced(now: Template, next: Template): Fault[] {
         code: 'stack.stateful-gone',
         path: id,
         message: `This update would take ${resource.Type} ${id} out of the stack, with the data that it holds.`,
-        remedy: 'Keep its id (test/cases/stateful-ids.json), or move the data first, as docs/operate.md says.',
+        remedy:
+          resource.Type === 'AWS::SES::ConfigurationSet' && /-tracked$/.test(String(resource.Properties?.Name))
+            ? 'Give --track-opens true: bounces and complaints of what was sent through it still come. "tracking": { "opens": false } in templates/settings.json ends the tracking of opens.'
+            : 'Keep its id (test/cases/stateful-ids.json), or move the data first, as docs/operate.md says.',
       });
       continue;
     }
@@ -453,6 +513,16 @@ async function describe(world: World, StackName: string) {
     throw error;
   }
 }
+
+/** E-mails a second that the stage will send: its ceiling, or its share of what SES allows the account. */
+export function rateOf(
+  answers: Pick<Answers, 'rateShare'>,
+  { sendRate, accountRate }: Pick<Findings, 'sendRate' | 'accountRate'>,
+): number {
+  const account = accountRate === undefined ? undefined : { ...IN_ORDER, maxRate: accountRate };
+  return allowance(account, { sendRate, share: answers.rateShare ?? 1 }, IN_ORDER.at).rate;
+}
+const IN_ORDER = { at: 0, max24h: -1, sent24h: 0, sendingEnabled: true, production: true, enforcement: 'HEALTHY' };
 
 /** What it costs, as far as is known before the first bill. US dollars. */
 export function costLines(findings: Pick<Findings, 'sandbox' | 'dailyQuota'>): string[] {

@@ -10,7 +10,7 @@ import { Command, Option } from 'commander';
 import { sayFault } from '../domain/fault.ts';
 import { coreStackName } from '../infra/names.ts';
 import { type Answers, ask, type Draft, remember, remembered, settle, suggestions } from './deploy-answers.ts';
-import { check, costLines, type Findings, type Template, worldOf } from './deploy-checks.ts';
+import { check, costLines, type Findings, rateOf, type Template, worldOf } from './deploy-checks.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 
@@ -34,13 +34,24 @@ const program = new Command('deploy')
   )
   .addOption(new Option('--profile <profile>', 'normal or small; chosen by the concurrency of the account'))
   .addOption(new Option('--send-rate <n>', 'e-mails a second; what SES allows'))
+  .addOption(
+    new Option(
+      '--rate-share <n>',
+      'share of the SES rate of the account for this stage, 0 to 1; all of it when not given',
+    ).env('KAIROS_RATE_SHARE'),
+  )
+  .addOption(
+    new Option('--track-opens <answer>', 'true: a second configuration set that tells opens of people who consent').env(
+      'KAIROS_TRACK_OPENS',
+    ),
+  )
   .addOption(new Option('--due-shards <n>', 'shards of the due index; never changed later'))
   .option('--yes', 'ask nothing, not even at the end')
   .option('--check', 'check only, create nothing');
 
 /** The context values of infra/settings.ts that the answers and the checks decide. */
-export function contextOf(answers: Answers, findings: Pick<Findings, 'profile' | 'sendRate' | 'dailyQuota'>): string[] {
-  const values: Record<string, string | number | undefined> = {
+export function contextOf(answers: Answers, findings: Pick<Findings, 'profile' | 'sendRate'>): string[] {
+  const values: Record<string, string | number | boolean | undefined> = {
     stage: answers.stage,
     mailDomain: answers.mailDomain,
     publicBaseUrl: answers.publicBaseUrl,
@@ -50,7 +61,8 @@ export function contextOf(answers: Answers, findings: Pick<Findings, 'profile' |
     dueShards: answers.dueShards,
     profile: findings.profile,
     sendRate: findings.sendRate,
-    dailyQuota: findings.dailyQuota,
+    rateShare: answers.rateShare,
+    trackOpens: answers.trackOpens,
   };
   return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : ['-c', `${name}=${value}`]));
 }
@@ -155,7 +167,7 @@ async function main(argv: string[]): Promise<number> {
     `  ✓ Account ${findings.account}: nothing is in the way. ${findings.deployed ? 'Stage is deployed and will be updated.' : 'Stage is new.'}`,
   );
   console.log(
-    `  ✓ ${findings.profile} profile, ${findings.sendRate} e-mails a second, ${findings.dailyQuota ?? 'unknown'} in 24 hours.`,
+    `  ✓ ${findings.profile} profile, ${rateOf(answers, findings)} e-mails a second, ${findings.dailyQuota ?? 'unknown'} in 24 hours in the whole account.`,
   );
   console.log('\nWhat it costs:');
   for (const line of costLines(findings)) console.log(`  ${line}`);

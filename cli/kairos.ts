@@ -1,12 +1,18 @@
 // The command line: one program, each command in its own file.
 import { Command } from 'commander';
 import { KairosError, sayFault } from '../domain/fault.ts';
+import { registerConsents } from './consents.ts';
 import { registerContact } from './contact.ts';
+import { registerControl } from './control.ts';
+import { registerDeadLetters } from './dead-letters.ts';
 import { registerImport } from './import.ts';
+import { registerMessages } from './messages.ts';
 import { registerPreview } from './preview.ts';
 import { registerPublish } from './publish-command.ts';
 import { registerSchemas } from './schemas.ts';
+import { registerStatus } from './status.ts';
 import { registerValidate } from './validate.ts';
+import { registerWithdraw } from './withdraw.ts';
 
 const program = new Command('kairos')
   .description('Campaigns as files: check them, publish them, see what they do.')
@@ -17,7 +23,13 @@ registerValidate(program);
 registerPreview(program);
 registerPublish(program);
 registerImport(program);
+registerStatus(program);
+registerControl(program);
+registerMessages(program);
+registerDeadLetters(program);
 registerContact(program);
+registerConsents(program);
+registerWithdraw(program);
 registerSchemas(program);
 
 try {

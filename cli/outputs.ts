@@ -26,11 +26,14 @@ export interface FindOptions {
   cloudFormation?: CloudFormationClient;
 }
 
-/** The running laptop, or undefined when its file is missing or nothing answers at its address. */
+/**
+ * The running laptop, or undefined when its file is missing or nothing answers at its address. KAIROS_LAPTOP names
+ * another file than `.kairos/laptop.json`, where several run.
+ */
 export async function findLaptop(root: string = ROOT): Promise<Target | undefined> {
   let text: string;
   try {
-    text = readFileSync(path.join(root, '.kairos', 'laptop.json'), 'utf8');
+    text = readFileSync(process.env.KAIROS_LAPTOP ?? path.join(root, '.kairos', 'laptop.json'), 'utf8');
   } catch {
     return undefined;
   }
@@ -121,6 +124,17 @@ async function deployedOutputs(stage: string, cloudFormation: CloudFormationClie
       { cause: error },
     );
   }
+}
+
+/** The clock of a target: this machine's, or the one of a laptop run, which moves its own. Epoch milliseconds. */
+export async function clockOf(target: Target): Promise<() => number> {
+  if (target.stage !== 'laptop') return Date.now;
+  const url = target.env.AWS_ENDPOINT_URL;
+  if (url === undefined) return Date.now;
+  const page = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+  const said = /<time datetime="([^"]+)">/.exec(page)?.[1];
+  const ahead = said === undefined ? 0 : Date.parse(said) - Date.now();
+  return () => Date.now() + ahead;
 }
 
 /** Puts the variables of a target into this process, so that SDK clients made afterwards reach it. */

@@ -4,8 +4,10 @@ import path from 'node:path';
 import type { CompiledEmail } from '../domain/book.ts';
 import { checkTemplates } from '../domain/check.ts';
 import { checkEmail, checkPages } from '../domain/check-emails.ts';
+import { checkChoicePages, checkPreferenceLink } from '../domain/check-preferences.ts';
 import { type Draft, sendsOf, type TemplateFiles, type Texts } from '../domain/draft.ts';
 import { type Fault, sayFault, suggest } from '../domain/fault.ts';
+import { CHOICE_PAGES } from '../domain/preferences.ts';
 import { brandView, type buildView } from '../domain/view.ts';
 import { compileEmail, compilePage } from './compile-email.ts';
 
@@ -94,15 +96,22 @@ export async function buildTemplates(files: TemplateFiles): Promise<Templates> {
     const brand = brandView(draft, sender === undefined ? undefined : draft.settings.senders[sender]?.brand);
     const compiled = await compileEmail(name, email, draft.shared, draft.parts, brand);
     warnings.push(...compiled.warnings);
-    faults.push(
-      ...(compiled.faults.length > 0 ? once(compiled.faults) : checkEmail(name, compiled.email, draft, definitions)),
-    );
+    const found =
+      compiled.faults.length > 0 ? once(compiled.faults) : checkEmail(name, compiled.email, draft, definitions);
+    if (found.length === 0) warnings.push(...checkPreferenceLink(name, compiled.email, draft));
+    faults.push(...found);
     emails[name] = compiled.email;
   }
   const { pages, faults: pageFaults } = compilePages(draft);
-  faults.push(...(pageFaults.length > 0 ? pageFaults : checkPages(pages, draft)));
+  faults.push(...(pageFaults.length > 0 ? pageFaults : checkAllPages(pages, draft)));
   if (faults.length > 0) throw new TemplatesRefused(faults, warnings);
   return { draft, emails, pages, warnings };
+}
+
+function checkAllPages(pages: Templates['pages'], draft: Draft): Fault[] {
+  const own = new Set<string>(CHOICE_PAGES);
+  const others = Object.fromEntries(Object.entries(pages).filter(([name]) => !own.has(name)));
+  return [...checkPages(others, draft), ...checkChoicePages(pages, draft)];
 }
 
 function compilePages(draft: Draft): { pages: Templates['pages']; faults: Fault[] } {

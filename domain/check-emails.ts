@@ -1,5 +1,6 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
+import { advertisesNothing, advertisingIn, asksForConsent } from './check-kinds.ts';
 import { type Draft, sendsOf, type Texts } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';
 import type { Campaign } from './grammar.ts';
@@ -113,7 +114,7 @@ export function checkEmail(
         const { message } = error.fault;
         const filter = /undefined filter: (\S+?)( |\.|$)/.exec(message)?.[1];
         const tag = /tag "(\w+)" not found/.exec(message)?.[1];
-        const at = part === 'html' ? whose(name, locale, filter ?? tag ?? '', draft) : { file, path };
+        const at = part === 'html' ? placeOf(name, locale, filter ?? tag ?? '', draft) : { file, path };
         if (filter !== undefined) {
           add(
             'email.filter',
@@ -128,24 +129,34 @@ export function checkEmail(
         if (part !== 'html') break;
         continue;
       }
+      const advertised = new Set<string>();
+      for (const { id, campaign } of uses) {
+        if (campaign === undefined || !advertisesNothing(campaign)) continue;
+        for (const { what, variable } of advertisingIn(source[part], campaign)) {
+          advertised.add(variable.split('.')[0]!);
+          const at = part === 'html' ? placeOf(name, locale, variable, draft) : { file, path };
+          const isService = campaign.kind === 'service';
+          add(
+            isService ? 'campaign.service' : 'campaign.confirmation',
+            at,
+            `${what} ("${variable}"), but "${id}" ${isService ? 'is a service campaign' : 'answers a request for consent'}.`,
+            isService && !asksForConsent(campaign)
+              ? 'Make the campaign "marketing", or take it out.'
+              : 'Such an e-mail carries no advertising: take it out.',
+          );
+        }
+      }
       for (const read of reads) {
+        if (advertised.has(read[0] ?? '')) continue;
         const wrong = unknownRead(read, uses, draft);
         if (wrong !== undefined) {
-          const at = part === 'html' ? whose(name, locale, read.at(-1) ?? '', draft) : { file, path };
+          const at = part === 'html' ? placeOf(name, locale, read.join('.'), draft) : { file, path };
           add('email.variable', at, wrong.message, wrong.remedy);
         }
       }
       if (part !== 'html') continue;
       const roots = new Set(reads.map((read) => read.slice(0, 2).join('.')));
-      for (const { id, campaign } of uses) {
-        if (campaign?.kind === 'service' && reads.some(([root]) => root === 'recommendations')) {
-          add(
-            'campaign.service',
-            { file: layout, path: '' },
-            `recommends products, but "${id}" is a service campaign.`,
-            'Make the campaign "marketing", or take the products out.',
-          );
-        }
+      for (const { campaign } of uses) {
         if (campaign !== undefined && campaign.kind !== 'service' && !roots.has('links.unsubscribe')) {
           add(
             'email.unsubscribe',
@@ -190,7 +201,7 @@ export function checkEmail(
       const at =
         error.path === 'subject' || error.path === 'preheader'
           ? { file: `emails/${name}/${locale}.json`, path: error.path }
-          : whose(name, locale, variable ?? '', draft);
+          : placeOf(name, locale, variable ?? '', draft);
       const who = person === 'nobody' ? 'for somebody of whom nothing is known' : `for people/${person}.json`;
       if (variable !== undefined) {
         add(
@@ -210,17 +221,53 @@ interface Place {
   path: string;
 }
 
-/** Where a word of the compiled whole most likely stands: in the texts of that language, or else in the layout. */
-function whose(name: string, locale: string, word: string, draft: Draft): Place {
+/** The line on which a text first says a variable or a word inside {{ … }} or {% … %}; undefined where it does not. */
+function saidOn(text: string, word: string): number | undefined {
+  // `bought[0].price`, `bought["price"]` and `bought.price` are all read as bought.price.
+  const parts = word.split('.').map((part) => part.replace(/[^\w]/g, '\\$&'));
+  const said = `(?<![\\w.-])${parts.join(`(?:\\[\\d*\\])*(?:\\.|\\[["'])`)}(?![\\w-])`;
+  for (const tag of text.matchAll(/\{\{[\s\S]*?\}\}|\{%[\s\S]*?%\}/g)) {
+    if (new RegExp(said).test(tag[0])) return text.slice(0, tag.index).split('\n').length;
+  }
+  return undefined;
+}
+
+/**
+ * Where a word of the compiled whole stands, inside a tag: in the texts of that language, in the layout, or in a part that
+ * the layout includes, directly or through other parts.
+ */
+function placeOf(name: string, locale: string, word: string, draft: Draft): Place {
+  const layout = `emails/${name}/layout.mjml`;
   const holds = (texts: Texts | undefined): string | undefined =>
     word === ''
       ? undefined
-      : Object.entries(texts ?? {}).find(([, text]) => [text].flat().some((each) => each.includes(word)))?.[0];
+      : Object.entries(texts ?? {}).find(([, text]) =>
+          [text].flat().some((each) => saidOn(each, word) !== undefined),
+        )?.[0];
   const own = holds(draft.emails[name]?.texts[locale]);
   if (own !== undefined) return { file: `emails/${name}/${locale}.json`, path: own };
+  const source = draft.emails[name]?.layout ?? '';
+  const line = word === '' ? undefined : saidOn(source, word);
+  if (line !== undefined) return { file: layout, path: `line ${line}` };
+  const inside = (file: string, text: string, depth: number): boolean =>
+    saidOn(text, word) !== undefined ||
+    (depth < 5 &&
+      includesOf(file, text).some((part) => inside(part.file, draft.parts.get(part.file) ?? '', depth + 1)));
+  const part =
+    word === ''
+      ? undefined
+      : includesOf(layout, source).find(({ file }) => inside(file, draft.parts.get(file) ?? '', 0));
+  if (part !== undefined) return { file: layout, path: `mj-include ${part.path}` };
   const shared = holds(draft.shared[locale]);
   if (shared !== undefined) return { file: `emails/_shared/${locale}.json`, path: shared };
-  return { file: `emails/${name}/layout.mjml`, path: '' };
+  return { file: layout, path: '' };
+}
+
+function includesOf(file: string, source: string): { path: string; file: string }[] {
+  return [...source.matchAll(/<mj-include\s+path="([^"]*)"\s*\/>/g)].map(([, path = '']) => ({
+    path,
+    file: new URL(path, `file:///${file}`).pathname.slice(1),
+  }));
 }
 
 function unknownRead(read: string[], uses: Use[], draft: Draft): { message: string; remedy?: string } | undefined {

@@ -1,12 +1,12 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
 import { segmentOrder } from './book.ts';
+import { checkKind } from './check-kinds.ts';
 import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
+import { checkSettings, domainOf } from './check-settings.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';
 import type { Campaign, Step } from './grammar.ts';
-import type { Settings } from './settings.ts';
 import { TemplateReader } from './template-files.ts';
-import { isZone } from './time.ts';
 
 export type Checked = { draft: Draft; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] };
 
@@ -55,7 +55,9 @@ class TemplateCheck {
       vocabulary,
       ...rest,
     };
-    this.#settings(settings);
+    const ofSettings = checkSettings(settings);
+    this.#faults.push(...ofSettings.faults);
+    this.#warnings.push(...ofSettings.warnings);
     this.#fields(draft);
     if (catalogue !== undefined) {
       this.#faults.push(...checkCatalogue(catalogue, 'catalogue.json'));
@@ -70,92 +72,6 @@ class TemplateCheck {
     this.#unused(draft);
     const faults = inOrder(this.#faults);
     return faults.length > 0 ? { faults, warnings: this.#warnings } : { draft, warnings: this.#warnings };
-  }
-
-  #settings(settings: Settings): void {
-    const file = 'settings.json';
-    const brands = Object.keys(settings.brands);
-    if (brands.length === 0)
-      this.#fault(
-        'settings.brand',
-        file,
-        'brands',
-        'no brand is named.',
-        'Add one: its legal name and postal address stand in every e-mail.',
-      );
-    if (!isZone(settings.zone)) {
-      this.#fault(
-        'settings.zone',
-        file,
-        'zone',
-        `"${settings.zone}" is no time zone.`,
-        suggest(settings.zone, Intl.supportedValuesOf('timeZone')) ?? 'Write such as "Europe/Warsaw".',
-      );
-    }
-    if (!Intl.supportedValuesOf('currency').includes(settings.currency)) {
-      this.#fault(
-        'settings.currency',
-        file,
-        'currency',
-        `"${settings.currency}" is no currency.`,
-        'Write its ISO 4217 code, such as "EUR".',
-      );
-    }
-    for (const [id, sender] of Object.entries(settings.senders)) {
-      if (!brands.includes(sender.brand)) {
-        this.#fault(
-          'reference.brand',
-          file,
-          sayPath(['senders', id, 'brand']),
-          `brand "${sender.brand}" does not exist.`,
-          suggest(sender.brand, brands),
-        );
-      }
-      if (/[\u0000-\u001f\u007f"<>]/.test(sender.name)) {
-        this.#fault(
-          'settings.sender',
-          file,
-          sayPath(['senders', id, 'name']),
-          'holds a character that a sender name cannot have.',
-          'Leave out quotation marks, angle brackets and line breaks.',
-        );
-      }
-    }
-    const { quietHours } = settings;
-    if (quietHours !== undefined && quietHours.from === quietHours.to) {
-      this.#fault(
-        'settings.quiet',
-        file,
-        'quietHours',
-        'begin and end at the same time.',
-        'Leave "quietHours" out if there are none.',
-      );
-    }
-    settings.locales.forEach((locale, index) => {
-      if (settings.locales.indexOf(locale) < index)
-        this.#fault('settings.locale', file, sayPath(['locales', index]), `"${locale}" stands twice.`, 'Keep one.');
-    });
-    settings.caps.forEach((cap, index) => {
-      if (days(cap.in) > 366)
-        this.#fault(
-          'rule.duration',
-          file,
-          sayPath(['caps', index, 'in']),
-          `"${cap.in}" is more than a year.`,
-          'Caps count sends of at most 366 days.',
-        );
-    });
-    (settings.linkHosts ?? []).forEach((host, index) => {
-      if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(host)) {
-        this.#fault(
-          'settings.host',
-          file,
-          sayPath(['linkHosts', index]),
-          `"${host}" is no host name.`,
-          'Write such as "shop.example.com": no "https://", no path.',
-        );
-      }
-    });
   }
 
   #fields({ fields }: Draft): void {
@@ -286,13 +202,30 @@ class TemplateCheck {
         'Exchange them.',
       );
     }
-    this.#steps(campaign.steps, ['steps'], campaign, check, draft);
+    this.#steps(campaign.steps, ['steps'], check, draft);
+    checkKind(campaign, check, draft);
     if (!sendsOf(campaign.steps).length) check.warn('campaign.silent', ['steps'], 'send nothing.');
+    this.#planned(campaign, settings, check);
     this.#take(check);
     this.#durations(campaign, file);
   }
 
-  #steps(steps: Step[], path: (string | number)[], campaign: Campaign, check: RuleCheck, draft: Draft): void {
+  /** A plan that the warm-up of its domain cannot keep. */
+  #planned({ plannedPerDay, sender, kind }: Campaign, { senders, warmUp }: Draft['settings'], check: RuleCheck): void {
+    const domain = Object.hasOwn(senders, sender) ? domainOf(senders[sender]!.from) : undefined;
+    if (plannedPerDay === undefined || kind !== 'marketing' || domain === undefined) return;
+    const plan = warmUp !== undefined && Object.hasOwn(warmUp, domain) ? warmUp[domain] : undefined;
+    const most = plan?.days.at(-1)?.most;
+    if (most === undefined || plannedPerDay <= most) return;
+    check.warn(
+      'campaign.planned',
+      ['plannedPerDay'],
+      `${plannedPerDay} a day are meant, and the warm-up of ${domain} lets at most ${most} go on its last day.`,
+      'Until the plan has ended the rest waits. Start the campaign later ("starts"), or lengthen the plan.',
+    );
+  }
+
+  #steps(steps: Step[], path: (string | number)[], check: RuleCheck, draft: Draft): void {
     steps.forEach((step, index) => {
       const at = [...path, index];
       if ('stop' in step && index < steps.length - 1) {
@@ -313,15 +246,15 @@ class TemplateCheck {
       } else if ('send' in step) {
         check.name('reference.email', 'e-mail', step.send, Object.keys(draft.emails), [...at, 'send']);
         if (step.unless !== undefined) check.rule(step.unless, [...at, 'unless']);
-        if (step.needs !== undefined) this.#needs(step.needs, [...at, 'needs'], campaign, check);
+        if (step.needs !== undefined) this.#needs(step.needs, [...at, 'needs'], check);
       } else if ('if' in step || 'waitFor' in step) {
         if ('if' in step) check.rule(step.if, [...at, 'if']);
         else {
           check.rule(step.waitFor, [...at, 'waitFor']);
           this.#wait(step.upTo, check, [...at, 'upTo']);
         }
-        if (step.then !== undefined) this.#steps(step.then, [...at, 'then'], campaign, check, draft);
-        if (step.else !== undefined) this.#steps(step.else, [...at, 'else'], campaign, check, draft);
+        if (step.then !== undefined) this.#steps(step.then, [...at, 'then'], check, draft);
+        if (step.else !== undefined) this.#steps(step.else, [...at, 'else'], check, draft);
       }
     });
   }
@@ -337,7 +270,7 @@ class TemplateCheck {
     }
   }
 
-  #needs(needs: Record<string, unknown>, path: (string | number)[], campaign: Campaign, check: RuleCheck): void {
+  #needs(needs: Record<string, unknown>, path: (string | number)[], check: RuleCheck): void {
     const fields: Record<string, 'text' | 'number' | 'money' | 'boolean' | 'list'> = {
       recommendations: 'number',
       'product.name': 'text',
@@ -364,14 +297,6 @@ class TemplateCheck {
         continue;
       }
       check.comparison(name, type, comparison as never, [...path, name]);
-      if (name === 'recommendations' && campaign.kind === 'service') {
-        check.fault(
-          'campaign.service',
-          [...path, name],
-          'a service e-mail recommends nothing.',
-          'Make the campaign "marketing", or take "needs" out.',
-        );
-      }
     }
   }
 

@@ -3,10 +3,11 @@
 import type * as z from 'zod';
 import type { Book, CompiledCampaign } from './book.ts';
 import type { Contact, Run } from './contact.ts';
-import { consentAt } from './facts.ts';
+import { consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
+import type { Rule, Step } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
-import type { CompiledRule, Sight } from './rule.ts';
+import { type CompiledRule, derivedAttributes, type Sight } from './rule.ts';
 import type { Cap } from './settings.ts';
 import { afterQuiet, durationMs, isZone, localTime } from './time.ts';
 import { type CompiledWhere, valueAt } from './where.ts';
@@ -79,6 +80,63 @@ export function consents(
   return consentAt(contact.facts, campaign.brand, campaign.campaign.topic ?? '', 'email', now) !== undefined;
 }
 
+/**
+ * Whether a campaign picks people, or what to show them, by what they did: it starts with, or its rules read, an event
+ * that is no statement of their own; an attribute that is derived from such events; a segment that does either; or a
+ * message that needs recommendations. Consents, attributes that were given, and the clock choose nobody by behaviour.
+ */
+export function isChosenByBehaviour(book: Pick<Book, 'definitions'>, one: Pick<CompiledCampaign, 'campaign'>): boolean {
+  const known = chosen.get(one);
+  if (known !== undefined) return known;
+  const segments = new Map<string, boolean>();
+  const inSegment = (id: string): boolean => {
+    const asked = segments.get(id);
+    if (asked !== undefined) return asked;
+    // A segment that reads itself, which publish refuses, adds nothing of its own.
+    segments.set(id, false);
+    const rule = Object.hasOwn(book.definitions.segments, id) ? book.definitions.segments[id]?.rule : undefined;
+    const answer = rule !== undefined && inRule(rule);
+    segments.set(id, answer);
+    return answer;
+  };
+  const acts = (names: string | string[]): boolean => [names].flat().some((name) => !STATEMENTS.has(name));
+  const inRule = (rule: Rule | undefined): boolean => {
+    if (rule === undefined) return false;
+    if ('all' in rule) return rule.all.some(inRule);
+    if ('any' in rule) return rule.any.some(inRule);
+    if ('not' in rule) return inRule(rule.not);
+    if ('did' in rule) return acts(rule.did);
+    if ('has' in rule) return Object.keys(rule.has).some((name) => Object.hasOwn(derivedAttributes, name));
+    return 'segment' in rule && inSegment(rule.segment);
+  };
+  const inStep = (step: Step): boolean => {
+    if ('send' in step) return inRule(step.unless) || (step.needs !== undefined && 'recommendations' in step.needs);
+    if ('if' in step) return inRule(step.if) || [...step.then, ...(step.else ?? [])].some(inStep);
+    if ('waitFor' in step) return inRule(step.waitFor) || [...(step.then ?? []), ...(step.else ?? [])].some(inStep);
+    return false;
+  };
+  const { campaign } = one;
+  const { when, steps } = campaign;
+  const answer =
+    ('did' in when ? acts(when.did) : inSegment(when.enters)) ||
+    inRule(campaign.for) ||
+    inRule(campaign.stopIf) ||
+    steps.some(inStep);
+  chosen.set(one, answer);
+  return answer;
+}
+
+/** A campaign does not change once its book is compiled: it is read through once. */
+const chosen = new WeakMap<object, boolean>();
+
+/** What the person asked for stands against a marketing message: a pause, or not to be chosen by what they did. */
+function refusedByPerson(book: Book, contact: Contact, campaign: CompiledCampaign, now: number): string | undefined {
+  if (campaign.campaign.kind !== 'marketing') return undefined;
+  if (pausedUntil(contact.facts, campaign.brand, now) !== undefined) return 'paused by the person';
+  const stopped = profilingStopped(contact.facts, campaign.brand) && isChosenByBehaviour(book, campaign);
+  return stopped ? 'profiling stopped' : undefined;
+}
+
 type CapSetting = z.infer<typeof Cap>;
 
 /**
@@ -114,8 +172,8 @@ export function meets(
 }
 
 /**
- * The gates before a send, at the decision: suppression → address → consent → for → unless, needs → caps → quiet hours
- * (defer, never skip) → expires. Returns the planned instant, or why the message is skipped.
+ * The gates before a send, at the decision: suppression → address → consent → the person's pause and objection to
+ * profiling → for → unless, needs → caps → quiet hours (defer, never skip) → expires. Returns the planned instant, or why the message is skipped.
  */
 export function gate(
   book: Book,
@@ -137,6 +195,8 @@ export function gate(
   if (contact.facts.suppressed !== undefined) return skip(`suppressed: ${contact.facts.suppressed.reason}`);
   if (contact.facts.address === undefined) return skip('no address');
   if (!consents(contact, campaign, now)) return skip('no consent');
+  const refused = refusedByPerson(book, contact, campaign, now);
+  if (refused !== undefined) return skip(refused);
   if (campaign.for !== undefined && !campaign.for.test(sight)) return skip('not in "for"');
   if (message.unless?.test(sight)) return skip('unless');
   if (message.needs !== undefined && !meets(message.needs, message.recommendations, message.product, sight))
@@ -179,6 +239,8 @@ export function recheck(
   if (at.suppressed || contact.facts.suppressed !== undefined) return drop('suppressed');
   if (contact.facts.address === undefined) return drop('no address');
   if (!consents(contact, campaign, now)) return drop('no consent');
+  const refused = refusedByPerson(book, contact, campaign, now);
+  if (refused !== undefined) return drop(refused);
   if (book.controls.stopped !== undefined) return { kind: 'defer', until: now + 300_000, reason: 'sending is stopped' };
   if (book.controls.paused[message.campaign] !== undefined) {
     return { kind: 'defer', until: now + 300_000, reason: 'the campaign is paused' };

@@ -74,10 +74,17 @@ const consentFields = {
 };
 const Given = z.looseObject({ ...consentFields, topic: Name });
 const Withdrawn = z.looseObject({ ...consentFields, topic: Name.optional(), all: z.boolean().optional() });
-const consentSchemas: Record<string, z.ZodType> = {
+const Chosen = z.looseObject({ brand: Name.optional(), source: Short.optional() });
+const Paused = Chosen.extend({ until: z.union([Instant, z.iso.date()], { error: 'a date, or an ISO 8601 instant' }) });
+/** What a person says of how they want to be treated: heard from our own links, and from sources that may speak of consent. */
+const wishSchemas: Record<string, z.ZodType> = {
   'Consent Requested': Given,
   'Consent Granted': Given,
   'Consent Withdrawn': Withdrawn,
+  'Pause Requested': Paused,
+  'Pause Ended': Chosen,
+  'Profiling Stopped': Chosen,
+  'Profiling Allowed': Chosen,
 };
 
 /**
@@ -170,7 +177,7 @@ function checkRights(name: string, rights: SourceRights | undefined): void {
   if (rights === undefined) return;
   if (name === 'Identified') {
     if (!rights.identify) refuse('source.identify-not-allowed', 'type', 'the source may not set attributes.', name);
-  } else if (Object.hasOwn(consentSchemas, name)) {
+  } else if (Object.hasOwn(wishSchemas, name)) {
     if (!rights.consent) refuse('source.consent-not-allowed', 'event', 'the source may not speak of consent.', name);
   } else if (rights.events !== '*' && !rights.events.includes(name)) {
     refuse('source.event-not-allowed', 'event', 'the source may not send this event.', name, rights.events.join(', '));
@@ -202,9 +209,9 @@ function sayInstant(at: number): string {
 }
 
 function propertiesOf(name: string, given: JsonObject): JsonObject {
-  if (!Object.hasOwn(consentSchemas, name)) return readProperties(name, given);
+  if (!Object.hasOwn(wishSchemas, name)) return readProperties(name, given);
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
-  const read = check(consentSchemas[name]!, present, ['properties']) as JsonObject;
+  const read = check(wishSchemas[name]!, present, ['properties']) as JsonObject;
   for (const key of ['topic', 'brand']) {
     if (typeof read[key] === 'string' && read[key] in {})
       throw shapeFault(['properties', key], read[key], 'another name');

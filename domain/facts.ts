@@ -113,6 +113,61 @@ function foldConsent(facts: Facts, interaction: Interaction, defaultBrand: strin
   facts.consents[key] = consent;
 }
 
+/** Names of the events by which a person says who they are and what they want; all others tell what they did. */
+export const STATEMENTS: ReadonlySet<string> = new Set([
+  'Identified',
+  'Consent Requested',
+  'Consent Granted',
+  'Consent Withdrawn',
+  'Pause Requested',
+  'Pause Ended',
+  'Profiling Stopped',
+  'Profiling Allowed',
+]);
+
+type Pause = NonNullable<Facts['pauses']>[string];
+type Profiling = NonNullable<Facts['profiling']>[string];
+
+/** The later of two words on a pause; of one instant the one that leaves the person alone for longer, then the greater id. */
+export function laterPause(a: Pause, b: Pause | undefined): Pause {
+  if (b === undefined || a.at > b.at) return a;
+  if (a.at < b.at) return b;
+  return a.until > b.until || (a.until === b.until && a.id > b.id) ? a : b;
+}
+
+/** The later of two words on profiling; of one instant "stop" wins, then the greater id. */
+export function laterProfiling(a: Profiling, b: Profiling | undefined): Profiling {
+  if (b === undefined || a.at > b.at) return a;
+  if (a.at < b.at) return b;
+  return (a.stopped && !b.stopped) || (a.stopped === b.stopped && a.id > b.id) ? a : b;
+}
+
+function foldWish(facts: Facts, { name, properties, at, id }: Interaction, defaultBrand: string): void {
+  const brand = typeof properties.brand === 'string' ? properties.brand : defaultBrand;
+  if (name === 'Pause Requested' || name === 'Pause Ended') {
+    const asked = name === 'Pause Requested' ? Date.parse(String(properties.until)) : at;
+    // What nobody can read is no pause, and what has ended before it was asked for ends at once.
+    const until = Number.isFinite(asked) ? Math.max(asked, at) : at;
+    facts.pauses = { ...facts.pauses, [brand]: laterPause({ until, at, id }, facts.pauses?.[brand]) };
+  }
+  if (name === 'Profiling Stopped' || name === 'Profiling Allowed') {
+    const word = { stopped: name === 'Profiling Stopped', at, id };
+    facts.profiling = { ...facts.profiling, [brand]: laterProfiling(word, facts.profiling?.[brand]) };
+  }
+}
+
+/** Until when the person does not want marketing of a brand, where that is still to come. */
+export function pausedUntil(facts: Facts, brand: string, now: number): number | undefined {
+  const until =
+    facts.pauses !== undefined && Object.hasOwn(facts.pauses, brand) ? facts.pauses[brand]?.until : undefined;
+  return until !== undefined && until > now ? until : undefined;
+}
+
+/** Whether the person forbids a brand to choose by what they did. */
+export function profilingStopped(facts: Facts, brand: string): boolean {
+  return facts.profiling !== undefined && Object.hasOwn(facts.profiling, brand) && !!facts.profiling[brand]?.stopped;
+}
+
 function foldWithdrawalInto(facts: Facts, brand: string, at: number, id: string): void {
   if (newer({ at, id }, facts.withdrawn[brand])) facts.withdrawn[brand] = { at, id };
 }
@@ -165,6 +220,7 @@ export function foldFacts(
     }
   }
   foldConsent(facts, interaction, shop.brand);
+  foldWish(facts, interaction, shop.brand);
   foldCart(facts, interaction, shop.currency);
   if (order !== undefined) foldOrderChange(facts, order, shop.currency);
 }
@@ -203,6 +259,10 @@ export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: s
     foldWithdrawalInto(facts, shop.brand, withdrawn.at, withdrawn.id);
     delete facts.withdrawn[''];
   }
+  const { '': pause, ...pauses } = facts.pauses ?? {};
+  if (pause !== undefined) facts.pauses = { ...pauses, [shop.brand]: laterPause(pause, pauses[shop.brand]) };
+  const { '': word, ...words } = facts.profiling ?? {};
+  if (word !== undefined) facts.profiling = { ...words, [shop.brand]: laterProfiling(word, words[shop.brand]) };
   facts.orders = { ...facts.orders, count: 0, gross: 0, refunded: 0, returned: 0 };
   for (const after of orders) foldOrderChange(facts, { after }, shop.currency);
 }

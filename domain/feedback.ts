@@ -1,9 +1,13 @@
-// What SES reports of a message: read from its EventBridge events, and folded into the message in any order.
+// What SES and the person report of a message: read from EventBridge events, and folded in any order.
 import * as z from 'zod';
-import type { EventBridgeEvent } from './event.ts';
+import { parseAddress } from './address.ts';
+import type { SuppressionReason } from './contact.ts';
+import { type EventBridgeEvent, OWN_SOURCE } from './event.ts';
 import { type Fault, sayPath } from './fault.ts';
 import { kindOf } from './fields.ts';
 import type { Delivery, Message } from './message.ts';
+import type { SoftBounces } from './settings.ts';
+import { durationMs } from './time.ts';
 
 export type FeedbackType =
   | 'send'
@@ -14,7 +18,9 @@ export type FeedbackType =
   | 'reject'
   | 'open'
   | 'click'
-  | 'rendering-failure';
+  | 'rendering-failure'
+  /** The person left by a link of the mail: our own event, not one of SES. */
+  | 'unsubscribe';
 
 export interface Feedback {
   type: FeedbackType;
@@ -22,13 +28,15 @@ export interface Feedback {
   message: string;
   contact: string;
   campaign?: string;
+  /** The hash of the address that the mail went to: the contact may have another by now. */
+  sentTo?: string;
   /** When it happened, epoch milliseconds. */
   at: number;
-  /** When SES took the mail; the same in all events of one mail. */
-  sentAt: number;
-  sesId: string;
+  /** When SES took the mail; the same in all events of one mail. Absent where SES has not said it. */
+  sentAt?: number;
+  sesId?: string;
   bounce?: { type: 'Permanent' | 'Transient' | 'Undetermined'; subType: string };
-  /** An open or a click of a machine, by SES's reading. */
+  /** An open or a click that is no engagement: of a machine, by SES's reading, or one that may not be counted. */
   automated?: boolean;
   link?: string;
   /** EventBridge's id. */
@@ -40,6 +48,7 @@ const Tag = z.array(z.string()).min(1);
 const Mail = z.looseObject({
   timestamp: Instant,
   messageId: z.string().min(1),
+  destination: z.unknown(),
   tags: z.looseObject({
     'kairos-message': Tag.optional(),
     'kairos-contact': Tag.optional(),
@@ -81,13 +90,22 @@ const Outer = z.looseObject({
   id: z.string().min(1),
   detail: z.looseObject({ eventType: z.string(), mail: z.looseObject({}).optional() }),
 });
+/** Our own event of somebody who left, with the mail whose link it was. */
+const Left = z.looseObject({
+  contactId: z.string().min(1),
+  timestamp: Instant,
+  properties: z.looseObject({ message: z.string().min(1).optional() }),
+});
+
 const KNOWN = new Set(Detail.def.options.map((option) => option.shape.eventType.value as string));
 
 /**
- * What an SES event says of one of our messages; `ignored` for what is no news of ours (subscriptions, other senders'
- * mail, reports that a mail was *not* spam); a fault for what cannot be read. Never throws; quotes no address.
+ * What an event of SES, or our own of a withdrawal, says of one of our messages; `ignored` for what is no news of ours
+ * (subscriptions, other senders' mail, reports that a mail was *not* spam, withdrawals that name no mail); a fault for
+ * what cannot be read. Never throws; quotes no address.
  */
 export function readFeedback(event: EventBridgeEvent): { feedback: Feedback } | { fault: Fault } | { ignored: string } {
+  if (event?.source === OWN_SOURCE) return readLeaving(event);
   const outer = Outer.safeParse(event);
   if (!outer.success) return { fault: faultOf(outer.error, event) };
   const { id } = outer.data;
@@ -102,11 +120,13 @@ export function readFeedback(event: EventBridgeEvent): { feedback: Feedback } | 
   const campaign = mail.tags['kairos-campaign']?.[0];
   if (message === undefined || contact === undefined) return { ignored: 'a mail without our tags' };
   const sentAt = Date.parse(mail.timestamp);
+  const sentTo = addressed(mail.destination);
   const of = (type: FeedbackType, timestamp?: string): Feedback => ({
     type,
     message,
     contact,
     ...(campaign === undefined ? {} : { campaign }),
+    ...(sentTo === undefined ? {} : { sentTo }),
     at: timestamp === undefined ? sentAt : Date.parse(timestamp),
     sentAt,
     sesId: mail.messageId,
@@ -144,11 +164,42 @@ export function readFeedback(event: EventBridgeEvent): { feedback: Feedback } | 
   }
 }
 
-/** SES marks what machines opened and clicked; by which name is not documented, so any such mark counts. */
+/** The hash of the first address, with or without a name around it. */
+function addressed(destination: unknown): string | undefined {
+  const first: unknown = Array.isArray(destination) ? destination[0] : undefined;
+  if (typeof first !== 'string') return undefined;
+  const parsed = parseAddress(first.replace(/^.*<([^<>]*)>\s*$/, '$1'));
+  return 'refused' in parsed ? undefined : parsed.hash;
+}
+
+function readLeaving(event: EventBridgeEvent): ReturnType<typeof readFeedback> {
+  if (event['detail-type'] !== 'Consent Withdrawn') return { ignored: 'an event of ours that is no withdrawal' };
+  const left = Left.safeParse(event.detail);
+  if (!left.success) return { fault: faultOf(left.error, event.detail) };
+  const { contactId: contact, timestamp, properties } = left.data;
+  if (properties.message === undefined) return { ignored: 'a withdrawal that names no mail' };
+  return {
+    feedback: {
+      type: 'unsubscribe',
+      message: properties.message,
+      contact,
+      at: Date.parse(timestamp),
+      id: String(event.id),
+    },
+  };
+}
+
+/**
+ * Since August 2026 SES says of each open and click `isBotEvent: "Likely"` or `"Unlikely"`. Whatever is not unlikely
+ * is taken for a machine's: an engagement too few harms nobody. A mark of another name counts when it says yes.
+ */
 function automatedOf(action: Record<string, unknown>): { automated?: true } {
-  return Object.entries(action).some(([key, value]) => value === true && /automat|machine|bot/i.test(key))
-    ? { automated: true }
-    : {};
+  const marked = Object.entries(action).some(([name, value]) => {
+    if (name === 'isBotEvent')
+      return value !== undefined && value !== null && value !== false && !/^unlikely$/i.test(String(value));
+    return /automat|machine|bot/i.test(name) && (value === true || /^(likely|true|yes)$/i.test(String(value)));
+  });
+  return marked ? { automated: true } : {};
 }
 
 /** The worse one stays; what came later in time decides nothing. */
@@ -179,30 +230,32 @@ function deliveryOf({ type, bounce }: Feedback): Delivery | undefined {
   }
 }
 
+/** A message with the address that it went to (its SHA-256), known from the report that gave it its delivery state. */
+export interface Reported extends Message {
+  sentTo?: string;
+}
+
 /**
  * The message with the feedback folded in: any order, any repeats, one result. All feedback proves that SES took the
  * mail, so it closes an open claim (`ready`, `claimed`, `uncertain` → `sent`, out of the due index). Automated opens
  * and clicks prove only that. Returns the same object when nothing changes.
  */
-export function applyFeedback(message: Message, feedback: Feedback): Message {
-  const changes: Partial<Message> = {};
+export function applyFeedback(message: Reported, feedback: Feedback): Reported {
+  const changes: Partial<Reported> = {};
   const open = message.state === 'ready' || message.state === 'claimed' || message.state === 'uncertain';
   if (open) changes.state = 'sent';
   if (open || message.state === 'sent') {
-    if (message.sesId === undefined) changes.sesId = feedback.sesId;
-    if (message.sentAt === undefined) changes.sentAt = feedback.sentAt;
+    if (message.sesId === undefined && feedback.sesId !== undefined) changes.sesId = feedback.sesId;
+    if (message.sentAt === undefined && feedback.sentAt !== undefined) changes.sentAt = feedback.sentAt;
   }
   const delivery = deliveryOf(feedback);
   if (delivery !== undefined && SEVERITY[delivery] > (message.delivery ? SEVERITY[message.delivery] : 0)) {
     changes.delivery = delivery;
+    if (feedback.sentTo !== undefined && message.sentTo === undefined) changes.sentTo = feedback.sentTo;
   }
-  if (!feedback.automated) {
-    if (feedback.type === 'open' && feedback.at < (message.openedAt ?? Number.POSITIVE_INFINITY)) {
-      changes.openedAt = feedback.at;
-    }
-    if (feedback.type === 'click' && feedback.at < (message.clickedAt ?? Number.POSITIVE_INFINITY)) {
-      changes.clickedAt = feedback.at;
-    }
+  const first = FIRSTS[feedback.type];
+  if (first !== undefined && !feedback.automated && feedback.at < (message[first] ?? Number.POSITIVE_INFINITY)) {
+    changes[first] = feedback.at;
   }
   if (Object.keys(changes).length === 0) return message;
   const changed = { ...message, ...changes };
@@ -210,10 +263,62 @@ export function applyFeedback(message: Message, feedback: Feedback): Message {
   return changed;
 }
 
+/** What a person did with a mail: the first time counts. */
+const FIRSTS: Partial<Record<FeedbackType, 'openedAt' | 'clickedAt' | 'unsubscribedAt'>> = {
+  open: 'openedAt',
+  click: 'clickedAt',
+  unsubscribe: 'unsubscribedAt',
+};
+
 /** Why the address must not be written to any more, if so: permanent bounces and complaints only. */
 export function suppressionOf(feedback: Feedback): 'bounced' | 'complained' | undefined {
   if (feedback.type === 'complaint') return 'complained';
   return feedback.type === 'bounce' && feedback.bounce?.type === 'Permanent' ? 'bounced' : undefined;
+}
+
+/** Whether it is a bounce that may pass; an undetermined one is taken for such. */
+export function isSoftBounce(feedback: Feedback): boolean {
+  return feedback.type === 'bounce' && feedback.bounce?.type !== 'Permanent';
+}
+
+/** A block on an address. */
+export interface Block {
+  reason: SuppressionReason;
+  at: number;
+}
+
+/** What only the person can take back stands above what another mailbox state may end. */
+const STRENGTH: Record<SuppressionReason, number> = { unreachable: 1, imported: 2, bounced: 3, complained: 4 };
+
+/** Of all blocks on an address the strongest reason, and the earliest instant of that reason: in any order, with any repeats. */
+export function foldBlock(known: Block | undefined, heard: Block): Block {
+  if (known === undefined) return heard;
+  const stronger = STRENGTH[heard.reason] - (STRENGTH[known.reason] ?? 0);
+  return stronger > 0 || (stronger === 0 && heard.at < known.at) ? heard : known;
+}
+
+/** When settings do not say otherwise. */
+export const SOFT_BOUNCES: SoftBounces = { most: 5, over: '14d' };
+
+/**
+ * Since when an address is given up after bounces that may pass; undefined while it is not. It is when the latest mails
+ * to it, at least `most` of them and with at least `over` between the first and the last, have all soft-bounced. A
+ * delivered mail (also one that bounced softly besides, as answering machines do) begins the count anew; what was
+ * rejected, bounced for good or is merely delayed says nothing of a mailbox that may recover. Only messages whose
+ * `sentTo` is the address are looked at, by the instant of their claim. A function of the messages alone, so any order
+ * of reports ends the same, and a delivery that is heard of late takes the retirement back.
+ */
+export function retiredSince(messages: Reported[], address: string, policy: SoftBounces): number | undefined {
+  const instant = ({ claimedAt, plannedAt }: Reported): number => claimedAt ?? plannedAt;
+  const latestFirst = messages
+    .filter(
+      ({ sentTo, delivery }) => sentTo === address && /^(soft-bounced|delivered|complained)$/.test(delivery ?? ''),
+    )
+    .sort((a, b) => instant(b) - instant(a) || (a.id < b.id ? 1 : -1));
+  const end = latestFirst.findIndex(({ delivery }) => delivery !== 'soft-bounced');
+  const streak = (end === -1 ? latestFirst : latestFirst.slice(0, end)).map(instant).reverse();
+  const enough = (streak[0] ?? 0) + durationMs(policy.over);
+  return streak.find((at, index) => index + 1 >= policy.most && at >= enough);
 }
 
 function faultOf(error: z.ZodError, value: unknown): Fault {

@@ -1,9 +1,9 @@
-// Signed links: who may unsubscribe or confirm, stated in the link itself and proved by an HMAC.
+// Signed links: who may unsubscribe, confirm or choose, stated in the link itself and proved by an HMAC.
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 
 export interface LinkPayload {
-  kind: 'unsubscribe' | 'confirm';
+  kind: 'unsubscribe' | 'confirm' | 'preferences';
   contact: string;
   brand: string;
   message: string;
@@ -23,9 +23,15 @@ export interface LinkKeys {
 const MOST_CHARACTERS = 2048;
 const PART = /^[A-Za-z0-9_-]+$/;
 const text = z.string().max(500);
+/** The letter of each kind: in the token, and the door that a link of that kind leads to. */
+export const DOORS = { unsubscribe: 'u', confirm: 'c', preferences: 'p' } as const satisfies Record<
+  LinkPayload['kind'],
+  string
+>;
+const KINDS = { u: 'unsubscribe', c: 'confirm', p: 'preferences' } as const;
 /** One-letter names keep the address short. */
 const Written = z.strictObject({
-  k: z.enum(['u', 'c']),
+  k: z.enum(['u', 'c', 'p']),
   c: text.min(1),
   b: text.min(1),
   m: text.min(1),
@@ -41,7 +47,7 @@ const Written = z.strictObject({
  */
 export function signLink(payload: LinkPayload, keys: LinkKeys): string {
   const { kind, contact: c, brand: b, message: m, topic: t, wording: w, form: f, until: e } = payload;
-  const written = Written.parse({ k: kind === 'confirm' ? 'c' : 'u', c, b, m, t, w, f, e });
+  const written = Written.parse({ k: DOORS[kind], c, b, m, t, w, f, e });
   const secret = secretOf(keys, keys.current);
   if (secret === undefined || !PART.test(keys.current)) throw new Error('links.key: the current key is missing');
   const signed = `${Buffer.from(JSON.stringify(written)).toString('base64url')}.${keys.current}`;
@@ -66,7 +72,7 @@ export function readLink(token: string, keys: LinkKeys): LinkPayload | undefined
   if (!parsed.success) return undefined;
   const { k, c, b, m, t, w, f, e } = parsed.data;
   return {
-    kind: k === 'c' ? 'confirm' : 'unsubscribe',
+    kind: KINDS[k],
     contact: c,
     brand: b,
     message: m,

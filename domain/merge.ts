@@ -1,7 +1,7 @@
 // One person in place of two: facts fold together, the older contact's journey leads.
 import { type Contact, type Facts, type Journey, newContact, type Run } from './contact.ts';
 import { mergeCounters } from './counter.ts';
-import { clearing, highest, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
+import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
 
 function latestOf<T extends { at: number; id: string }>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {
   const merged = { ...a };
@@ -12,6 +12,18 @@ function latestOf<T extends { at: number; id: string }>(a: Record<string, T>, b:
 function greatestOf(a: Record<string, number>, b: Record<string, number>): Record<string, number> {
   const merged = { ...a };
   for (const [key, value] of Object.entries(b)) merged[key] = Math.max(merged[key] ?? value, value);
+  return merged;
+}
+
+/** Both sides' entries; of those that both have, the one that `later` chooses. Nothing where neither side has any. */
+function bothOf<T>(
+  a: Record<string, T> | undefined,
+  b: Record<string, T> | undefined,
+  later: (one: T, other: T | undefined) => T,
+): Record<string, T> | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const merged = { ...a };
+  for (const [key, value] of Object.entries(b)) merged[key] = later(value, merged[key]);
   return merged;
 }
 
@@ -46,6 +58,10 @@ function mergeFacts(a: Facts, b: Facts): Facts {
     latest: greatestOf(a.latest, b.latest),
     counters,
   };
+  const pauses = bothOf(a.pauses, b.pauses, laterPause);
+  if (pauses !== undefined) facts.pauses = pauses;
+  const profiling = bothOf(a.profiling, b.profiling, laterProfiling);
+  if (profiling !== undefined) facts.profiling = profiling;
   const firsts = [a.orders.first, b.orders.first].filter((at) => at !== undefined);
   const lasts = [a.orders.last, b.orders.last].filter((at) => at !== undefined);
   if (firsts.length > 0) facts.orders.first = Math.min(...firsts);

@@ -56,9 +56,78 @@ export interface PageView {
   /** Where the form posts to; absent on pages without a form. */
   action?: string;
   /** What the link was for. */
-  kind?: 'unsubscribe' | 'confirm';
+  kind?: 'unsubscribe' | 'confirm' | 'preferences';
   /** The topic's title, where the link speaks of one. */
   topic?: string;
+  /** Address of the page of choices, on pages that lead there. */
+  preferences?: string;
+  /** Present choices, on the page of choices; absent while they cannot be read. */
+  choices?: ChoicesView;
+  /** What was just chosen. */
+  saved?: SavedView;
+  /** What is known of the person; absent where the link is too old to show it. */
+  known?: KnownView;
+}
+
+/** The choices that stand, and what the page needs to ask for others. */
+export interface ChoicesView {
+  /** Goes back with the form: the same form says the same thing, however often it is sent. */
+  made: string;
+  topics: { id: string; title: string; description?: string; on: boolean }[];
+  /** Marketing of some topic is on. */
+  anything: boolean;
+  /** The day on which a pause ends; absent when there is none. */
+  pausedUntil?: string;
+  profilingStopped: boolean;
+  /** Nothing is sent to the address, whatever is chosen here. */
+  blocked: boolean;
+  /** The link is young enough to show what is known. */
+  knows: boolean;
+}
+
+/** What was understood. */
+export interface SavedView {
+  what: 'save' | 'pause' | 'resume' | 'stop-profiling' | 'allow-profiling' | 'withdraw';
+  /** Titles of the topics that are on and off from now on. */
+  on: string[];
+  off: string[];
+  /** Some topic was changed. */
+  changed: boolean;
+  /** The day on which the pause ends. */
+  until?: string;
+}
+
+/** What is known of a person, in words and in the days of the shop. */
+export interface KnownView {
+  /** "a•••@example.org"; absent where there is none. */
+  address?: string;
+  since: string;
+  /** `truth` stands in for the value of a yes or no. */
+  attributes: { name: string; label: string; value: string; truth?: boolean; at: string }[];
+  orders?: { count: number; spend?: string; first: string; last: string };
+  bought: { name: string; at: string }[];
+  cart: string[];
+  /** What was done last, by the name of its event. */
+  acts: { name: string; at: string }[];
+  consents: {
+    topic: string;
+    granted: boolean;
+    at: string;
+    basis?: 'double' | 'single' | 'soft' | 'imported';
+    source?: string;
+    form?: string;
+    wording?: string;
+    until?: string;
+  }[];
+  /** The day of the last withdrawal of everything. */
+  withdrawn?: string;
+  pausedUntil?: string;
+  profilingStopped: boolean;
+  blocked?: { reason: string; at: string };
+  segments: { title: string; at: string }[];
+  campaigns: { title: string; at: string }[];
+  /** Who answers questions. */
+  help?: string;
 }
 
 export interface RenderedEmail {

@@ -9,8 +9,9 @@ const Colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour such as #1a2b3c')
 
 export const Cap = z.strictObject({ most: z.int().min(1).max(100), in: Duration });
 
-/** A text, or one for each locale; the shop's first locale stands in for a missing one. */
-const Localised = z.union([z.string().min(1), z.record(z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/), z.string().min(1))]);
+const Locale = z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'a locale such as de or pt-BR');
+/** A text, or one for each locale; the first that is given stands in for a missing one. */
+const Localised = z.union([z.string().min(1), z.record(Locale, z.string().min(1))]);
 export type Localised = z.infer<typeof Localised>;
 
 /** The text of a locale: its own, else its language's, else the first that there is. */
@@ -18,6 +19,9 @@ export function inLocale(text: Localised, locale: string): string {
   if (typeof text === 'string') return text;
   return text[locale] ?? text[locale.split('-')[0] as string] ?? Object.values(text)[0] ?? '';
 }
+
+/** The consent to be seen opening e-mails: a topic on the preference page, and of no campaign. */
+export const TRACKING = 'tracking';
 
 /** How a new sending domain gets its reputation: day by day a ceiling, and whom to write to first. */
 export const WarmUp = z.strictObject({
@@ -62,7 +66,7 @@ export const Settings = z
     ),
     currency: z.string().regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as EUR'),
     zone: Zone,
-    locales: z.array(z.string().regex(/^[a-z]{2}(-[A-Z]{2})?$/)).min(1),
+    locales: z.array(Locale).min(1),
     topics: z.record(id, z.strictObject({ title: Localised, description: Localised.optional() })),
     caps: z.array(Cap).max(10).meta({ description: 'Most marketing messages per contact in a window' }),
     quietHours: z.strictObject({ from: Clock, to: Clock }).optional(),

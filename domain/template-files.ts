@@ -5,6 +5,7 @@ import { type Fault, faultsOf, suggest } from './fault.ts';
 import { Campaign, Segment } from './grammar.ts';
 import { parseJson } from './json.ts';
 import { Person } from './person.ts';
+import { CHOICE_PAGES } from './preferences.ts';
 import { Catalogue, Fields, Settings } from './settings.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
@@ -197,7 +198,7 @@ export class TemplateReader {
     const pages: Record<string, string> = {};
     const pageTexts: Record<string, Record<string, Texts>> = {};
     for (const [file, text] of this.#files) if (/^pages\/[^/]+\.html$/.test(file)) pages[stem(file)] = text;
-    for (const name of [...PAGES, '_frame']) {
+    for (const name of [...PAGES, ...CHOICE_PAGES, '_frame']) {
       if (pages[name] === undefined)
         this.#fault(
           'file.missing',

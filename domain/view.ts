@@ -1,6 +1,7 @@
 // What an e-mail may say about a person and their products: cleaned, bounded plain JSON for the template engine.
 import type { Definitions } from './book.ts';
 import type { Contact } from './contact.ts';
+import { profilingStopped } from './facts.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
@@ -104,6 +105,12 @@ function cleanObject(value: JsonObject, hosts: ReadonlySet<string>, depth: numbe
   return Object.fromEntries(clean);
 }
 
+/** Whether a message may show what is made of the person's past: not of somebody who forbade its brand to choose by it. */
+function speaksOfPast({ settings }: Pick<Definitions, 'settings'>, contact: Contact, message: Message): boolean {
+  const brand = settings.senders[message.sender]?.brand ?? '';
+  return !profilingStopped(contact.facts, brand);
+}
+
 /** The product ids that an e-mail of this message may show: what the caller loads before `buildView`. */
 export function productIdsOf(contact: Contact, message: Message): string[] {
   const { product, recommendations } = message.inputs;
@@ -121,8 +128,8 @@ interface Line {
   name?: string;
 }
 
-/** What the e-mail calls "bought": the trigger's lines, else the newest purchases. */
-function boughtOf(contact: Contact, message: Message): Line[] {
+/** What the e-mail calls "bought": the trigger's lines, else, where the past may be spoken of, the newest purchases. */
+function boughtOf(contact: Contact, message: Message, past = true): Line[] {
   const { products } = message.inputs.trigger.properties;
   const lines = (Array.isArray(products) ? products : []).flatMap((line): Line[] => {
     if (line === null || typeof line !== 'object' || Array.isArray(line)) return [];
@@ -130,14 +137,15 @@ function boughtOf(contact: Contact, message: Message): Line[] {
     if (typeof id !== 'string' && typeof id !== 'number') return [];
     return [{ id: String(id), ...(typeof line.name === 'string' ? { name: line.name } : {}) }];
   });
-  const found = lines.length > 0 ? lines : latestBought(contact.facts.bought, MOST_BOUGHT).map((id): Line => ({ id }));
-  return found.slice(0, MOST_BOUGHT);
+  const older = past ? latestBought(contact.facts.bought, MOST_BOUGHT) : [];
+  return (lines.length > 0 ? lines : older.map((id): Line => ({ id }))).slice(0, MOST_BOUGHT);
 }
 
 /**
  * The view of one message for one person. `products` holds what the feed last said, by id, and wins over the catalogue;
  * a product without any name is left out. Texts are cleaned and bounded, links are https to allowed hosts; nothing is
- * escaped here. The sender's brand speaks. Never throws on what customers and feeds wrote.
+ * escaped here. The sender's brand speaks. Where the person stopped its profiling, nothing is recommended, and of what
+ * they did only what the message answers is shown: its trigger and its product. Never throws on what customers and feeds wrote.
  */
 export function buildView(
   definitions: Definitions,
@@ -149,6 +157,7 @@ export function buildView(
   const { settings, catalogue } = definitions;
   const hosts = allowedHosts(definitions);
   const locale = localeOf(definitions, contact);
+  const past = speaksOfPast(definitions, contact, message);
 
   const view = (line: Line): ProductView | undefined => {
     const known = Object.hasOwn(catalogue.products, line.id) ? catalogue.products[line.id] : undefined;
@@ -196,8 +205,8 @@ export function buildView(
     contact: Object.fromEntries(attributes) as EmailView['contact'],
     trigger: cleanObject(inputs.trigger.properties, hosts, 4),
     ...(product === undefined ? {} : { product }),
-    bought: views(boughtOf(contact, message)),
-    recommendations: views(inputs.recommendations.map((id) => ({ id }))),
+    bought: views(boughtOf(contact, message, past)),
+    recommendations: past ? views(inputs.recommendations.map((id) => ({ id }))) : [],
     brand: brandView(definitions, sender?.brand),
     links,
     ...(topic === undefined ? {} : { topic }),
@@ -245,19 +254,17 @@ export function directionOf(locale: string): 'ltr' | 'rtl' {
   return /^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)\b/.test(locale) ? 'rtl' : 'ltr';
 }
 
-/** The view of a preference page. `action` is where its form posts to. */
+/** The view of a preference page. `action` is where its form posts to; what a page speaks of beside that is handed through. */
 export function buildPageView(
   definitions: Pick<Definitions, 'settings'>,
-  page: { brand?: string; locale: string; action?: string; kind?: 'unsubscribe' | 'confirm'; topic?: string },
+  page: { brand?: string; topic?: string } & Omit<PageView, 'brand' | 'direction' | 'topic'>,
 ): PageView {
-  const title = page.topic === undefined ? undefined : definitions.settings.topics[page.topic]?.title;
-  const topic = title === undefined ? undefined : inLocale(title, page.locale);
+  const { brand, topic: id, ...said } = page;
+  const title = id === undefined ? undefined : definitions.settings.topics[id]?.title;
   return {
-    brand: brandView(definitions, page.brand),
-    locale: page.locale,
+    ...said,
+    brand: brandView(definitions, brand),
     direction: directionOf(page.locale),
-    ...(page.action === undefined ? {} : { action: page.action }),
-    ...(page.kind === undefined ? {} : { kind: page.kind }),
-    ...(topic === undefined ? {} : { topic }),
+    ...(title === undefined ? {} : { topic: inLocale(title, page.locale) }),
   };
 }

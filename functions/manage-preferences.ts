@@ -6,29 +6,33 @@ import type { Bus } from './aws/bus.ts';
 import { now } from './aws/clock.ts';
 import { books } from './aws/deciding.ts';
 import { faultOf, log, handler as wrapped } from './aws/handler.ts';
-import { bus } from './aws/parts.ts';
-import { troublePage, visit } from './aws/preferences.ts';
+import { troublePage } from './aws/pages.ts';
+import { bus, table } from './aws/parts.ts';
+import { soon, visit } from './aws/preferences.ts';
 import { type Secrets, secrets } from './aws/secrets.ts';
+import type { Table } from './aws/table.ts';
 
 export interface PreferenceDeps {
   bus: Pick<Bus, 'put'>;
   books: Pick<BookStore, 'current'>;
+  table: Pick<Table, 'read'>;
   secrets: () => Promise<Secrets>;
   now: () => number;
 }
 
-/** Shows, and for a POST puts the event before it says that it is done. */
+/** Shows, and for a POST puts the events before it says that it is done. */
 export async function managePreferences(
   event: APIGatewayProxyEventV2,
   deps: PreferenceDeps,
 ): Promise<APIGatewayProxyStructuredResultV2> {
-  const { rawPath: path, headers, requestContext } = event;
-  const request = { method: requestContext.http.method, path, language: headers['accept-language'] };
+  const { rawPath: path, headers, requestContext, isBase64Encoded } = event;
+  const body = Buffer.from(event.body ?? '', isBase64Encoded ? 'base64' : 'utf8').toString('utf8');
+  const request = { method: requestContext.http.method, path, language: headers['accept-language'], body };
   const { keys } = await deps.secrets();
   // A book that cannot be read must not keep anybody from leaving.
-  const book = await deps.books.current().catch(() => emptyBook());
-  const led = visit(request, keys, book, deps.now());
-  const refused = led.event === undefined ? 0 : await deps.bus.put([led.event]).catch(unreached);
+  const book = await soon(deps.books.current()).catch(() => emptyBook());
+  const led = await visit(request, { keys, book, table: deps.table, log, now: deps.now() });
+  const refused = led.events.length === 0 ? 0 : await deps.bus.put(led.events).catch(unreached);
   const { status, ...page } = refused > 0 ? troublePage() : led.page;
   return { statusCode: status, ...page };
 }
@@ -40,5 +44,5 @@ function unreached(error: unknown): number {
 }
 
 export const handler = wrapped((event: APIGatewayProxyEventV2) =>
-  managePreferences(event, { bus: bus(), books: books(), secrets: () => secrets().read(), now }),
+  managePreferences(event, { bus: bus(), books: books(), table: table(), secrets: () => secrets().read(), now }),
 );

@@ -1,10 +1,10 @@
-// SES events → message items; bounces and complaints → suppressions.
+// Events of SES and withdrawals by a link → message items; bounces and complaints → suppressions.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { EventBridgeEvent } from '../domain/event.ts';
 import { readFeedback } from '../domain/feedback.ts';
 import { books, recorder } from './aws/deciding.ts';
 import { env } from './aws/env.ts';
-import { addressedTo, type FeedbackDeps, takeFeedback } from './aws/feedback.ts';
+import { type FeedbackDeps, takeFeedback } from './aws/feedback.ts';
 import { eachRecord, handler as wrapped } from './aws/handler.ts';
 import { queue, table } from './aws/parts.ts';
 import type { Queue } from './aws/queue.ts';
@@ -32,8 +32,9 @@ async function takeIn(body: string, deps: FeedbackDeps): Promise<string | undefi
   const read = readFeedback(event);
   if ('ignored' in read) return undefined;
   if ('fault' in read) return read.fault.code;
-  const known = await takeFeedback(read.feedback, addressedTo(event), deps);
-  return known ? undefined : 'feedback.unknown-message';
+  const known = await takeFeedback(read.feedback, deps);
+  // Links outlive messages: who leaves by the link of a very old mail is no fault.
+  return known || read.feedback.type === 'unsubscribe' ? undefined : 'feedback.unknown-message';
 }
 
 export const handler = wrapped((event: SQSEvent) =>

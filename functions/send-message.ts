@@ -3,9 +3,9 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { now, sleep } from './aws/clock.ts';
 import { books } from './aws/deciding.ts';
-import { env, envNumber, envOptional } from './aws/env.ts';
+import { env, envNumber, envOptional, envShare } from './aws/env.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';
-import { Mailer } from './aws/mailer.ts';
+import { Mailer, sesClient } from './aws/mailer.ts';
 import { queue, table } from './aws/parts.ts';
 import { secrets } from './aws/secrets.ts';
 import { Sender } from './aws/sender.ts';
@@ -26,13 +26,14 @@ const sender = once(() => {
   return new Sender({
     table: table(),
     books: books(),
-    mailer: new Mailer(env('configurationSet')),
+    mailer: new Mailer(env('configurationSet'), sesClient(), envOptional('trackedConfigurationSet')),
     queue: queue(),
     secrets: () => secrets().read(),
     now,
     sleep,
     log,
     rate: envNumber('sendRate'),
+    share: envShare('rateShare'),
     publicBaseUrl: env('publicBaseUrl'),
     deadLetters: env('deadLetters'),
     ...(allowed !== undefined && { allowed: z.array(z.string()).parse(JSON.parse(allowed)) }),

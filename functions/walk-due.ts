@@ -8,13 +8,33 @@ import { eachRecord, log, handler as wrapped } from './aws/handler.ts';
 import { queue, table } from './aws/parts.ts';
 import { type WalkDeps, walkDue } from './aws/walk.ts';
 
-const Walk = z.object({ shard: z.string().regex(/^\d\d$/), ticks: z.record(z.string(), z.unknown()).optional() });
+const Room = z.union([z.object({ room: z.number() }), z.object({ putOff: z.number() })]);
+const Walk = z.object({
+  shard: z.string().regex(/^\d\d$/),
+  ticks: z.record(z.string(), z.unknown()).optional(),
+  release: z
+    .object({
+      minute: z.number(),
+      paused: z.record(z.string(), z.number()),
+      lanes: z.object({ triggered: Room, bulk: Room }),
+    })
+    .optional(),
+  lane: z.enum(['triggered', 'bulk']).optional(),
+});
 
 /** Walks what is due in the shards of a batch; those that fail are answered and come again. */
 export async function walkDueShards(event: SQSEvent, deps: WalkDeps) {
   return eachRecord(event, async ({ body }) => {
-    const { shard, ticks } = Walk.parse(JSON.parse(body));
-    await walkDue({ shard, ...(ticks !== undefined && { ticks }) }, deps);
+    const { shard, ticks, release, lane } = Walk.parse(JSON.parse(body));
+    await walkDue(
+      {
+        shard,
+        ...(ticks !== undefined && { ticks }),
+        ...(release !== undefined && { release }),
+        ...(lane !== undefined && { lane }),
+      },
+      deps,
+    );
   });
 }
 

@@ -31,7 +31,7 @@ const PREFERENCES: Throttle = { ThrottlingRateLimit: 100, ThrottlingBurstLimit: 
 export class Door extends Construct {
   /** Where stores post their events: the whole address. */
   readonly eventsUrl: string;
-  /** What comes before `/u/<token>` and `/c/<token>`; may end with a slash. */
+  /** What comes before `/u/<token>`, `/c/<token>` and `/p/<token>`; may end with a slash. */
   readonly preferencesUrl: string;
 
   constructor(scope: Construct, settings: StageSettings, events: Step, preferences: Step) {
@@ -90,7 +90,7 @@ export class Door extends Construct {
     take(
       preferences,
       [HttpMethod.GET, HttpMethod.POST, HttpMethod.HEAD],
-      ['/u/{token}', '/c/{token}'],
+      ['/u/{token}', '/c/{token}', '/p/{token}'],
       PREFERENCES,
       'The signed token in the link is the authorisation; mail clients can send no other.',
     );

@@ -10,6 +10,7 @@ export const STEPS = [
   'walk-due',
   'send-message',
   'receive-feedback',
+  'guard-sending',
   'manage-preferences',
   'walk-roster',
   'write-lake',
@@ -26,6 +27,8 @@ export const operationsStackName = (stage: string): string => `KairosOperations-
 export const physicalName = (stage: Stage, part: string): string => `kairos-${stage}-${part}`;
 export const deadLettersName = (stage: Stage, queue: QueueName): string => physicalName(stage, `${queue}-dead-letters`);
 export const logGroupName = (stage: Stage, step: string): string => `/kairos/${stage}/${step}`;
+/** The configuration set that tells opens too; its name is fixed, so that its feedback is taken even after it left the stack. */
+export const trackedSetName = (stage: Stage): string => physicalName(stage, 'tracked');
 export const busName = (stage: Stage): string => `kairos-${stage}`;
 
 /** `record-interaction` → `RecordInteraction`: the id in the stack. */

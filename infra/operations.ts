@@ -21,8 +21,43 @@ import type { StageSettings } from './settings.ts';
 
 /** Our own metrics, read from the functions' logs. */
 export const NAMESPACE = 'Kairos';
-/** What the functions log that two of the alarms read; a test holds it against their code. */
-export const LOGGED = { oldestDue: 'oldestDueSeconds', stopped: 'send.stopped' } as const;
+/** What the functions log that alarms read; a test holds it against their code. */
+export const LOGGED = {
+  oldestDue: 'oldestDueSeconds',
+  state: 'guard.state',
+  paused: 'campaign.paused',
+  uncertain: 'claim.uncertain',
+} as const;
+
+/**
+ * What guard-sending says each minute and an alarm waits for: a number of `guard.state`, and the value at which it alarms.
+ * A lower value makes no data: CloudWatch bills a metric of one's own for the hours in which it has some.
+ */
+const STATES = [
+  {
+    id: 'Stopped',
+    field: 'stopped',
+    from: 1,
+    heading: 'Sending is stopped',
+    says: 'The stop control is set, by a person, the guard or the sender: messages wait and nothing is sent.',
+  },
+  {
+    id: 'UnderReview',
+    field: 'underReview',
+    from: 1,
+    heading: 'SES reviews the account',
+    says: 'SES has put the account under review: bulk messages wait, triggered ones go on.',
+  },
+  {
+    id: 'QuotaNear',
+    field: 'quotaUsed',
+    from: 0.8,
+    heading: 'The daily quota is near',
+    says: '80 % of the e-mails that SES allows the account in 24 hours are used.',
+  },
+] as const;
+/** The numbers of `guard.state` that alarms read. */
+export const STATE_FIELDS = STATES.map(({ field }) => field);
 
 interface AlarmProps {
   /** A heading of docs/runbook.md. */
@@ -61,7 +96,13 @@ export class OperationsStack extends Stack {
     }
     this.#failedDelivery('events', 'EventBridge could not hand an event to the record queue.', busName(stage));
     this.#failedDelivery('feedback', 'EventBridge could not hand feedback of SES to the feedback queue.');
+    this.#failedDelivery(
+      'unsubscribes',
+      'EventBridge could not hand a withdrawn consent to the feedback queue.',
+      busName(stage),
+    );
     this.#failedDelivery('each-minute', 'EventBridge could not wake run-timers.');
+    this.#failedDelivery('guard', 'EventBridge could not wake guard-sending.');
     this.#oldestMessage('record', 5);
     this.#oldestMessage('triggered', 10);
     this.#oldestMessage('feedback', 10);
@@ -73,13 +114,13 @@ export class OperationsStack extends Stack {
         threshold: Duration.minutes(10).toMilliseconds(),
       });
     }
-    this.#alarm('TimersSilent', {
-      heading: 'Timers are silent',
-      says: 'run-timers has not run for 5 minutes: nothing that waits moves.',
-      metric: this.#lambda('Invocations', 'run-timers', Stats.SUM, Duration.minutes(5)),
-      threshold: 1,
-      below: true,
-    });
+    this.#eachMinute('Timers', 'run-timers', 'Timers are silent', 'nothing that waits moves');
+    this.#eachMinute(
+      'Guard',
+      'guard-sending',
+      'The guard is silent',
+      'nothing watches the account and the error budgets',
+    );
     this.#alarm('DueLate', {
       heading: 'Due work is late',
       says: 'The oldest entry of the due index has waited 10 minutes.',
@@ -89,14 +130,28 @@ export class OperationsStack extends Stack {
       }).with({ statistic: Stats.MAXIMUM }),
       threshold: Duration.minutes(10).toSeconds(),
     });
-    this.#alarm('StopSet', {
-      heading: 'Sending is stopped',
-      says: 'send-message has set the stop control: messages wait and nothing is sent.',
-      metric: this.#logged('StopSet', 'send-message', {
-        filterPattern: FilterPattern.stringValue('$.message', '=', LOGGED.stopped),
-        metricValue: '1',
-      }).with({ statistic: Stats.SUM }),
-      threshold: 1,
+    for (const { id, field, from, heading, says } of STATES) {
+      this.#alarm(id, {
+        heading,
+        says,
+        metric: this.#logged(id, 'guard-sending', {
+          filterPattern: FilterPattern.all(
+            FilterPattern.stringValue('$.message', '=', LOGGED.state),
+            FilterPattern.numberValue(`$.${field}`, '>=', from),
+          ),
+          metricValue: `$.${field}`,
+        }).with({ statistic: Stats.MAXIMUM }),
+        threshold: from,
+      });
+    }
+    this.#happened('CampaignPaused', 'guard-sending', LOGGED.paused, {
+      heading: 'A campaign paused itself',
+      says: 'guard-sending has paused a campaign: too many complaints, bounces or unsubscribes, or far more messages than planned.',
+    });
+    // Each time that one becomes so: those that nobody sends again stay uncertain, and an alarm that stays tells nothing new.
+    this.#happened('Uncertain', 'walk-due', LOGGED.uncertain, {
+      heading: 'Messages are uncertain',
+      says: 'SES was asked to send a message and never said what became of it; Kairos does not send it again by itself.',
     });
     this.#alarm('Bounces', {
       heading: 'Bounces and complaints',
@@ -109,12 +164,6 @@ export class OperationsStack extends Stack {
       says: 'The complaint rate of the SES account is 0.08 % or more; SES reviews accounts at 0.1 %.',
       metric: this.#ses('Reputation.ComplaintRate', Stats.MAXIMUM, Duration.hours(1)),
       threshold: 0.0008,
-    });
-    this.#alarm('QuotaNear', {
-      heading: 'The daily quota is near',
-      says: `80 % of the account's ${settings.dailyQuota} e-mails in 24 hours are used.`,
-      metric: this.#ses('Send', Stats.SUM, Duration.days(1)),
-      threshold: Math.floor(settings.dailyQuota * 0.8),
     });
   }
 
@@ -130,6 +179,37 @@ export class OperationsStack extends Stack {
         : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: below ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     }).addAlarmAction(new SnsAction(this.#topic));
+  }
+
+  /** A step that is woken each minute: never run, or run in vain, comes to the same. */
+  #eachMinute(id: string, step: StepName, heading: string, so: string): void {
+    const period = Duration.minutes(5);
+    this.#alarm(`${id}Silent`, {
+      heading,
+      says: `${step} has not run for 5 minutes: ${so}.`,
+      metric: this.#lambda('Invocations', step, Stats.SUM, period),
+      threshold: 1,
+      below: true,
+    });
+    this.#alarm(`${id}Failing`, {
+      heading,
+      says: `${step} has failed at each run for 5 minutes: ${so}.`,
+      metric: this.#lambda('Errors', step, Stats.SUM, period),
+      threshold: 4,
+    });
+  }
+
+  /** At each line of that name in the log of a step. */
+  #happened(id: string, step: StepName, line: string, { heading, says }: Pick<AlarmProps, 'heading' | 'says'>): void {
+    this.#alarm(id, {
+      heading,
+      says,
+      metric: this.#logged(id, step, {
+        filterPattern: FilterPattern.stringValue('$.message', '=', line),
+        metricValue: '1',
+      }).with({ statistic: Stats.SUM }),
+      threshold: 1,
+    });
   }
 
   #oldestMessage(queue: QueueName, minutes: number): void {
@@ -180,7 +260,7 @@ export class OperationsStack extends Stack {
     });
   }
 
-  /** One of the two metrics of our own, from a function's JSON log. */
+  /** One of the few metrics of our own, from a function's JSON log. */
   #logged(metricName: string, step: StepName, filter: { filterPattern: IFilterPattern; metricValue: string }): Metric {
     const ofStage = `${metricName}-${this.#stage}`;
     new MetricFilter(this, `${metricName}Filter`, {

@@ -27,6 +27,19 @@ const list = <T extends z.ZodType>(schema: T) =>
     return text.split(',').map((part) => part.trim());
   }, schema);
 
+const share = z.preprocess(
+  (value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
+  z
+    .number('a number above 0 and up to 1, such as 0.5')
+    .gt(0, 'a number above 0 and up to 1, such as 0.5')
+    .max(1, 'a number above 0 and up to 1, such as 0.5'),
+);
+
+const flag = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.boolean('true or false'),
+);
+
 const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
 
@@ -48,7 +61,8 @@ const Context = z
     mailDomain: optional(domain),
     alarmAddress: optional(z.email('an e-mail address')),
     sendRate: number(z.int().min(1).max(10_000)).optional(),
-    dailyQuota: number(z.int().min(1)).optional(),
+    rateShare: share.optional(),
+    trackOpens: flag.optional(),
     dueShards: number(z.int().min(1).max(64)).optional(),
     allowedRecipients: optional(
       list(
@@ -91,10 +105,12 @@ export interface StageSettings {
   /** The SES identity; senders are addresses of this domain. */
   mailDomain: string;
   alarmAddress?: string;
-  /** E-mails a second. */
+  /** E-mails a second that this stage never exceeds. */
   sendRate: number;
-  /** E-mails in 24 hours, as SES allows the account. */
-  dailyQuota: number;
+  /** The part of what SES allows the account that this stage may use, above 0 and up to 1. */
+  rateShare: number;
+  /** True where a second configuration set tells opens too, for people who consent to that. */
+  trackOpens: boolean;
   dueShards: number;
   allowedRecipients?: string[];
   profile: 'normal' | 'small';
@@ -112,7 +128,8 @@ export const CONTEXT_NAMES = [
   'mailDomain',
   'alarmAddress',
   'sendRate',
-  'dailyQuota',
+  'rateShare',
+  'trackOpens',
   'dueShards',
   'allowedRecipients',
   'profile',
@@ -153,7 +170,8 @@ export function readSettings(raw: Record<string, unknown>): StageSettings {
     stage: data.stage,
     mailDomain: data.mailDomain ?? 'shop.example',
     sendRate: data.sendRate ?? (laptop ? 500 : 14),
-    dailyQuota: data.dailyQuota ?? 50_000,
+    rateShare: data.rateShare ?? 1,
+    trackOpens: data.trackOpens ?? false,
     dueShards: data.dueShards ?? (laptop ? 2 : 32),
     profile: data.profile,
     keepsData: data.stage === 'staging' || data.stage === 'prod',

@@ -1,7 +1,7 @@
 // The core stack: everything an event meets on its way to an e-mail, in the order in which it meets it.
 import { Aws, CfnOutput, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { EventBus, Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { EventBus, type IEventBus, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -9,7 +9,15 @@ import { ConfigurationSet, EmailSendingEvent, EventDestination, SuppressionReaso
 import type { Construct } from 'constructs';
 import { variable } from '../functions/aws/env.ts';
 import { Door } from './door.ts';
-import { busName, coreStackName, pascal, physicalName, type QueueName, type StepName } from './names.ts';
+import {
+  busName,
+  coreStackName,
+  pascal,
+  physicalName,
+  type QueueName,
+  type StepName,
+  trackedSetName,
+} from './names.ts';
 import type { StageSettings } from './settings.ts';
 import { type Entries, functionFile, STREAM_FAILURES_PREFIX, Step, type StepProps } from './step.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -23,13 +31,21 @@ const TIMEOUTS: Record<StepName, number> = {
   'walk-due': 60,
   'send-message': 60,
   'receive-feedback': 30,
+  'guard-sending': 30,
   'manage-preferences': 10,
   'walk-roster': 60,
   'write-lake': 120,
 };
 
+/** Where operational events come from: `Campaign Paused`, `Sending Stopped` … */
+const OPERATIONS_SOURCE = 'kairos.operations';
+
 /** SES's mailbox simulator, which smoke tests write to. */
 const SIMULATOR = 'simulator.amazonses.com';
+
+/** A queue as the target of a rule: EventBridge retries for a day, then leaves the event in the queue's dead letters. */
+const into = ({ queue, deadLetters }: WorkQueue): SqsQueue =>
+  new SqsQueue(queue, { deadLetterQueue: deadLetters, retryAttempts: 185, maxEventAge: Duration.hours(24) });
 
 export class KairosStack extends Stack {
   readonly #settings: StageSettings;
@@ -49,7 +65,11 @@ export class KairosStack extends Stack {
     const table = this.#table();
     const bucket = this.#bucket();
     const secret = this.#secret();
-    const configurationSet = this.#configurationSet();
+    const defaultBus = EventBus.fromEventBusName(this, 'DefaultBus', 'default');
+    const configurationSet = this.#configurationSet('ConfigurationSet', defaultBus);
+    const trackedSet = settings.trackOpens
+      ? this.#configurationSet('TrackedConfigurationSet', defaultBus, { opens: true })
+      : undefined;
 
     // What waits between the steps.
     const bus = new EventBus(this, 'Bus', { eventBusName: busName(settings.stage) });
@@ -68,6 +88,10 @@ export class KairosStack extends Stack {
         (call) => `dynamodb:${call}`,
       ),
       resources: [table.tableArn],
+    };
+    const rates = {
+      [variable.sendRate]: String(settings.sendRate),
+      [variable.rateShare]: String(settings.rateShare),
     };
     const queryIndex = (name: 'due' | 'roster') => ({
       actions: ['dynamodb:Query'],
@@ -113,19 +137,13 @@ export class KairosStack extends Stack {
       may: [readSecret, publishEvents],
     });
 
-    // Bus → queue. EventBridge retries for a day, then leaves the event in the queue's dead letters.
+    // Bus → queue. What an operator or a guard did is told to who listens, and is no event of a person.
     new Rule(this, 'EventsRule', {
       ruleName: physicalName(settings.stage, 'events'),
-      description: 'Every event of the bus to record-interaction',
+      description: 'Every event of the bus that is about a person to record-interaction',
       eventBus: bus,
-      eventPattern: { source: [{ prefix: '' }] as unknown as string[] },
-      targets: [
-        new SqsQueue(recordQueue.queue, {
-          deadLetterQueue: recordQueue.deadLetters,
-          retryAttempts: 185,
-          maxEventAge: Duration.hours(24),
-        }),
-      ],
+      eventPattern: { source: Match.anythingBut(OPERATIONS_SOURCE) },
+      targets: [into(recordQueue)],
     });
 
     // Queue. Failed items alone come back, 8 times; an interaction that is already there counts nothing.
@@ -155,16 +173,23 @@ export class KairosStack extends Stack {
     // Each minute. No retry: the next minute is one. A lease keeps two of them from running at once.
     const runTimers = step('run-timers', {
       memory: 256,
-      environment: { [variable.timersQueue]: timersQueue.queue.queueUrl },
-      may: [{ actions: ['dynamodb:UpdateItem'], resources: [table.tableArn] }, send(timersQueue)],
+      environment: {
+        [variable.timersQueue]: timersQueue.queue.queueUrl,
+        [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
+        [variable.bulkQueue]: bulkQueue.queue.queueUrl,
+        ...rates,
+      },
+      may: [
+        {
+          actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:UpdateItem'],
+          resources: [table.tableArn],
+        },
+        send(timersQueue),
+        // How full the send queues are says how much may be released into them.
+        { actions: ['sqs:GetQueueAttributes'], resources: [triggeredQueue.queue.queueArn, bulkQueue.queue.queueArn] },
+      ],
     });
-    runTimers.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new Rule(this, 'EachMinuteRule', {
-      ruleName: physicalName(settings.stage, 'each-minute'),
-      description: 'Wakes run-timers',
-      schedule: Schedule.rate(Duration.minutes(1)),
-      targets: [new LambdaFunction(runTimers.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) })],
-    });
+    this.#eachMinute('EachMinuteRule', 'each-minute', runTimers);
 
     // Queue, one message a shard. A tick that comes twice derives the same; a send released twice is claimed once.
     const walkDue = step('walk-due', {
@@ -173,7 +198,7 @@ export class KairosStack extends Stack {
         [variable.timersQueue]: timersQueue.queue.queueUrl,
         [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
         [variable.bulkQueue]: bulkQueue.queue.queueUrl,
-        [variable.sendRate]: String(settings.sendRate),
+        ...rates,
       },
       may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue)],
     });
@@ -185,14 +210,15 @@ export class KairosStack extends Stack {
       memory: 512,
       environment: {
         [variable.configurationSet]: configurationSet.configurationSetName,
+        ...(trackedSet ? { [variable.trackedConfigurationSet]: trackedSet.configurationSetName } : {}),
         [variable.secret]: secret.secretArn,
-        [variable.sendRate]: String(settings.sendRate),
+        ...rates,
         [variable.deadLetters]: triggeredQueue.deadLetters.queueUrl,
         ...(settings.allowedRecipients
           ? { [variable.allowedRecipients]: JSON.stringify([...settings.allowedRecipients, SIMULATOR]) }
           : {}),
       },
-      may: [record, readSecret, bury(triggeredQueue), ...this.#sendMail(configurationSet)],
+      may: [record, readSecret, bury(triggeredQueue), this.#sendMail(configurationSet, trackedSet)],
     });
     sendMessage.takes(triggeredQueue, { batch: 10, most: 5 });
     sendMessage.takes(bulkQueue, { batch: 10, most: 5 });
@@ -201,18 +227,27 @@ export class KairosStack extends Stack {
     // SES → default bus → queue. Transitions are idempotent and in any order.
     new Rule(this, 'FeedbackRule', {
       ruleName: physicalName(settings.stage, 'feedback'),
-      description: 'Feedback of our configuration set to receive-feedback; SES speaks to the default bus only',
+      description: 'Feedback of our configuration sets to receive-feedback; SES speaks to the default bus only',
       eventPattern: {
         source: ['aws.ses'],
-        detail: { mail: { tags: { 'ses:configuration-set': [configurationSet.configurationSetName] } } },
+        detail: {
+          mail: {
+            tags: {
+              // The tracked set by its name: bounces and complaints come days after somebody took it out of the stack.
+              'ses:configuration-set': [configurationSet.configurationSetName, trackedSetName(settings.stage)],
+            },
+          },
+        },
       },
-      targets: [
-        new SqsQueue(feedbackQueue.queue, {
-          deadLetterQueue: feedbackQueue.deadLetters,
-          retryAttempts: 185,
-          maxEventAge: Duration.hours(24),
-        }),
-      ],
+      targets: [into(feedbackQueue)],
+    });
+    // A consent that a person withdrew counts for the message whose link they followed: mailbox providers tell few complaints.
+    new Rule(this, 'UnsubscribesRule', {
+      ruleName: physicalName(settings.stage, 'unsubscribes'),
+      description: 'Consents withdrawn through our own doors, to receive-feedback',
+      eventBus: bus,
+      eventPattern: { source: ['kairos'], detailType: ['Consent Withdrawn'] },
+      targets: [into(feedbackQueue)],
     });
     const receiveFeedback = step('receive-feedback', {
       memory: 512,
@@ -222,11 +257,32 @@ export class KairosStack extends Stack {
     receiveFeedback.takes(feedbackQueue, { batch: 50, windowSeconds: 2, most: 10 });
     readsBooks(receiveFeedback);
 
+    // Each minute. No retry: the next minute is one. What it finds is derived anew each time; a stop or a pause that is there stays as it is.
+    const guardSending = step('guard-sending', {
+      memory: 256,
+      environment: rates,
+      may: [
+        {
+          actions: ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem'].map((call) => `dynamodb:${call}`),
+          resources: [table.tableArn],
+        },
+        queryIndex('due'),
+        publishEvents,
+      ],
+    });
+    guardSending.mayAnywhere('ses:GetAccount', 'ses:GetAccount knows no resource; it tells quota and standing.');
+    readsBooks(guardSending);
+    this.#eachMinute('GuardRule', 'guard', guardSending);
+
     // HTTPS, from a link in an e-mail. Its answer is an event on the bus; a repeat counts nothing.
     const managePreferences = step('manage-preferences', {
       memory: 256,
       environment: { [variable.secret]: secret.secretArn },
-      may: [readSecret, publishEvents, { actions: ['dynamodb:BatchGetItem'], resources: [table.tableArn] }],
+      may: [
+        readSecret,
+        publishEvents,
+        { actions: ['dynamodb:BatchGetItem', 'dynamodb:Query'], resources: [table.tableArn] },
+      ],
     });
     readsBooks(managePreferences);
 
@@ -272,6 +328,7 @@ export class KairosStack extends Stack {
       PreferencesUrl: door.preferencesUrl,
       ConfigurationSetName: configurationSet.configurationSetName,
       DueShards: String(settings.dueShards),
+      ...(trackedSet ? { TrackedConfigurationSetName: trackedSet.configurationSetName } : {}),
     };
     for (const queue of [recordQueue, timersQueue, triggeredQueue, bulkQueue, feedbackQueue, rosterQueue]) {
       outputs[`${pascal(queue.name)}QueueUrl`] = queue.queue.queueUrl;
@@ -282,6 +339,18 @@ export class KairosStack extends Stack {
 
   get #keep(): RemovalPolicy {
     return this.#settings.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+  }
+
+  /** Wakes a step each minute; a minute that was missed is not made up. */
+  #eachMinute(id: string, rule: string, step: Step): void {
+    const once = { retryAttempts: 0, maxEventAge: Duration.minutes(1) };
+    step.function.configureAsyncInvoke(once);
+    new Rule(this, id, {
+      ruleName: physicalName(this.#settings.stage, rule),
+      description: `Wakes ${step.name}`,
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [new LambdaFunction(step.function, once)],
+    });
   }
 
   #queue(name: QueueName, reader: StepName): WorkQueue {
@@ -356,15 +425,16 @@ export class KairosStack extends Stack {
     return secret;
   }
 
-  #configurationSet(): ConfigurationSet {
-    const set = new ConfigurationSet(this, 'ConfigurationSet', {
+  /** Bounces, complaints and the rest to the default bus; opens only through the tracked set: knowing them of a person needs a consent of its own. */
+  #configurationSet(id: string, defaultBus: IEventBus, { opens } = { opens: false }): ConfigurationSet {
+    const set = new ConfigurationSet(this, id, {
+      ...(opens ? { configurationSetName: trackedSetName(this.#settings.stage) } : {}),
       reputationMetrics: true,
       suppressionReasons: SuppressionReasons.BOUNCES_AND_COMPLAINTS,
     });
     set.applyRemovalPolicy(this.#keep);
-    set.addEventDestination('ToDefaultBus', {
-      destination: EventDestination.eventBus(EventBus.fromEventBusName(this, 'DefaultBus', 'default')),
-      // Opens are not asked for: knowing them of a person needs a consent of its own.
+    const told = set.addEventDestination('ToDefaultBus', {
+      destination: EventDestination.eventBus(defaultBus),
       events: [
         EmailSendingEvent.SEND,
         EmailSendingEvent.REJECT,
@@ -374,26 +444,26 @@ export class KairosStack extends Stack {
         EmailSendingEvent.CLICK,
         EmailSendingEvent.RENDERING_FAILURE,
         EmailSendingEvent.DELIVERY_DELAY,
+        ...(opens ? [EmailSendingEvent.OPEN] : []),
       ],
     });
+    if (opens) told.applyRemovalPolicy(this.#keep);
     return set;
   }
 
-  /** To send through our identity and configuration set only, and only as our own domain. */
-  #sendMail(configurationSet: ConfigurationSet): StepProps['may'] {
+  /** To send through our identity and configuration sets only, and only as our own domain. */
+  #sendMail(...sets: (ConfigurationSet | undefined)[]): StepProps['may'][number] {
     const { mailDomain, allowedRecipients = [] } = this.#settings;
     const ses = (resource: string) => `arn:${Aws.PARTITION}:ses:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
-    return [
-      {
-        actions: ['ses:SendEmail'],
-        // In the sandbox SES also asks for the identity of the recipient.
-        resources: [
-          ses(`identity/${mailDomain}`),
-          ...allowedRecipients.map((recipient) => ses(`identity/${recipient}`)),
-          ses(`configuration-set/${configurationSet.configurationSetName}`),
-        ],
-        conditions: { StringLike: { 'ses:FromAddress': `*@${mailDomain}` } },
-      },
-    ];
+    return {
+      actions: ['ses:SendEmail'],
+      // In the sandbox SES also asks for the identity of the recipient.
+      resources: [
+        ses(`identity/${mailDomain}`),
+        ...allowedRecipients.map((recipient) => ses(`identity/${recipient}`)),
+        ...sets.flatMap((set) => (set ? [ses(`configuration-set/${set.configurationSetName}`)] : [])),
+      ],
+      conditions: { StringLike: { 'ses:FromAddress': `*@${mailDomain}` } },
+    };
   }
 }

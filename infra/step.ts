@@ -133,7 +133,7 @@ export class Step extends Construct {
       actions: ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
       resources: [streamArn],
     });
-    this.may({ actions: ['dynamodb:ListStreams'], resources: ['*'] });
+    this.mayAnywhere('dynamodb:ListStreams', 'dynamodb:ListStreams knows no resource; it lists names only.');
     this.may({ actions: ['s3:ListBucket'], resources: [follow.failures.bucketArn] });
     this.mayUseObjects(
       follow.failures,
@@ -141,7 +141,6 @@ export class Step extends Construct {
       STREAM_FAILURES_PREFIX,
       'Lambda names the records that it gave up itself.',
     );
-    this.#acknowledge('Resource::*', 'dynamodb:ListStreams knows no resource; it lists names only.');
     new EventSourceMapping(this, 'StreamMapping', {
       target: this.function,
       eventSourceArn: streamArn,
@@ -158,6 +157,12 @@ export class Step extends Construct {
       supportS3OnFailureDestination: true,
       onFailure: { bind: () => ({ destination: follow.failures.bucketArn }) },
     }).node.addDependency(this.#policy);
+  }
+
+  /** Grants one call that AWS lets nobody narrow to a resource; `why` answers cdk-nag. */
+  mayAnywhere(action: 'dynamodb:ListStreams' | 'ses:GetAccount', why: string): void {
+    this.may({ actions: [action], resources: ['*'] });
+    this.#acknowledge('Resource::*', why);
   }
 
   /** Grants one call on the objects under a prefix; `why` answers cdk-nag, which asks at each wildcard. */

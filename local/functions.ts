@@ -79,6 +79,11 @@ export class LambdaFunction {
     }
   }
 
+  /** Ends what runs now, as when memory or machine fail. */
+  crash(): void {
+    for (const worker of this.#busy) void worker.terminate();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const error = new InvocationError('Closed', 'The laptop was closed.');
@@ -107,7 +112,7 @@ export class LambdaFunction {
     const data: ThreadData = { file: resource.file, entry: resource.entry, clock: this.#options.clock };
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
       workerData: data,
-      env: { ...this.#options.env, ...resource.env },
+      env: { ...this.#options.env, ...resource.env, AWS_SDK_UA_APP_ID: resource.id },
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: Math.max(64, resource.memory) },
       stdout: true,

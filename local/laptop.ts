@@ -9,11 +9,14 @@ import { Events } from './events.ts';
 import { InvocationError, LambdaFunction } from './functions.ts';
 import { Pictures } from './pictures.ts';
 import { QueueSource } from './queue-source.ts';
+import type { RecipientRule, Running } from './recipients.ts';
 import { Buckets } from './s3.ts';
 import { Secrets } from './secrets.ts';
 import { PICTURES, startServer } from './server.ts';
 import type { Mailbox } from './ses.ts';
 import { Ses } from './ses.ts';
+import type { SesAccount, SesCall } from './ses-account.ts';
+import type { Happening } from './ses-events.ts';
 import { Queue } from './sqs.ts';
 import type { FailedBatch } from './streams.ts';
 import { DueIndex, StreamConsumer, StreamReader } from './streams.ts';
@@ -25,7 +28,8 @@ import { Work } from './work.ts';
 
 export type { Entry } from './events.ts';
 export type { Mailbox } from './ses.ts';
-export type { Mail } from './ses-events.ts';
+export type { SesAccount, SesCall } from './ses-account.ts';
+export type { Happening, Mail } from './ses-events.ts';
 export type { Simulated, Trouble } from './trouble.ts';
 
 export interface LaptopOptions {
@@ -46,6 +50,8 @@ export interface LaptopOptions {
   live?: boolean;
   /** Most threads of one function; 1 when absent. */
   threads?: number;
+  /** The state of the SES account, where it is not healthy and without enforced limits. */
+  ses?: Partial<SesAccount>;
   /** Added to the environment of every function, over what the template says. */
   overrides?: Record<string, string>;
 }
@@ -59,6 +65,21 @@ export interface DeadLetter {
   queue: string;
   body: string;
   attributes: Record<string, string>;
+}
+
+/** SES as whoever runs it sees it. */
+export interface SesDesk {
+  /** Its members may be set at any time. */
+  readonly account: SesAccount;
+  /** Puts the account back into the state in which it started. */
+  heal(): void;
+  /** Every SendEmail that arrived, oldest first. */
+  readonly calls: readonly SesCall[];
+  /** How many SendEmail arrived in each calendar second (epoch seconds) of the laptop's clock or of the real one. */
+  perSecond(clock: 'laptop' | 'real'): Map<number, number>;
+  /** Its region is out of reach: connections are refused until `online`. */
+  offline(): Promise<void>;
+  online(): Promise<void>;
 }
 
 export interface Laptop {
@@ -86,8 +107,11 @@ export interface Laptop {
   /** Invokes the function whose logical id begins with the name (`record-interaction`). Throws InvocationError. */
   invoke(name: string, event: unknown): Promise<unknown>;
   mailbox: Mailbox;
-  /** Says that a recipient opened a mail, or clicked in it. */
-  react(mailId: string, reaction: { kind: 'open' } | { kind: 'click'; link: string }): boolean;
+  ses: SesDesk;
+  /** Says what becomes of mails to some recipients from now on; a later rule goes before an earlier one. */
+  recipients(rule: RecipientRule): Running;
+  /** Makes something happen now to a mail that was sent; false when its configuration set does not tell of it. */
+  react(mailId: string, happening: Happening): boolean;
   simulate(trouble: Trouble): Simulated;
   deadLetters(): Promise<DeadLetter[]>;
   /** How often each function has run, by logical id. */
@@ -124,6 +148,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     Ses.start({
       sets: stack.configurationSets,
       now,
+      ...(options.ses !== undefined && { account: options.ses }),
       events: () => events,
       troubles,
       work,
@@ -142,7 +167,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     AWS_ENDPOINT_URL_EVENTBRIDGE: server.base,
     AWS_ENDPOINT_URL_S3: server.base,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: server.base,
-    AWS_ENDPOINT_URL_SESV2: server.base,
+    AWS_ENDPOINT_URL_SESV2: server.sesBase,
     AWS_ENDPOINT_URL_SQS: server.base,
     AWS_ENDPOINT_URL_STS: server.base,
     // Nothing of the machine's own AWS settings reaches the functions.
@@ -438,6 +463,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
       deadLetters: deadLetters(),
       now: clock.now(),
     }),
+    crash: (id) => functions.get(id)?.crash(),
     now,
   });
 
@@ -489,7 +515,16 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
       return fn.invoke(event);
     },
     mailbox: ses.mailbox,
-    react: (id, reaction) => ses.react(id, reaction),
+    ses: {
+      account: ses.account.state,
+      heal: () => ses.account.heal(),
+      calls: ses.account.calls,
+      perSecond: (clock) => ses.account.perSecond(clock),
+      offline: () => server.listenForSes(false),
+      online: () => server.listenForSes(true),
+    },
+    recipients: (rule) => ses.recipients.add(rule),
+    react: (id, happening) => ses.react(id, happening),
     simulate: (trouble) => troubles.add(trouble),
     deadLetters: async () => deadLetters(),
     invocations: () => Object.fromEntries([...functions].map(([id, fn]) => [id, fn.invocations])),

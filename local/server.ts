@@ -1,5 +1,6 @@
 // The laptop's one HTTP server: tells by headers and path which service is meant, and lets troubles strike.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { randomInt } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Entry, Events } from './events.ts';
 import type { LambdaFunction } from './functions.ts';
@@ -14,7 +15,7 @@ import type { Ses } from './ses.ts';
 import type { Queue } from './sqs.ts';
 import { callSqs } from './sqs.ts';
 import { ACCOUNT } from './template.ts';
-import type { Troubles } from './trouble.ts';
+import type { Strike, Troubles } from './trouble.ts';
 import { callUrl } from './urls.ts';
 import type { Work } from './work.ts';
 
@@ -29,16 +30,23 @@ export interface Services {
   /** By the logical id of the URL. */
   urls: ReadonlyMap<string, LambdaFunction>;
   page: () => PageView;
+  /** Ends the function with this logical id in the middle of what it does. */
+  crash: (id: string) => void;
   now: () => number;
 }
 
 export interface LocalServer {
   base: string;
+  /** Where SES is: an address of its own, so that it alone can be out of reach. */
+  sesBase: string;
+  /** While not listening, connections to SES are refused; those that are open break. */
+  listenForSes(listens: boolean): Promise<void>;
   /** Requests before this answer 503. */
   serve(services: Services): void;
   close(): Promise<void>;
 }
 
+const MOST_PORTS = 50;
 const MOST_BYTES = 64 * 1024 * 1024;
 /** Where the laptop serves product pictures. */
 export const PICTURES = '/_pictures/';
@@ -46,7 +54,7 @@ export const PICTURES = '/_pictures/';
 /** Listens on 127.0.0.1; addresses can be handed out before there is anything behind them. */
 export async function startServer(port: number, work: Work, troubles: Troubles): Promise<LocalServer> {
   let services: Services | undefined;
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const end = work.begin();
     response.once('close', end);
     void respond(request, response).catch((error: unknown) => {
@@ -57,7 +65,9 @@ export async function startServer(port: number, work: Work, troubles: Troubles):
         request.method,
       );
     });
-  });
+  };
+  const server = createServer({ keepAliveTimeout: 60_000 }, onRequest);
+  const sesServer = createServer({ keepAliveTimeout: 60_000 }, onRequest);
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await read(request);
@@ -72,37 +82,105 @@ export async function startServer(port: number, work: Work, troubles: Troubles):
       body,
     };
     const { operation, run, fault } = route(services, call, rawPath, rawQuery);
-    const trouble = troubles.meet(operation)?.kind;
+    const strike = troubles.meet(operation);
+    const sending = operation === 'SendEmail' ? services.ses.account.arrive() : undefined;
+    if (strike?.kind === 'reset' || strike?.kind === 'hang' || strike?.kind === 'crash') {
+      if (sending !== undefined) sending.outcome = strike.kind;
+      if (strike.kind === 'crash') services.crash(callerOf(call));
+      // A hanging request ends when the client gives it up.
+      if (strike.kind !== 'hang') request.socket.resetAndDestroy();
+      return;
+    }
     let answer: Answer;
     try {
-      if (trouble === 'error') throw new ServiceError('InternalFailure', 'Simulated.', 500);
-      if (trouble === 'throttle' && operation !== 'SendEmail')
-        throw new ServiceError('ThrottlingException', 'Rate exceeded');
-      answer = await run(trouble);
-      if (trouble === 'repeat') answer = await run(undefined);
+      refuseBy(strike, operation);
+      answer = await run(strike?.kind);
+      if (strike?.kind === 'repeat') answer = await run(undefined);
+      if (sending !== undefined) sending.outcome = 'accepted';
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
+      if (sending !== undefined) sending.outcome = error.type;
       answer = fault(error);
     }
-    if (trouble === 'drop') return void request.socket.destroy();
+    if (strike?.kind === 'drop') return void request.socket.destroy();
     write(response, answer, request.method);
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
+  await listen(server, port);
+  const sesPort = await listenSomewhere(sesServer);
+  const stop = async (one: Server) => {
+    const closed = new Promise((done) => one.close(done));
+    one.closeAllConnections();
+    await closed;
+  };
   return {
     base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sesBase: `http://127.0.0.1:${sesPort}`,
+    listenForSes: async (listens) => {
+      if (listens === sesServer.listening) return;
+      await (listens ? listen(sesServer, sesPort) : stop(sesServer));
+    },
     serve: (given) => {
       services = given;
     },
     close: async () => {
-      const closed = new Promise((done) => server.close(done));
-      server.closeAllConnections();
-      await closed;
+      await Promise.all([server, sesServer].map(stop));
     },
   };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Listens on a free port below those that systems hand out, so that nobody takes it while SES is out of reach. */
+async function listenSomewhere(server: Server): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const port = 20_000 + randomInt(12_000);
+    try {
+      await listen(server, port);
+      return port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === MOST_PORTS) throw error;
+    }
+  }
+}
+
+/** The function that calls: its SDK names it at the end of the user agent. */
+function callerOf({ headers }: Call): string {
+  return /\bapp\/(\w+)/.exec(`${headers['user-agent']} ${headers['x-amz-user-agent']}`)?.[1] ?? '';
+}
+
+/** Troubles in which a call is answered, but not done. Throws ServiceError. */
+function refuseBy(strike: Strike | undefined, operation: string): void {
+  switch (strike?.kind) {
+    case 'error':
+      throw new ServiceError('InternalFailure', 'Simulated.', 500);
+    case 'throttle':
+      if (operation === 'SendEmail')
+        throw new ServiceError('TooManyRequestsException', 'Maximum sending rate exceeded.', 429);
+      throw new ServiceError('ThrottlingException', 'Rate exceeded');
+    case 'quota':
+      throw new ServiceError('TooManyRequestsException', 'Daily message quota exceeded.', 429);
+    case 'paused':
+      throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
+    case 'denied':
+      throw new ServiceError(
+        'AccessDeniedException',
+        `User: arn:aws:sts::${ACCOUNT}:assumed-role/laptop/laptop is not authorized to perform: ${operation}`,
+        403,
+      );
+    case 'refuse': {
+      const { status = 400, type, message } = strike.answer ?? { type: 'BadRequestException', message: 'Simulated.' };
+      throw new ServiceError(type, message, status);
+    }
+  }
 }
 
 /** The whole body; a client that sends too much or hangs up is dropped. */
@@ -155,14 +233,10 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
     };
   }
   if (path.startsWith('/v2/email/')) {
-    const operation = method === 'POST' && path === '/v2/email/outbound-emails' ? 'SendEmail' : `${method} ${path}`;
+    const [, , , kind = '', , part] = path.split('/');
     return {
-      operation,
-      run: (trouble) =>
-        services.ses.call(
-          call,
-          trouble === 'throttle' || trouble === 'quota' || trouble === 'paused' ? trouble : undefined,
-        ),
+      operation: SES_OPERATIONS[`${method} ${kind}`] ?? `${method} ${kind} ${part}`,
+      run: () => services.ses.call(call),
       fault: jsonFault,
     };
   }
@@ -220,6 +294,18 @@ function route(services: Services, call: Call, rawPath: string, rawQuery: string
     fault: jsonFault,
   };
 }
+
+const SES_OPERATIONS: Record<string, string> = {
+  'POST outbound-emails': 'SendEmail',
+  'GET account': 'GetAccount',
+  'PUT account': 'PutAccountSendingAttributes',
+  'GET identities': 'GetEmailIdentity',
+  'GET configuration-sets': 'GetConfigurationSet',
+  'PUT configuration-sets': 'PutConfigurationSetSendingOptions',
+  'PUT suppression': 'PutSuppressedDestination',
+  'GET suppression': 'GetSuppressedDestination',
+  'DELETE suppression': 'DeleteSuppressedDestination',
+};
 
 function callTarget(services: Services, service: string, operation: string, input: unknown, partial: boolean): object {
   switch (service) {

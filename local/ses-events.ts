@@ -15,13 +15,26 @@ export interface Mail {
   headers: { name: string; value: string }[];
   tags: Record<string, string>;
   configurationSet?: string;
-  outcome: 'delivered' | 'bounced' | 'complained' | 'suppressed';
+  /** What became of it at once. */
+  outcome: Outcome;
 }
 
-/** What becomes of an accepted e-mail. */
-export type Outcome = { kind: 'delivered' | 'bounced' | 'complained' } | { kind: 'suppressed'; subType: string };
+export type Outcome = 'delivered' | 'delayed' | 'soft-bounced' | 'bounced' | 'complained' | 'suppressed' | 'rejected';
 
-export type Reaction = { kind: 'open' } | { kind: 'click'; link: string };
+/** Something that SES tells about an accepted e-mail. */
+export type Happening =
+  | { kind: 'deliver' }
+  /** Permanent and General unless told; SES's sub-types: General, NoEmail, Suppressed, OnAccountSuppressionList, MailboxFull, MessageTooLarge, ContentRejected, AttachmentRejected, Undetermined. */
+  | { kind: 'bounce'; type?: 'Permanent' | 'Transient' | 'Undetermined'; subType?: string }
+  /** `abuse` unless told. */
+  | { kind: 'complain'; feedbackType?: string }
+  /** `TransientCommunicationFailure` unless told. */
+  | { kind: 'delay'; type?: string }
+  | { kind: 'reject' }
+  | { kind: 'rendering-failure' }
+  /** `marks` are further members of the event's `open` or `click`, such as those that tell machines from people. */
+  | { kind: 'open'; marks?: Record<string, unknown> }
+  | { kind: 'click'; link: string; marks?: Record<string, unknown> };
 
 export interface SesEvent {
   /** As a configuration set names it: `SEND`, `DELIVERY` … */
@@ -30,74 +43,130 @@ export interface SesEvent {
   detail: { eventType: string } & Record<string, unknown>;
 }
 
-/** Everything that SES says of an e-mail by itself, in order. */
-export function eventsOf(configurationSet: string, mail: Mail, outcome: Outcome): SesEvent[] {
-  const said = mailObject(configurationSet, mail);
-  const at = new Date(mail.at).toISOString();
-  const recipient = bareAddress(mail.to[0]!);
-  const feedbackId = `${mail.id}-feedback`;
-  const sent: SesEvent = {
-    type: 'SEND',
-    detailType: 'Email Sent',
-    detail: { eventType: 'Send', mail: said, send: {} },
-  };
-  if (outcome.kind === 'bounced' || outcome.kind === 'suppressed') {
-    const bounce = {
-      bounceType: 'Permanent',
-      bounceSubType: outcome.kind === 'suppressed' ? outcome.subType : 'General',
-      bouncedRecipients: [
-        {
-          emailAddress: recipient,
-          action: 'failed',
-          status: '5.1.1',
-          diagnosticCode: 'smtp; 550 5.1.1 user unknown',
-        },
-      ],
-      timestamp: at,
-      feedbackId,
-      reportingMTA: 'dsn; laptop.amazonses.com',
-    };
-    return [sent, { type: 'BOUNCE', detailType: 'Email Bounced', detail: { eventType: 'Bounce', mail: said, bounce } }];
-  }
-  const delivery = {
-    timestamp: at,
-    processingTimeMillis: 1,
-    recipients: [recipient],
-    smtpResponse: '250 2.6.0 Message received',
-    reportingMTA: 'laptop.amazonses.com',
-  };
-  const delivered: SesEvent = {
-    type: 'DELIVERY',
-    detailType: 'Email Delivered',
-    detail: { eventType: 'Delivery', mail: said, delivery },
-  };
-  if (outcome.kind !== 'complained') return [sent, delivered];
-  const complaint = {
-    complainedRecipients: [{ emailAddress: recipient }],
-    timestamp: at,
-    feedbackId,
-    userAgent: 'Amazon SES Mailbox Simulator',
-    complaintFeedbackType: 'abuse',
-    arrivalDate: at,
-  };
-  const complained: SesEvent = {
-    type: 'COMPLAINT',
-    detailType: 'Email Complaint Received',
-    detail: { eventType: 'Complaint', mail: said, complaint },
-  };
-  return [sent, delivered, complained];
+/** Everything that becomes of an e-mail by itself: it is sent first, where SES does not fail to render it. */
+export function courseOf(does: Happening | readonly Happening[]): (Happening | { kind: 'send' })[] {
+  if (Array.isArray(does)) return [{ kind: 'send' }, ...(does as readonly Happening[])];
+  const one = does as Happening;
+  if (one.kind === 'rendering-failure') return [one];
+  const afterDelivery = one.kind === 'complain' || one.kind === 'open' || one.kind === 'click';
+  return [{ kind: 'send' }, ...(afterDelivery ? [{ kind: 'deliver' } as const] : []), one];
 }
 
-/** What SES says when a recipient opens an e-mail or clicks in it, at an instant. */
-export function reactionOf(configurationSet: string, mail: Mail, reaction: Reaction, instant: number): SesEvent {
-  const said = mailObject(configurationSet, mail);
-  const details = { ipAddress: '192.0.2.1', timestamp: new Date(instant).toISOString(), userAgent: 'Mozilla/5.0' };
-  if (reaction.kind === 'open') {
-    return { type: 'OPEN', detailType: 'Email Opened', detail: { eventType: 'Open', mail: said, open: details } };
+/** In one word, what the last of its happenings made of an e-mail. */
+export function outcomeOf(course: readonly { kind: string; type?: string; subType?: string }[]): Outcome {
+  const last = course.findLast(({ kind }) => kind !== 'open' && kind !== 'click');
+  switch (last?.kind) {
+    case 'bounce':
+      if ((last.type ?? 'Permanent') !== 'Permanent') return 'soft-bounced';
+      return /suppress/i.test(last.subType ?? '') ? 'suppressed' : 'bounced';
+    case 'complain':
+      return 'complained';
+    case 'delay':
+      return 'delayed';
+    case 'reject':
+    case 'rendering-failure':
+      return 'rejected';
+    default:
+      return 'delivered';
   }
-  const click = { ...details, link: reaction.link, linkTags: null };
-  return { type: 'CLICK', detailType: 'Email Clicked', detail: { eventType: 'Click', mail: said, click } };
 }
+
+/** What SES says when something happens to an e-mail, at an instant. */
+export function eventOf(
+  configurationSet: string,
+  mail: Mail,
+  happening: Happening | { kind: 'send' },
+  instant: number,
+): SesEvent {
+  const said = mailObject(configurationSet, mail);
+  const timestamp = new Date(instant).toISOString();
+  const recipient = bareAddress(mail.to[0]!);
+  const feedbackId = `${mail.id}-feedback`;
+  const event = (type: string, detailType: string, eventType: string, part: Record<string, unknown>): SesEvent => ({
+    type,
+    detailType,
+    detail: { eventType, mail: said, ...part },
+  });
+  const person = { ipAddress: '192.0.2.1', timestamp, userAgent: 'Mozilla/5.0' };
+  switch (happening.kind) {
+    case 'send':
+      return event('SEND', 'Email Sent', 'Send', { send: {} });
+    case 'deliver':
+      return event('DELIVERY', 'Email Delivered', 'Delivery', {
+        delivery: {
+          timestamp,
+          processingTimeMillis: 1,
+          recipients: [recipient],
+          smtpResponse: '250 2.6.0 Message received',
+          reportingMTA: 'laptop.amazonses.com',
+        },
+      });
+    case 'bounce': {
+      const { type = 'Permanent', subType = 'General' } = happening;
+      const hard = type === 'Permanent';
+      return event('BOUNCE', 'Email Bounced', 'Bounce', {
+        bounce: {
+          bounceType: type,
+          bounceSubType: subType,
+          bouncedRecipients: [
+            {
+              emailAddress: recipient,
+              action: 'failed',
+              status: hard ? '5.1.1' : '4.2.2',
+              diagnosticCode: hard ? 'smtp; 550 5.1.1 user unknown' : 'smtp; 452 4.2.2 the mailbox takes no mail now',
+            },
+          ],
+          timestamp,
+          feedbackId,
+          reportingMTA: 'dsn; laptop.amazonses.com',
+        },
+      });
+    }
+    case 'complain':
+      return event('COMPLAINT', 'Email Complaint Received', 'Complaint', {
+        complaint: {
+          complainedRecipients: [{ emailAddress: recipient }],
+          timestamp,
+          feedbackId,
+          userAgent: 'Amazon SES Mailbox Simulator',
+          complaintFeedbackType: happening.feedbackType ?? 'abuse',
+          arrivalDate: timestamp,
+        },
+      });
+    case 'delay':
+      return event('DELIVERY_DELAY', 'Email Delivery Delayed', 'DeliveryDelay', {
+        deliveryDelay: {
+          timestamp,
+          delayType: happening.type ?? 'TransientCommunicationFailure',
+          expirationTime: new Date(mail.at + GIVES_UP_AFTER).toISOString(),
+          delayedRecipients: [
+            {
+              emailAddress: recipient,
+              status: '4.4.1',
+              diagnosticCode: 'smtp; 421 4.4.1 Unable to connect to remote host',
+            },
+          ],
+        },
+      });
+    case 'reject':
+      return event('REJECT', 'Email Rejected', 'Reject', { reject: { reason: 'Bad content' } });
+    case 'rendering-failure':
+      return event('RENDERING_FAILURE', 'Email Rendering Failed', 'Rendering Failure', {
+        failure: { templateName: 'laptop', errorMessage: "Attribute 'name' is not present in the rendering data." },
+      });
+    case 'open':
+      return event('OPEN', 'Email Opened', 'Open', { open: { ...person, ...happening.marks } });
+    case 'click': {
+      const { link, marks } = happening;
+      return event('CLICK', 'Email Clicked', 'Click', { click: { ...person, link, linkTags: null, ...marks } });
+    }
+    default:
+      return happening satisfies never;
+  }
+}
+
+/** SES tries for 14 hours. */
+const GIVES_UP_AFTER = 14 * 3_600_000;
 
 /** `Name <a@b>` → `a@b`, small. */
 export const bareAddress = (address: string): string =>

@@ -6,10 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Events } from './events.ts';
+import { Recipients } from './recipients.ts';
 import type { Answer, Call } from './service.ts';
 import { ServiceError } from './service.ts';
-import type { Mail, Outcome, Reaction, SesEvent } from './ses-events.ts';
-import { bareAddress, eventsOf, reactionOf } from './ses-events.ts';
+import type { SesAccount } from './ses-account.ts';
+import { Account, SIMULATOR } from './ses-account.ts';
+import type { Happening, Mail } from './ses-events.ts';
+import { bareAddress, courseOf, eventOf, outcomeOf } from './ses-events.ts';
 import type { ConfigurationSetResource } from './template.ts';
 import { ACCOUNT, REGION } from './template.ts';
 import type { Troubles } from './trouble.ts';
@@ -52,7 +55,6 @@ interface ViewerStore {
   getStoreReadonly(): { emails: unknown[] };
 }
 
-const SIMULATOR = 'simulator.amazonses.com';
 /** The viewer reads everything that it has once a second: it gets the newest mails only. */
 const MOST_IN_VIEWER = 300;
 
@@ -70,15 +72,15 @@ export class Ses {
   readonly #shown: (html: string) => string;
   #mails: Packed[] = [];
   readonly #suppressed = new Map<string, 'BOUNCE' | 'COMPLAINT'>();
-  #accountSends = true;
-  /** SES's own limits; a story may set them. */
-  readonly quota = { max24HourSend: 50_000, maxSendRate: 500 };
+  readonly account: Account;
+  readonly recipients = new Recipients();
 
   private constructor(server: Server, viewer: ViewerStore, options: SesOptions) {
     this.#server = server;
     this.#viewer = viewer;
     this.#sets = new Map(options.sets.map((set) => [set.name, set]));
     this.#now = options.now;
+    this.account = new Account(options.now, options.account);
     this.#events = options.events;
     this.#troubles = options.troubles;
     this.#work = options.work;
@@ -111,42 +113,46 @@ export class Ses {
     await new Promise((done) => this.#server.close(done));
   }
 
-  /** One call of the REST protocol; `trouble` makes it fail as SES fails. Throws ServiceError. */
-  call({ method, path, body }: Call, trouble?: 'throttle' | 'quota' | 'paused'): Answer {
+  /** One call of the REST protocol. Throws ServiceError. */
+  call({ method, path, body }: Call): Answer {
+    const { state } = this.account;
     const [kind, name, part] = path.replace(/^\/v2\/email\//, '').split('/');
     const input = (body.length === 0 ? {} : JSON.parse(body.toString())) as Record<string, unknown>;
     const rest = decodeURIComponent(name ?? '');
     switch (`${method} ${kind}`) {
       case 'POST outbound-emails':
-        return json(this.#send(input as Sending, trouble));
+        return json(this.#send(input as Sending));
       case 'GET account':
         return json({
           DedicatedIpAutoWarmupEnabled: false,
-          EnforcementStatus: 'HEALTHY',
-          ProductionAccessEnabled: true,
-          SendingEnabled: this.#accountSends,
+          EnforcementStatus: state.enforcement,
+          ProductionAccessEnabled: state.production,
+          SendingEnabled: state.sendingEnabled && state.enforcement !== 'SHUTDOWN',
           SendQuota: {
-            Max24HourSend: this.quota.max24HourSend,
-            MaxSendRate: this.quota.maxSendRate,
-            SentLast24Hours: this.#sentSince(this.#now() - 86_400_000),
+            Max24HourSend: state.max24HourSend,
+            MaxSendRate: state.maxSendRate,
+            SentLast24Hours: this.account.sent,
           },
           SuppressionAttributes: { SuppressedReasons: ['BOUNCE', 'COMPLAINT'] },
         });
       case 'PUT account':
-        if (rest === 'sending') this.#accountSends = input.SendingEnabled !== false;
+        if (rest === 'sending') state.sendingEnabled = input.SendingEnabled !== false;
         return json({});
-      case 'GET identities':
+      case 'GET identities': {
+        const verified = !this.account.mayNotSend(rest);
+        const status = verified ? 'SUCCESS' : 'FAILED';
         return json({
           IdentityType: rest.includes('@') ? 'EMAIL_ADDRESS' : 'DOMAIN',
-          VerifiedForSendingStatus: true,
-          VerificationStatus: 'SUCCESS',
-          DkimAttributes: { SigningEnabled: true, Status: 'SUCCESS' },
+          VerifiedForSendingStatus: verified,
+          VerificationStatus: status,
+          DkimAttributes: { SigningEnabled: true, Status: status },
           MailFromAttributes: {
             MailFromDomain: `mail.${rest}`,
             MailFromDomainStatus: 'SUCCESS',
             BehaviorOnMxFailure: 'USE_DEFAULT_VALUE',
           },
         });
+      }
       case 'GET configuration-sets':
         return json({ ConfigurationSetName: rest, SendingOptions: { SendingEnabled: this.#set(rest).sending } });
       case 'PUT configuration-sets':
@@ -179,25 +185,12 @@ export class Ses {
 
   #set(name: string): ConfigurationSetResource {
     const set = this.#sets.get(name);
-    if (set === undefined)
+    if (set === undefined || this.account.state.missingSets.includes(name))
       throw new ServiceError('NotFoundException', `Configuration set <${name}> does not exist.`, 404);
     return set;
   }
 
-  #sentSince(instant: number): number {
-    let sent = 0;
-    for (let at = this.#mails.length - 1; at >= 0 && this.#mails[at]!.at > instant; at--) sent++;
-    return sent;
-  }
-
-  #send(input: Sending, trouble?: 'throttle' | 'quota' | 'paused'): { MessageId: string } {
-    if (trouble === 'throttle')
-      throw new ServiceError('TooManyRequestsException', 'Maximum sending rate exceeded.', 429);
-    if (trouble === 'quota') throw new ServiceError('TooManyRequestsException', 'Daily message quota exceeded.', 429);
-    if (trouble === 'paused') throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
-    const set = input.ConfigurationSetName === undefined ? undefined : this.#set(input.ConfigurationSetName);
-    if (!this.#accountSends || set?.sending === false)
-      throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
+  #send(input: Sending): { MessageId: string } {
     const { Simple } = input.Content ?? {};
     if (Simple === undefined) {
       throw new ServiceError(
@@ -212,9 +205,13 @@ export class Ses {
       ...(destination.BccAddresses ?? []),
     ];
     checkSending(input, to);
+    const set = input.ConfigurationSetName === undefined ? undefined : this.#set(input.ConfigurationSetName);
+    if (set?.sending === false) throw new ServiceError('SendingPausedException', 'Email sending is disabled.');
+    this.account.check(input.FromEmailAddress!, to);
+    this.account.accept(to.length);
     const id = `0100${randomBytes(6).toString('hex')}-${randomUUID()}-000000`;
     const address = bareAddress(to[0]!);
-    const outcome = this.#outcomeOf(address);
+    const course = courseOf(this.#becomes(address));
     const mail: Mail = {
       id,
       at: this.#now(),
@@ -227,24 +224,26 @@ export class Ses {
       headers: (Simple.Headers ?? []).map(({ Name, Value }) => ({ name: Name, value: Value })),
       tags: Object.fromEntries((input.EmailTags ?? []).map(({ Name, Value }) => [Name, Value])),
       ...(set !== undefined && { configurationSet: set.name }),
-      outcome: outcome.kind,
+      outcome: outcomeOf(course),
     };
     this.#keep(mail);
-    if (set !== undefined) this.#speak(set, mail, outcome);
+    if (set !== undefined) for (const happening of course) this.#tell(set, mail, happening);
     return { MessageId: id };
   }
 
-  #outcomeOf(address: string): Outcome {
+  #becomes(address: string): Happening | readonly Happening[] {
     const [local = '', domain] = address.split('@');
     if (domain !== SIMULATOR) {
-      const reason = this.#suppressed.get(address);
-      return reason === undefined ? { kind: 'delivered' } : { kind: 'suppressed', subType: 'OnAccountSuppressionList' };
+      if (this.#suppressed.has(address)) {
+        return { kind: 'bounce', type: 'Permanent', subType: 'OnAccountSuppressionList' };
+      }
+      return this.recipients.decide(address) ?? { kind: 'deliver' };
     }
     const name = local.replace(/\+.*$/, '');
-    if (name === 'bounce') return { kind: 'bounced' };
-    if (name === 'complaint') return { kind: 'complained' };
-    if (name === 'suppressionlist') return { kind: 'suppressed', subType: 'Suppressed' };
-    return { kind: 'delivered' };
+    if (name === 'bounce') return { kind: 'bounce' };
+    if (name === 'complaint') return { kind: 'complain' };
+    if (name === 'suppressionlist') return { kind: 'bounce', subType: 'Suppressed' };
+    return { kind: 'deliver' };
   }
 
   #keep(mail: Mail): void {
@@ -268,19 +267,16 @@ export class Ses {
 
   // ---- events ----
 
-  #speak(set: ConfigurationSetResource, mail: Mail, outcome: Outcome): void {
-    for (const event of eventsOf(set.name, mail, outcome)) this.#emit(set, event);
-  }
-
-  /** Says that a recipient opened a mail or clicked in it. False when there is no such mail, or the set does not tell. */
-  react(id: string, reaction: Reaction): boolean {
+  /** Says that something happens now to a mail. False when there is no such mail, or its set does not tell of it. */
+  react(id: string, happening: Happening): boolean {
     const packed = this.#mails.find((mail) => mail.id === id);
     const set = packed?.configurationSet === undefined ? undefined : this.#sets.get(packed.configurationSet);
     if (packed === undefined || set === undefined) return false;
-    return this.#emit(set, reactionOf(set.name, unpack(packed), reaction, this.#now()));
+    return this.#tell(set, unpack(packed), happening);
   }
 
-  #emit(set: ConfigurationSetResource, event: SesEvent): boolean {
+  #tell(set: ConfigurationSetResource, mail: Mail, happening: Happening | { kind: 'send' }): boolean {
+    const event = eventOf(set.name, mail, happening, this.#now());
     if (!set.publishes.has(event.type)) return false;
     const publish = () => {
       const end = this.#work.begin();
@@ -301,8 +297,7 @@ export class Ses {
       trouble.hold(publish);
       return true;
     }
-    publish();
-    if (trouble?.kind === 'repeat') publish();
+    for (let copy = trouble?.kind === 'repeat' ? trouble.copies : 1; copy > 0; copy--) publish();
     return true;
   }
 }
@@ -312,6 +307,8 @@ interface SesOptions {
   shown?: (html: string) => string;
   sets: ConfigurationSetResource[];
   now: () => number;
+  /** The account's first state, where it is not the healthy one. */
+  account?: Partial<SesAccount>;
   events: () => Events;
   troubles: Troubles;
   work: Work;

@@ -9,8 +9,9 @@ import { KairosError } from '../domain/fault.ts';
 /** What the synthesised app depends on; files are read whole. */
 const SOURCES = ['infra', 'functions', 'domain', 'package-lock.json', 'cdk.json', 'tsconfig.json'];
 const STACK = 'Kairos-laptop';
-/** Older results that are kept, so that another process may still be running from one. */
+/** Older results that are kept, as are all of the last hour: another process may still be running from one. */
 const KEPT = 3;
+const HOUR = 3_600_000;
 
 export interface Synthesised {
   template: object;
@@ -22,19 +23,20 @@ export interface Synthesised {
 
 /**
  * Answers the template of stage laptop and its assets; runs the CDK app when its sources have changed since.
- * `root` is the project's folder. Throws KairosError with the app's own words when it fails.
+ * `root` is the project's folder, `given` the CDK context beside that of cdk.json. Throws KairosError with the app's
+ * own words when it fails.
  */
-export async function synthesise(root: string): Promise<Synthesised> {
+export async function synthesise(root: string, given: Record<string, unknown> = {}): Promise<Synthesised> {
   const out = join(root, 'cdk.out');
-  const name = `laptop-${hashOf(root)}`;
+  const name = `laptop-${hashOf(root, JSON.stringify(given))}`;
   const assets = join(out, name);
   const file = join(assets, `${STACK}.template.json`);
   const fresh = !existsSync(file);
-  if (fresh) await run(root, out, assets);
+  if (fresh) await run(root, out, assets, given);
   return { template: JSON.parse(readFileSync(file, 'utf8')) as object, assets, fresh };
 }
 
-async function run(root: string, out: string, assets: string): Promise<void> {
+async function run(root: string, out: string, assets: string, given: object): Promise<void> {
   // A folder of its own until it is whole: another process may synthesise the same.
   const draft = `${assets}.${process.pid}`;
   mkdirSync(draft, { recursive: true });
@@ -48,7 +50,7 @@ async function run(root: string, out: string, assets: string): Promise<void> {
         ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
         PATH: `${quickNpx(root, draft)}${delimiter}${process.env.PATH}`,
         CDK_OUTDIR: draft,
-        CDK_CONTEXT_JSON: JSON.stringify({ ...context, stage: 'laptop' }),
+        CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...given, stage: 'laptop' }),
       },
     });
     if (!existsSync(join(draft, `${STACK}.template.json`))) throw new Error(`it wrote no ${STACK}.template.json`);
@@ -69,7 +71,8 @@ async function run(root: string, out: string, assets: string): Promise<void> {
     .filter((one) => /^laptop-[0-9a-f]+$/.test(one))
     .map((one) => ({ one, at: statSync(join(out, one)).mtimeMs }))
     .sort((a, b) => b.at - a.at)
-    .slice(KEPT);
+    .slice(KEPT)
+    .filter(({ at }) => at < Date.now() - HOUR);
   for (const { one } of old) rmSync(join(out, one), { recursive: true, force: true });
 }
 
@@ -85,8 +88,8 @@ function quickNpx(root: string, draft: string): string {
   return folder;
 }
 
-function hashOf(root: string): string {
-  const hash = createHash('sha256');
+function hashOf(root: string, given: string): string {
+  const hash = createHash('sha256').update(given);
   for (const source of SOURCES) {
     const path = join(root, source);
     if (!existsSync(path)) continue;

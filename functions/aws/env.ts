@@ -15,8 +15,10 @@ export const variable = {
   timersQueue: 'TIMERS_QUEUE_URL',
   rosterQueue: 'ROSTER_QUEUE_URL',
   configurationSet: 'CONFIGURATION_SET',
+  trackedConfigurationSet: 'TRACKED_CONFIGURATION_SET',
   publicBaseUrl: 'PUBLIC_BASE_URL',
   sendRate: 'SEND_RATE',
+  rateShare: 'RATE_SHARE',
   allowedRecipients: 'ALLOWED_RECIPIENTS',
 } as const;
 export type Variable = keyof typeof variable;
@@ -39,6 +41,16 @@ export function envNumber(name: Variable): number {
   const value = Number(env(name));
   if (!Number.isInteger(value) || value < 1) {
     throw new Error(`environment: ${variable[name]} is ${JSON.stringify(env(name))}, expected a whole number from 1`);
+  }
+  return value;
+}
+
+/** A variable that holds a share, above 0 and at most 1; 1 where it is absent. */
+export function envShare(name: Variable): number {
+  const text = envOptional(name);
+  const value = text === undefined ? 1 : Number(text);
+  if (!(value > 0 && value <= 1)) {
+    throw new Error(`environment: ${variable[name]} is ${JSON.stringify(text)}, expected a share above 0, at most 1`);
   }
   return value;
 }

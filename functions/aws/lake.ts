@@ -145,6 +145,7 @@ function messageLines(before: Item | undefined, after: Item, at: number): { kind
   if (is.delivery !== undefined && was?.delivery !== is.delivery) feedback(is.delivery, at);
   if (is.openedAt !== undefined && was?.openedAt === undefined) feedback('opened', is.openedAt);
   if (is.clickedAt !== undefined && was?.clickedAt === undefined) feedback('clicked', is.clickedAt);
+  if (is.unsubscribedAt !== undefined && was?.unsubscribedAt === undefined) feedback('unsubscribed', is.unsubscribedAt);
   return lines;
 }
 
@@ -223,17 +224,31 @@ interface Transition {
 
 function deltas(transitions: Transition[]): Map<string, number> {
   const counts = new Map<string, number>();
-  const add = (state: string, delta: number): void => {
-    counts.set(state, (counts.get(state) ?? 0) + delta);
+  const add = (names: string[], delta: number): void => {
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + delta);
   };
   for (const { was, is } of transitions) {
-    if (was === undefined || reportedState(was) !== reportedState(is)) {
-      if (was !== undefined) add(reportedState(was), -1);
-      add(reportedState(is), 1);
-    }
-    if (is.openedAt !== undefined && was?.openedAt === undefined) add('opened', 1);
-    if (is.clickedAt !== undefined && was?.clickedAt === undefined) add('clicked', 1);
+    if (was === undefined) add(['made'], 1);
+    else add(countedAs(was), -1);
+    add(countedAs(is), 1);
   }
   for (const [state, delta] of counts) if (delta === 0) counts.delete(state);
   return counts;
+}
+
+/** On the way, within seconds: counted over all, but not by provider, so that the items stay small. */
+const PASSING = new Set(['ready', 'claimed']);
+
+/**
+ * Under which names a message is counted: its state, and what the person did with it; over all, and as
+ * `<provider>.<name>` once the provider is known.
+ */
+function countedAs(message: Message): string[] {
+  const names = [reportedState(message)];
+  if (message.openedAt !== undefined) names.push('opened');
+  if (message.clickedAt !== undefined) names.push('clicked');
+  if (message.unsubscribedAt !== undefined) names.push('unsubscribed');
+  const { provider } = message;
+  if (provider === undefined) return names;
+  return [...names, ...names.filter((name) => !PASSING.has(name)).map((name) => `${provider}.${name}`)];
 }

@@ -13,6 +13,8 @@ export interface Mail {
   text: string;
   /** The one-click unsubscribe address, where the mail must have one. */
   unsubscribe?: string;
+  /** Whether SES may tell of its opens. */
+  tracked?: boolean;
 }
 
 export type Answer =
@@ -31,10 +33,13 @@ const QUOTA_WAIT = 15 * 60_000;
 export class Mailer {
   readonly #client: SESv2Client;
   readonly #configurationSet: string;
+  readonly #tracked: string;
 
-  constructor(configurationSet: string, client: SESv2Client = sesClient()) {
+  /** @param tracked the configuration set that tells of opens; the other one does where there is none. */
+  constructor(configurationSet: string, client: SESv2Client = sesClient(), tracked: string = configurationSet) {
     this.#configurationSet = configurationSet;
     this.#client = client;
+    this.#tracked = tracked;
   }
 
   /** Sends once; never throws. */
@@ -65,7 +70,7 @@ export class Mailer {
             { Name: 'kairos-contact', Value: mail.contact },
             { Name: 'kairos-campaign', Value: mail.campaign },
           ],
-          ConfigurationSetName: this.#configurationSet,
+          ConfigurationSetName: mail.tracked === true ? this.#tracked : this.#configurationSet,
         }),
       );
       if (answer.MessageId === undefined || answer.MessageId === '') return { kind: 'unknown', reason: 'no-id' };

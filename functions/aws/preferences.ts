@@ -1,90 +1,213 @@
 // The pages behind links in mail: a GET shows, a POST does, a HEAD does nothing.
 import type { Book } from '../../domain/book.ts';
+import type { Contact } from '../../domain/contact.ts';
 import { OWN_SOURCE } from '../../domain/event.ts';
 import { sha256 } from '../../domain/interaction.ts';
-import { type LinkKeys, type LinkPayload, readLink } from '../../domain/links.ts';
-import { pickLocale, renderPage } from '../../domain/render.ts';
-import { buildPageView } from '../../domain/view.ts';
+import { DOORS, type LinkKeys, type LinkPayload, readLink, signLink } from '../../domain/links.ts';
+import type { Message } from '../../domain/message.ts';
+import {
+  type Choice,
+  choicesOf,
+  isYoung,
+  knownOf,
+  productsOf,
+  readChoice,
+  type Statement,
+  savedOf,
+  statementsOf,
+} from '../../domain/preferences.ts';
+import type { StoredProduct } from '../../domain/view.ts';
 import type { BusEvent } from './bus.ts';
-
-export interface PageAnswer {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-}
-
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'cache-control': 'no-store',
-  'referrer-policy': 'no-referrer',
-  'x-frame-options': 'DENY',
-  'x-content-type-options': 'nosniff',
-  'x-robots-tag': 'noindex',
-  'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; img-src https:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-};
-
-type PageName = 'unsubscribe' | 'confirm' | 'done' | 'invalid';
+import { faultOf, type Log } from './handler.ts';
+import { HEADERS, type PageAnswer, Pages, troublePage } from './pages.ts';
+import { readProduct } from './product.ts';
+import { type Item, key, readContact, readMessage, type Table } from './table.ts';
 
 export interface Visit {
   method: string;
   path: string;
   language: string | undefined;
+  /** The posted form, as text. */
+  body: string;
 }
 
-/** What a visit leads to: a page, and for a POST the event that it puts on the bus. */
-export function visit(request: Visit, keys: LinkKeys, book: Book, now: number): { page: PageAnswer; event?: BusEvent } {
+export interface VisitDeps {
+  keys: LinkKeys;
+  book: Book;
+  table: Pick<Table, 'read'>;
+  log: Log;
+  now: number;
+}
+
+/** A page, and the events that are to be on the bus before it says so. */
+export interface Led {
+  page: PageAnswer;
+  events: BusEvent[];
+}
+
+/** What a visit leads to. Never throws on what a visitor sent; what cannot be read keeps nobody from leaving. */
+export async function visit(request: Visit, deps: VisitDeps): Promise<Led> {
   const { method, path, language } = request;
-  if (method === 'HEAD') return { page: { status: 200, headers: HEADERS, body: '' } };
+  const { keys, now, book } = deps;
+  if (method === 'HEAD') return shows({ status: 200, headers: HEADERS, body: '' });
   if (method !== 'GET' && method !== 'POST') {
-    return { page: { status: 405, headers: { ...HEADERS, allow: 'GET, HEAD, POST' }, body: '' } };
+    return shows({ status: 405, headers: { ...HEADERS, allow: 'GET, HEAD, POST' }, body: '' });
   }
-  const [, door, token = ''] = /\/(u|c)\/([^/]{1,4096})\/?$/.exec(path) ?? [];
+  const [, door, token = ''] = /\/(u|c|p)\/([^/]{1,4096})\/?$/.exec(path) ?? [];
   const payload = readLink(token, keys);
-  const kind = door === 'c' ? 'confirm' : 'unsubscribe';
   const expired = payload?.until !== undefined && payload.until < now;
   if (
     payload === undefined ||
-    payload.kind !== kind ||
+    DOORS[payload.kind] !== door ||
     expired ||
-    (kind === 'confirm' && payload.topic === undefined)
+    (payload.kind === 'confirm' && payload.topic === undefined)
   ) {
-    return { page: pageOf('invalid', book, language, undefined, expired ? 410 : 404) };
+    return shows(new Pages(book, language).page('invalid', {}, expired ? 410 : 404));
   }
+  if (payload.kind === 'preferences') return choose(request, deps, { payload, token });
+  const pages = new Pages(book, language, payload);
+  const preferences = choicesLink(payload, keys);
   // The form posts to where it stands: a relative address keeps any path in front of the door.
-  if (method === 'GET') return { page: pageOf(kind, book, language, payload, 200, token) };
-  return { page: pageOf('done', book, language, payload, 200), event: eventOf(payload, token, now) };
+  if (method === 'GET') return shows(pages.page(payload.kind, { action: token, ...preferences }));
+  return { page: pages.page('done', preferences), events: [clickEvent(payload, token, now)] };
 }
 
-/** The page that says that nothing was done and to try again. */
-export function troublePage(): PageAnswer {
-  return {
-    status: 503,
-    headers: { ...HEADERS, 'retry-after': '60' },
-    body: plainPage('Not done yet', 'Something went wrong on our side. Please try again in a minute.'),
-  };
+/** How long a page waits for what it could do without. */
+const PATIENCE = 2_000;
+
+/** The answer, or a fault when it does not come soon: a table that hangs must not keep anybody from leaving either. */
+export async function soon<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error('pages: what was asked for did not come soon')), PATIENCE);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+const shows = (page: PageAnswer): Led => ({ page, events: [] });
+
+interface Chooser {
+  payload: LinkPayload;
+  token: string;
+}
+
+/** The page of choices: a GET shows those that stand, a POST makes one or shows what is known. */
+async function choose(request: Visit, deps: VisitDeps, { payload, token }: Chooser): Promise<Led> {
+  const { book, table, log, now } = deps;
+  const { brand } = payload;
+  // A table that cannot be read must not keep anybody from leaving.
+  const person = await soon(readPerson(table, payload)).catch((error: unknown) => {
+    log.error('person.unread', faultOf(error));
+    return undefined;
+  });
+  const contact = person?.contact;
+  const pages = new Pages(book, request.language, payload, contact);
+  if (person !== undefined && contact === undefined) return shows(pages.page('gone', {}, 410));
+  const knows = isYoung(person?.message, now);
+  const asked = request.method === 'POST' ? readChoice(request.body) : undefined;
+  if (asked === undefined) {
+    const about = { brand, locale: pages.locale('preferences'), now, knows };
+    const choices = contact === undefined ? {} : { choices: choicesOf(book.definitions, contact, about) };
+    return shows(pages.page('preferences', { action: token, ...choices }));
+  }
+  if (asked.what !== 'known') return save(asked, deps, { payload, token }, pages, person?.message?.topic);
+  if (contact === undefined) return shows(troublePage());
+  if (!knows) return shows(pages.page('known', { action: token }, 403));
+  const products = await soon(readProducts(table, productsOf(contact))).catch(() => ({}));
+  const known = knownOf(book, contact, products, { brand, locale: pages.locale('known'), now });
+  return shows(pages.page('known', { action: token, known }));
+}
+
+/** What a choice leads to; `about` is the topic of the mail that the link stood in. */
+function save(
+  asked: Choice,
+  { book, now }: VisitDeps,
+  { payload, token }: Chooser,
+  pages: Pages,
+  about: string | undefined,
+): Led {
+  const { settings } = book.definitions;
+  const locale = pages.locale('saved');
+  const wording = `preference page, ${locale}, ${book.hash.slice(0, 12)}`;
+  const statements = statementsOf(asked, payload, { now, settings, wording, ...(about !== undefined && { about }) });
+  const events = statements.map((said) => choiceEvent(said, payload, `${token} ${asked.made}`, now));
+  // Without a book no topic is known, and none can be asked for: it does not say that it was.
+  if (asked.what === 'save' && asked.on.length > 0 && book.definitions.ordinal === 0) {
+    return { page: troublePage(), events };
+  }
+  const saved = savedOf(asked, book.definitions, { locale, now });
+  return { page: pages.page('saved', { action: token, ...(saved !== undefined && { saved }) }), events };
+}
+
+/** The living contact behind a link, and the message that the link stood in. */
+interface Person {
+  contact?: Contact;
+  message?: Message;
+}
+
+/** More merges than any chain has. */
+const MOST_STEPS = 50;
+
+async function readPerson(table: Pick<Table, 'read'>, payload: LinkPayload): Promise<Person> {
+  const message = key.message(payload.contact, payload.message);
+  const person: Person = {};
+  let id: string | undefined = payload.contact;
+  for (let steps = 0; id !== undefined && steps < MOST_STEPS; steps++) {
+    const found = await table.read(steps === 0 ? [key.contact(id), message] : [key.contact(id)]);
+    const own = found.get(message);
+    const item: Item | undefined = found.get(key.contact(id));
+    if (own !== undefined) person.message = readMessage(own);
+    const contact: Contact | undefined = item && readContact(item).value;
+    id = contact?.mergedInto;
+    if (contact !== undefined && id === undefined) person.contact = contact;
+  }
+  return person;
+}
+
+async function readProducts(table: Pick<Table, 'read'>, ids: string[]): Promise<Record<string, StoredProduct>> {
+  const found = await table.read(ids.map(key.product));
+  return Object.fromEntries(
+    ids.flatMap((id) => {
+      const item = found.get(key.product(id));
+      return item === undefined ? [] : [[id, readProduct(item).product]];
+    }),
+  );
 }
 
 /**
  * The event of a click. A confirmation counts once per link. A withdrawal counts once per link and minute: a person who
  * has come back may leave again by an old mail.
  */
-function eventOf(payload: LinkPayload, token: string, now: number): BusEvent {
-  const { contact, brand, message, topic, wording, form } = payload;
-  const confirms = payload.kind === 'confirm';
-  const name = confirms ? 'Consent Granted' : 'Consent Withdrawn';
-  const id = confirms ? sha256(token) : sha256(`${token} ${Math.floor(now / 60_000)}`);
-  const properties = confirms
-    ? {
-        brand,
-        topic,
-        basis: 'double',
-        source: 'confirmation link',
-        message,
-        ...(wording !== undefined && { wording }),
-        ...(form !== undefined && { form }),
-      }
-    : { brand, all: true, source: 'unsubscribe link', message };
+function clickEvent(payload: LinkPayload, token: string, now: number): BusEvent {
+  const { brand, message, topic, wording, form } = payload;
+  if (payload.kind === 'confirm') {
+    const properties = {
+      brand,
+      topic: topic as string,
+      basis: 'double',
+      source: 'confirmation link',
+      message,
+      ...(wording !== undefined && { wording }),
+      ...(form !== undefined && { form }),
+    };
+    return eventOf({ name: 'Consent Granted', properties }, payload, sha256(token), now);
+  }
+  const properties = { brand, all: true, source: 'unsubscribe link', message };
+  return eventOf({ name: 'Consent Withdrawn', properties }, payload, sha256(`${token} ${minuteOf(now)}`), now);
+}
+
+/**
+ * The event of a choice. The same form sent twice within a minute is one choice; another page's form is another, however
+ * soon: who turns something off, on and off again has turned it off.
+ */
+function choiceEvent(said: Statement, payload: LinkPayload, form: string, now: number): BusEvent {
+  const { topic = '' } = said.properties;
+  return eventOf(said, payload, sha256(`${form} ${said.name} ${String(topic)} ${minuteOf(now)}`), now);
+}
+
+const minuteOf = (now: number): number => Math.floor(now / 60_000);
+
+function eventOf({ name, properties }: Statement, { contact }: LinkPayload, id: string, now: number): BusEvent {
   return {
     source: OWN_SOURCE,
     detailType: name,
@@ -100,68 +223,12 @@ function eventOf(payload: LinkPayload, token: string, now: number): BusEvent {
   };
 }
 
-function pageOf(
-  name: PageName,
-  book: Book,
-  language: string | undefined,
-  payload: LinkPayload | undefined,
-  status: number,
-  action?: string,
-): PageAnswer {
-  return { status, headers: HEADERS, body: bodyOf(name, book, language, payload, action) };
-}
-
-/** The book's page in the reader's language, or a plain one where the book has none or it cannot be rendered. */
-function bodyOf(
-  name: PageName,
-  { definitions }: Book,
-  language: string | undefined,
-  payload: LinkPayload | undefined,
-  action: string | undefined,
-): string {
-  const sources = definitions.pages[name];
-  const locales = Object.keys(sources ?? {});
-  if (sources !== undefined && locales.length > 0) {
-    const locale = pickLocale(locales, wanted(language, locales));
-    try {
-      const view = buildPageView(definitions, {
-        locale,
-        ...(payload !== undefined && { brand: payload.brand, kind: payload.kind }),
-        ...(payload?.topic !== undefined && { topic: payload.topic }),
-        ...(action !== undefined && { action }),
-      });
-      return renderPage(sources[locale] as string, view);
-    } catch {
-      // A broken page must not keep anybody from leaving.
-    }
+/** Where the page of choices is, from a page behind another door. It is as old as the mail: it carries no time of its own. */
+function choicesLink({ contact, brand, message }: LinkPayload, keys: LinkKeys): { preferences?: string } {
+  try {
+    return { preferences: `../p/${signLink({ kind: 'preferences', contact, brand, message }, keys)}` };
+  } catch {
+    // A key that cannot sign at present must not keep anybody from leaving.
+    return {};
   }
-  const form = action === undefined ? '' : `<form method="post" action="${action}"><button>Yes</button></form>`;
-  const [title, text] = PLAIN[name];
-  return plainPage(title, text, form);
-}
-
-const PLAIN: Record<PageName, [title: string, text: string]> = {
-  unsubscribe: ['Unsubscribe', 'Shall we stop sending you news and offers?'],
-  confirm: ['Confirm', 'Do you want to receive our e-mails?'],
-  done: ['Done', 'Your choice is saved.'],
-  invalid: ['This link does not work', 'It is incomplete or too old. Please use the newest e-mail from us.'],
-};
-
-function plainPage(title: string, text: string, form = ''): string {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><h1>${title}</h1><p>${text}</p>${form}</html>`;
-}
-
-/** The first language of an Accept-Language header that there is, by its weights. */
-function wanted(header: string | undefined, locales: string[]): string | undefined {
-  const asked = (header ?? '')
-    .slice(0, 200)
-    .split(',')
-    .map((part) => {
-      const [tag = '', weight] = part.trim().split(/;\s*q=/);
-      return { tag, weight: weight === undefined ? 1 : Number(weight) };
-    })
-    .filter(({ tag, weight }) => tag !== '' && weight > 0)
-    .sort((a, b) => b.weight - a.weight);
-  const known = new Set(locales.map((locale) => locale.toLowerCase().split('-')[0]));
-  return asked.find(({ tag }) => known.has(tag.toLowerCase().split('-')[0]))?.tag;
 }

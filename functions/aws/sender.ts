@@ -1,22 +1,27 @@
-// Sending once: load, ask the gates again, permit, claim, render, one attempt, and what its answer leads to.
+// Sending once: load, ask the gates again, permit, claim, one attempt, and what its answer leads to.
+import { type Allowance, allowance } from '../../domain/allowance.ts';
 import type { Book, Controls } from '../../domain/book.ts';
 import { type Contact, releaseMessage } from '../../domain/contact.ts';
 import { recheck } from '../../domain/eligibility.ts';
 import { KairosError } from '../../domain/fault.ts';
-import { type LinkKeys, type LinkPayload, signLink } from '../../domain/links.ts';
+import type { LinkKeys } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
-import { renderEmail } from '../../domain/render.ts';
-import { buildView, productIdsOf, type StoredProduct } from '../../domain/view.ts';
+import { providerOf } from '../../domain/provider.ts';
+import { productIdsOf, type StoredProduct } from '../../domain/view.ts';
+import { accountOf } from './account.ts';
 import { type BookStore, readControls } from './book-store.ts';
 import { CLAIM_LASTS } from './claims.ts';
 import { jitter } from './clock.ts';
+import { composeMail } from './compose.ts';
+import { stop } from './controls.ts';
 import { faultOf, type Log } from './handler.ts';
 import type { Answer, Mail, Mailer } from './mailer.ts';
 import { readProduct } from './product.ts';
 import type { Queue } from './queue.ts';
-import { takePermits } from './rate.ts';
+import { type Permit, Permits } from './rate.ts';
 import type { Secrets } from './secrets.ts';
 import { Cancelled, type Item, key, messageItem, pooled, readMessage, type Table, type Versioned } from './table.ts';
+import { WarmUps } from './warm-up.ts';
 import { emptyWorld, readContacts, type World } from './world.ts';
 
 export interface SenderDeps {
@@ -28,8 +33,10 @@ export interface SenderDeps {
   now: () => number;
   sleep: (milliseconds: number) => Promise<void>;
   log: Log;
-  /** Sends a second, over all workers. */
+  /** Most sends a second of this stage, over all workers; the account may allow less. */
   rate: number;
+  /** The stage's share of the account's rate; 1 when absent. */
+  share?: number;
   publicBaseUrl: string;
   deadLetters: string;
   /** Addresses or domains that may be written to; absent = all. */
@@ -41,10 +48,20 @@ export interface Wanted {
   message: string;
 }
 
+type Lane = Message['lane'];
+
 const PARKED = 5 * 60_000;
-const CONFIRM_LASTS = 30 * 86_400_000;
-/** Bulk leaves the rest of the rate to triggered mail. */
-const BULK_SHARE = 0.8;
+/** What waits for a quota or a review: SES itself says such things seldom. */
+const HELD = 15 * 60_000;
+/** What found the seconds ahead full: the index gives it out again at one of the next minutes. */
+const NO_ROOM: Record<Lane, number> = { triggered: 10_000, bulk: 60_000 };
+/** Controls that are older are read again before a claim: a pause takes hold within ten seconds. */
+const CONTROLS_KEPT = 3_000;
+/** Messages that the workers of one lane hold at once: five, ten each, and some to spare. */
+const IN_HAND = 60;
+/** How many seconds ahead permits are taken, at least and at most. A sleeping worker costs little, a way through the index costs writes. */
+const AHEAD = { least: 5, most: 20 };
+const MOST_SLOTS = 3;
 
 /** A message with what it was read from, and everything that the send needs to know. */
 interface Loaded {
@@ -54,10 +71,33 @@ interface Loaded {
   book: Book;
 }
 
+/** What a batch shares. */
+interface Batch {
+  products: Record<string, StoredProduct>;
+  keys: LinkKeys;
+  allowed: Allowance;
+}
+
+/**
+ * What a message costs on its way from the queue to SES, in a batch of ten with nothing shared but the batch: one strong
+ * read unit each of message, contact and suppression; a tenth of controls, account and products; a tenth to two tenths
+ * of a write for its permit; two writes of the message, claimed and sent, of 2 units for up to 2 KB and 2, then 1 unit
+ * in the due index; one call of SES. Its warm-up adds a write while there is a plan.
+ */
 export class Sender {
   readonly #deps: SenderDeps;
+  readonly #permits: Permits;
+  readonly #warmUps: WarmUps;
+  #controls: { value: Controls; readAt: number } = {
+    value: { paused: {}, filled: 0 },
+    readAt: Number.NEGATIVE_INFINITY,
+  };
+  #reading: Promise<void> | undefined;
+
   constructor(deps: SenderDeps) {
     this.#deps = deps;
+    this.#permits = new Permits(deps.table);
+    this.#warmUps = new WarmUps(deps.table);
   }
 
   /**
@@ -65,35 +105,43 @@ export class Sender {
    * again; a message that is not ready any more, deferred, dropped or released to the index is done.
    */
   async send(wanted: Wanted[]): Promise<(Error | undefined)[]> {
-    const { now, table, log } = this.#deps;
+    const { now, log } = this.#deps;
     const errors = new Map<Wanted, Error>();
-    const loaded = await this.#load(wanted);
+    const { loaded, allowed } = await this.#load(wanted);
     const going: { wanted: Wanted; loaded: Loaded }[] = [];
     let waiting = 0;
     await pooled([...loaded], 10, async ([each, { suppressed, ...one }]) => {
       try {
         const { kind, ...verdict } = recheck(one.book, one.contact.value, one.message, { suppressed, now: now() });
-        if (kind === 'drop') await this.#drop(one, (verdict as { reason: string }).reason);
-        else if (kind === 'defer') {
+        if (kind === 'drop') return await this.#drop(one, (verdict as { reason: string }).reason);
+        if (kind === 'send' && !this.#isAllowed(one.contact.value)) {
+          return await this.#end(one.item, one.message, 'failed', 'recipient-not-allowed');
+        }
+        const until = kind === 'defer' ? (verdict as { until: number }).until : await this.#heldUntil(one, allowed);
+        if (until === undefined) going.push({ wanted: each, loaded: one });
+        else {
           waiting++;
-          await table.replaceMessage(one.item, { ...one.message, due: (verdict as { until: number }).until });
-        } else if (!this.#isAllowed(one.contact.value)) {
-          await this.#end(one.item, one.message, 'failed', 'recipient-not-allowed');
-        } else going.push({ wanted: each, loaded: one });
+          await this.#defer(one, until);
+        }
       } catch (error) {
         errors.set(each, error as Error);
       }
     });
     if (waiting > 0) log.info('send.waiting', { messages: waiting });
-    await this.#sendGoing(going, errors);
+    await this.#sendGoing(going, allowed, errors);
     return wanted.map((each) => errors.get(each));
   }
 
   /** Messages that are ready, with their living contact, its book, and whether its address is suppressed. */
-  async #load(wanted: Wanted[]): Promise<Map<Wanted, Loaded & { suppressed: boolean }>> {
-    const { table, books } = this.#deps;
+  async #load(wanted: Wanted[]): Promise<{
+    loaded: Map<Wanted, Loaded & { suppressed: boolean }>;
+    allowed: Allowance;
+  }> {
+    const { table, books, now, rate, share = 1 } = this.#deps;
+    const readAt = now();
     const found = await table.read([
       key.controls(),
+      key.account(),
       ...wanted.map(({ contact, message }) => key.message(contact, message)),
     ]);
     const ready = wanted.flatMap((each) => {
@@ -110,6 +158,7 @@ export class Sender {
     const hashes = [...contacts.values()].flatMap((contact) => contact?.value.facts.addressHash ?? []);
     const suppressions = await table.read(hashes.map(key.suppression));
     const controls = readControls(found.get(key.controls()));
+    this.#controls = { value: controls, readAt };
     const loaded = new Map<Wanted, Loaded & { suppressed: boolean }>();
     for (const { wanted: each, item } of ready) {
       const contact = contacts.get(each);
@@ -123,53 +172,84 @@ export class Sender {
       const book = await bookOf(books, contact.value, controls);
       loaded.set(each, { item, message: readMessage(item), contact, book, suppressed });
     }
-    return loaded;
+    const account = accountOf(found.get(key.account()));
+    return { loaded, allowed: allowance(account, { sendRate: rate, share }, readAt) };
   }
 
-  async #sendGoing(going: { wanted: Wanted; loaded: Loaded }[], errors: Map<Wanted, Error>): Promise<void> {
-    const { table, now, sleep, rate, log, secrets } = this.#deps;
+  /** Until when the account, or the warm-up of its domain, holds a message that nothing else holds. */
+  async #heldUntil(one: Loaded, allowed: Allowance): Promise<number | undefined> {
+    const { now } = this.#deps;
+    const reason = one.message.lane === 'bulk' ? allowed.bulkHeld : allowed.held;
+    if (reason !== undefined) return now() + HELD;
+    return this.#warmUps.waitsUntil(this.#warming(one));
+  }
+
+  #warming({ message, contact, book }: Loaded) {
+    return { message, contact: contact.value, settings: book.definitions.settings, now: this.#deps.now() };
+  }
+
+  async #sendGoing(
+    going: { wanted: Wanted; loaded: Loaded }[],
+    allowed: Allowance,
+    errors: Map<Wanted, Error>,
+  ): Promise<void> {
+    const { now, log, secrets } = this.#deps;
     if (going.length === 0) return;
     const ids = going.flatMap(({ loaded }) => productIdsOf(loaded.contact.value, loaded.message));
     const products = await this.#products(ids);
     // A secret that cannot be read is nobody's fault in a message: it throws, and all are delivered again.
     const { keys } = await secrets();
-    const bulk = going.every(({ loaded }) => loaded.message.lane === 'bulk');
-    const limit = bulk ? Math.max(1, Math.floor(rate * BULK_SHARE)) : rate;
-    const permits = await takePermits(table, going.length, limit, now());
-    const pairs = going.map((each, index) => ({ ...each, from: permits[index] }));
-    await pooled(pairs, 10, async ({ wanted, loaded, from }) => {
+    const batch: Batch = { products, keys, allowed };
+    const pairs: { wanted: Wanted; loaded: Loaded; permit: Permit | undefined }[] = [];
+    for (const lane of ['triggered', 'bulk'] as const) {
+      const own = going.filter(({ loaded }) => loaded.message.lane === lane);
+      if (own.length === 0) continue;
+      const permits = await this.#permits.take(wish(lane, own.length, allowed), now());
+      pairs.push(...own.map((each, index) => ({ ...each, permit: permits[index] })));
+    }
+    let left = 0;
+    await pooled(pairs, 10, async ({ wanted, loaded, permit }) => {
       try {
-        if (from === undefined) {
-          // The next seconds are full: it waits in the index, not in the queue.
-          await table.replaceMessage(loaded.item, { ...loaded.message, due: now() + 10_000 });
-          return;
-        }
-        if (from > now()) await sleep(from - now());
-        await this.#sendOne(loaded, products, keys);
+        const done = permit !== undefined && (await this.#sendOne(loaded, permit, batch));
+        if (done) return;
+        // The seconds ahead are full: it waits in the index, not in the queue.
+        left++;
+        await this.#defer(loaded, now() + NO_ROOM[loaded.message.lane]);
       } catch (error) {
         errors.set(wanted, error as Error);
       }
     });
-    if (permits.length < going.length) log.info('send.rate', { messages: going.length - permits.length });
+    if (left > 0) log.info('send.rate', { messages: left });
   }
 
-  /** Rendered before the claim: what cannot be rendered is never claimed, and a claim is open for one call only. */
-  async #sendOne(
-    { item, message, contact, book }: Loaded,
-    products: Record<string, StoredProduct>,
-    keys: LinkKeys,
-  ): Promise<void> {
-    const { table, mailer, now, queue, deadLetters, log } = this.#deps;
-    let mail: Mail;
-    try {
-      mail = this.#render(message, contact.value, book, products, keys);
-    } catch (error) {
-      const code = error instanceof KairosError ? error.fault.code : 'render.failed';
-      log.error('send.unrenderable', { ...faultOf(error), campaign: message.campaign, email: message.email });
-      await this.#end(item, message, 'failed', code);
-      const body = JSON.stringify({ contact: message.contact, message: message.id });
-      await queue.bury(deadLetters, [{ body, reason: code, stage: 'send-message' }]);
-      return;
+  /**
+   * Rendered before the claim: what cannot be rendered is never claimed, and a claim is open for one call only. False
+   * when it found no slot in time.
+   */
+  async #sendOne(loaded: Loaded, first: Permit, batch: Batch): Promise<boolean> {
+    const { table, mailer, now, log } = this.#deps;
+    const { item, message } = loaded;
+    const mail = await this.#compose(loaded, batch);
+    if (mail === undefined) return true;
+    let permit: Permit | undefined = first;
+    let date: string | undefined;
+    for (let slots = 1; ; slots++) {
+      await this.#sleepUntil(permit.from);
+      if (await this.#isForbidden(message.campaign)) {
+        await this.#defer(loaded, now() + PARKED);
+        return true;
+      }
+      const entry = await this.#warmUps.enter(this.#warming(loaded), date);
+      if ('until' in entry) {
+        await this.#defer(loaded, entry.until);
+        return true;
+      }
+      date = entry.date;
+      if (isIn(permit, now(), permit.claimBy)) break;
+      // Late for its second: used now, the slot would be one too many of another.
+      if (slots === MOST_SLOTS) return false;
+      [permit] = await this.#permits.take(wish(message.lane, 1, batch.allowed), now());
+      if (permit === undefined) return false;
     }
     const claimedAt = now();
     const claimed: Message = {
@@ -178,9 +258,62 @@ export class Sender {
       claimedAt,
       due: claimedAt + CLAIM_LASTS,
       attempts: message.attempts + 1,
+      provider: providerOf(mail.to),
     };
-    if (!(await table.replaceMessage(item, claimed))) return;
-    await this.#settle(messageItem(claimed, table.shards), claimed, await mailer.send(mail));
+    if (!(await table.replaceMessage(item, claimed))) return true;
+    const claim = messageItem(claimed, table.shards);
+    if (!isIn(permit, now(), permit.callBy)) {
+      log.info('send.late', { late: Math.round(now() - permit.callBy) });
+      await table.replaceMessage(claim, { ...message, due: now() + NO_ROOM.triggered });
+      return true;
+    }
+    await this.#settle(claim, claimed, await mailer.send(mail));
+    return true;
+  }
+
+  /** The mail of a message; undefined where there is none to be made: then it has failed, and is buried. */
+  async #compose({ item, message, contact, book }: Loaded, { products, keys }: Batch): Promise<Mail | undefined> {
+    const { now, queue, deadLetters, log, publicBaseUrl } = this.#deps;
+    try {
+      return composeMail({ message, contact: contact.value, book, products, keys, publicBaseUrl, now: now() });
+    } catch (error) {
+      const code = error instanceof KairosError ? error.fault.code : 'render.failed';
+      log.error('send.unrenderable', { ...faultOf(error), campaign: message.campaign, email: message.email });
+      await this.#end(item, message, 'failed', code);
+      const body = JSON.stringify({ contact: message.contact, message: message.id });
+      await queue.bury(deadLetters, [{ body, reason: code, stage: 'send-message' }]);
+      return undefined;
+    }
+  }
+
+  /** Timers may end a little early: it looks again, but not for ever at a clock that stands. */
+  async #sleepUntil(instant: number): Promise<void> {
+    const { now, sleep } = this.#deps;
+    for (let looks = 0; looks < 3; looks++) {
+      const left = instant - now();
+      if (left <= 0) return;
+      await sleep(left);
+    }
+  }
+
+  /** Whether a stop or a pause stands, as of at most three seconds ago: a batch may have slept since it was loaded. */
+  async #isForbidden(campaign: string): Promise<boolean> {
+    const { table, now } = this.#deps;
+    if (now() - this.#controls.readAt > CONTROLS_KEPT) {
+      this.#reading ??= (async () => {
+        const readAt = now();
+        this.#controls = { value: readControls(await table.readOne(key.controls())), readAt };
+      })().finally(() => {
+        this.#reading = undefined;
+      });
+      await this.#reading;
+    }
+    const { stopped, paused } = this.#controls.value;
+    return stopped !== undefined || paused[campaign] !== undefined;
+  }
+
+  async #defer({ item, message }: Loaded, due: number): Promise<void> {
+    await this.#deps.table.replaceMessage(item, { ...message, due });
   }
 
   /** What SES's answer makes of a claim. */
@@ -203,7 +336,8 @@ export class Sender {
         return;
       case 'stop':
         log.error('send.stopped', { reason: answer.reason });
-        await this.#stop(answer.reason);
+        // Nothing is sent any more until somebody lifts the stop.
+        await stop(table, { by: 'send-message', at: now(), why: answer.reason });
         await this.#release(claim, claimed, now() + PARKED);
         return;
       case 'never':
@@ -226,14 +360,6 @@ export class Sender {
   async #end(item: Item, message: Message, state: 'failed' | 'dropped', reason: string): Promise<void> {
     const { due: _, ...leaving } = message;
     await this.#deps.table.replaceMessage(item, { ...leaving, state, reason });
-  }
-
-  /** Nothing is sent any more until somebody lifts the stop. */
-  async #stop(why: string): Promise<void> {
-    await this.#deps.table.update(key.controls(), {
-      UpdateExpression: 'SET stopped = if_not_exists(stopped, :stopped), paused = if_not_exists(paused, :none)',
-      ExpressionAttributeValues: { ':stopped': { by: 'send-message', at: this.#deps.now(), why }, ':none': {} },
-    });
   }
 
   /** Takes a message back, and gives back the place under the caps that it held. */
@@ -273,45 +399,6 @@ export class Sender {
     return products;
   }
 
-  #render(
-    message: Message,
-    contact: Contact,
-    book: Book,
-    products: Record<string, StoredProduct>,
-    keys: LinkKeys,
-  ): Mail {
-    const { publicBaseUrl, now } = this.#deps;
-    const { definitions } = book;
-    const sender = definitions.settings.senders[message.sender];
-    const email = definitions.emails[message.email];
-    const to = contact.facts.address?.value;
-    if (sender === undefined) throw missing('send.no-sender', 'sender', message.sender);
-    if (email === undefined) throw missing('send.no-email', 'email', message.email);
-    if (to === undefined) throw missing('send.no-address', 'contact', 'a contact without address');
-    const link = (kind: 'u' | 'c', payload: LinkPayload): string =>
-      `${publicBaseUrl.replace(/\/$/, '')}/${kind}/${signLink(payload, keys)}`;
-    const about = { contact: contact.id, brand: sender.brand, message: message.id };
-    const unsubscribe = link('u', { kind: 'unsubscribe', ...about });
-    const confirm = confirmation(message, about, now());
-    const view = buildView(definitions, contact, message, products, {
-      unsubscribe,
-      ...(confirm !== undefined && { confirm: link('c', confirm) }),
-    });
-    const { subject, html, text } = renderEmail(email, view, view.locale);
-    return {
-      message: message.id,
-      contact: message.contact,
-      campaign: message.campaign,
-      from: { name: sender.name, address: sender.from },
-      ...(sender.replyTo !== undefined && { replyTo: sender.replyTo }),
-      to,
-      subject,
-      html,
-      text,
-      ...(message.kind === 'marketing' && { unsubscribe }),
-    };
-  }
-
   #isAllowed(contact: Contact): boolean {
     const { allowed } = this.#deps;
     const address = contact.facts.address?.value;
@@ -320,20 +407,16 @@ export class Sender {
   }
 }
 
-/** The payload of a double opt-in's link, where the message answers a request for consent. */
-function confirmation(
-  { inputs: { trigger } }: Message,
-  about: { contact: string; brand: string; message: string },
-  now: number,
-): LinkPayload | undefined {
-  if (trigger.name !== 'Consent Requested') return undefined;
-  const { topic, wording, form, brand } = trigger.properties;
-  const payload: LinkPayload = { kind: 'confirm', ...about, until: now + CONFIRM_LASTS };
-  if (typeof brand === 'string') payload.brand = brand;
-  if (typeof topic === 'string') payload.topic = topic;
-  if (typeof wording === 'string') payload.wording = wording;
-  if (typeof form === 'string') payload.form = form;
-  return payload;
+/** A slot is used in its own second only: neither before nor after. */
+function isIn({ from }: Permit, now: number, by: number): boolean {
+  return now >= Math.floor(from / 1000) * 1000 && now < by;
+}
+
+function wish(lane: Lane, wanted: number, { rate, bulkRate }: Allowance) {
+  const most = lane === 'bulk' ? bulkRate : rate;
+  // Bulk looks no further than it must, so that triggered mail finds seconds that are free; triggered mail looks beyond them.
+  const ahead = Math.ceil(IN_HAND / most) * (lane === 'bulk' ? 1 : 2);
+  return { wanted, rate, most, ahead: Math.min(AHEAD.most, Math.max(AHEAD.least, ahead)) };
 }
 
 function living(world: World, id: string): Versioned<Contact> | undefined {
@@ -346,8 +429,4 @@ function living(world: World, id: string): Versioned<Contact> | undefined {
 async function bookOf(books: BookStore, contact: Contact, controls: Controls): Promise<Book> {
   const own = contact.book === undefined ? undefined : await books.byHash(contact.book.hash);
   return { ...(own ?? (await books.current())), controls };
-}
-
-function missing(code: string, path: string, received: string): KairosError {
-  return new KairosError({ code, path, message: 'it is not in the book.', received });
 }

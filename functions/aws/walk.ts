@@ -1,21 +1,51 @@
-// Walking what is due in one shard: ticks of contacts, messages to release to the queues, open claims to settle.
+// Walking what is due in a shard: contacts to their ticks, messages to the send queues, open claims to settle.
+import type { Allowance } from '../../domain/allowance.ts';
+import type { Controls } from '../../domain/book.ts';
 import type { Message } from '../../domain/message.ts';
 import { readWatermark, reconcile } from './claims.ts';
-import { faultOf, type Log } from './handler.ts';
+import { faultOf, type Log, once } from './handler.ts';
 import type { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
-import { type Item, key, readMessage, type Table } from './table.ts';
+import { chunks, type Item, type Key, key, pooled, readMessage, type Table } from './table.ts';
+
+type Lane = Message['lane'];
 
 /** A released message is due again after this long: a lost queue message heals by itself. */
 const RELEASED_FOR = 5 * 60_000;
+/** What waits for a quota or a review is looked at again after this long. */
+const HELD_FOR = 15 * 60_000;
+/** What waits for a pause to end: the longer it lasts, the less often somebody looks. */
+const PAUSED_FOR = { least: RELEASED_FOR, most: 30 * 60_000 };
 const TICKS_A_PAGE = 100;
 /** A queue holds at most two minutes of sends. */
 const SECONDS_OF_SENDS = 120;
+const BULK_SHARE = 0.8;
+/** Messages of a shard that are looked at in one turn, at least and at most. */
+const TURN = { least: 25, most: 1000 };
+/** Writes at a time, and messages that are written before they are queued: what dies between is due again in minutes. */
+const WIDTH = 24;
+const QUEUED_AT_ONCE = 100;
+const KEPT_SECONDS = 3600;
+
+/** How much of a lane all walks of one minute may release together, or for how long what is due is put off instead. */
+export type Room = { room: number } | { putOff: number };
+
+export interface Release {
+  /** Names the minute: its walks share one count. */
+  minute: number;
+  /** Campaigns of which nothing is queued, and for how long what they have due is put off. */
+  paused: Record<string, number>;
+  lanes: Record<Lane, Room>;
+}
 
 export interface Walk {
   shard: string;
   /** Where the walk over due contacts goes on. */
   ticks?: Record<string, unknown>;
+  /** What may be released; absent where nobody has looked how full the queues are. */
+  release?: Release;
+  /** A further turn of one lane: this shard has more due, and there was room. */
+  lane?: Lane;
 }
 
 export interface WalkDeps {
@@ -24,6 +54,7 @@ export interface WalkDeps {
   queue: Queue;
   now: () => number;
   log: Log;
+  /** Sends a second, where the walk brings no room of its own. */
   rate: number;
   urls: { timers: string; triggered: string; bulk: string };
 }
@@ -31,14 +62,15 @@ export interface WalkDeps {
 /** One step of a walk. It posts the next one itself while more contacts are due. */
 export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
   const { table, queue, now, urls } = deps;
+  if (walk.lane !== undefined) return releaseLane(walk.lane, walk, deps);
   const page = await table.due(`DUE#tick#${walk.shard}`, now(), TICKS_A_PAGE, walk.ticks);
   sayLate(page.items, deps);
   // The rest is another function's: it runs beside this page.
   if (page.next !== undefined) await queue.send(urls.timers, [{ shard: walk.shard, ticks: page.next }]);
   await tickAll(page.items, deps);
   if (walk.ticks === undefined) {
-    await releaseLane('triggered', walk.shard, deps);
-    await releaseLane('bulk', walk.shard, deps);
+    await releaseLane('triggered', walk, deps);
+    await releaseLane('bulk', walk, deps);
   }
 }
 
@@ -58,40 +90,138 @@ async function tickAll(items: Item[], { recorder, log }: WalkDeps): Promise<void
   }
 }
 
-async function releaseLane(lane: Message['lane'], shard: string, deps: WalkDeps): Promise<void> {
-  const { table, queue, now, rate, urls } = deps;
-  const share = lane === 'bulk' ? 0.8 : 1;
-  const most = Math.max(10, Math.ceil((rate * SECONDS_OF_SENDS * share) / table.shards));
-  const page = await table.due(`DUE#${lane}#${shard}`, now(), most);
-  if (page.items.length === 0) return;
-  sayLate(page.items, deps);
-  const found = await table.read(page.items.map(({ pk, sk }) => ({ pk, sk })));
-  const messages = page.items.flatMap(({ pk, sk }) => found.get({ pk, sk }) ?? []);
-  const released: { contact: string; message: string }[] = [];
-  const watermark = messages.some((item) => item.state === 'claimed') ? await readWatermark(table) : undefined;
-  for (const item of messages) {
-    // The index lags behind: what was put off meanwhile is not due.
-    if (typeof item.dueAt !== 'number' || item.dueAt > now()) continue;
-    const ready = await readyAgain(item, watermark, deps);
-    if (ready) released.push({ contact: item.pk.slice('CONTACT#'.length), message: item.sk.slice('MESSAGE#'.length) });
-  }
-  await queue.send(lane === 'bulk' ? urls.bulk : urls.triggered, released);
+/** What the messages of one turn share. */
+interface Turn extends WalkDeps {
+  putOff: number;
+  paused: Record<string, number>;
+  watermark: () => Promise<number | undefined>;
 }
 
-/** Whether a due message goes to the queue now. It is put off in the index first, so that nobody else releases it. */
-async function readyAgain(item: Item, watermark: number | undefined, deps: WalkDeps): Promise<boolean> {
-  const { table, now, log } = deps;
-  const message = readMessage(item);
-  if (message.state === 'ready') {
-    return table.update(key.message(message.contact, message.id), {
+/**
+ * One turn of a lane: as many as there is room for go to the queue, at most the shard's part of the minute; a shard that
+ * has more due takes another turn while there is room, after the others had theirs. So the queue is filled whether what
+ * is due stands in one shard or in all.
+ *
+ * A released message costs one conditional write of the message (2 units up to 2 KB, and 2 in the due index) and a tenth
+ * of a queue call; a turn costs a query and one write that counts.
+ */
+async function releaseLane(lane: Lane, walk: Walk, deps: WalkDeps): Promise<void> {
+  const { table, queue, now, rate, urls } = deps;
+  const given = walk.release?.lanes[lane] ?? { room: roomOf(rate, lane, SECONDS_OF_SENDS / 2) };
+  const share = Math.ceil(('room' in given ? given.room : roomOf(rate, lane, SECONDS_OF_SENDS)) / table.shards);
+  const most = Math.min(TURN.most, Math.max(TURN.least, share));
+  const page = await table.due(`DUE#${lane}#${walk.shard}`, now(), most);
+  if (page.items.length === 0) return;
+  sayLate(page.items, deps);
+  const turn: Turn = {
+    ...deps,
+    putOff: 'putOff' in given ? given.putOff : RELEASED_FOR,
+    paused: walk.release?.paused ?? {},
+    watermark: once(() => readWatermark(table)),
+  };
+  if ('putOff' in given) return putAllOff(page.items, turn);
+  const granted = await takeRoom(lane, page.items.length, given.room, walk, deps);
+  let queued = 0;
+  await pooled(chunks(page.items.slice(0, granted.count), QUEUED_AT_ONCE), 2, async (chunk) => {
+    const released: { contact: string; message: string }[] = [];
+    // The index does not say the campaign; while none is paused nobody needs to know.
+    const found =
+      Object.keys(turn.paused).length === 0 ? undefined : await table.read(chunk.map(({ pk, sk }) => ({ pk, sk })));
+    await pooled(chunk, WIDTH, async (item) => {
+      if (await isReleased(item, turn, found?.get(item)?.campaign as string | undefined)) released.push(wantedOf(item));
+    });
+    await queue.send(urls[lane], released);
+    queued += released.length;
+  });
+  // What waits for a claim or a pause has not used its room: another message may, so that it keeps nobody waiting.
+  const unused = granted.count - queued;
+  if (unused > 0) await giveRoomBack(lane, unused, walk, deps);
+  // What there is no room for stays as it is; open claims among it are settled all the same.
+  if (granted.count < page.items.length) await settleClaims(page.items.slice(granted.count), turn);
+  else if (walk.release !== undefined && page.items.length === most && (granted.more || unused > 0)) {
+    await queue.send(urls.timers, [{ shard: walk.shard, release: walk.release, lane }]);
+  }
+}
+
+const roomOf = (rate: number, lane: Lane, seconds: number): number =>
+  Math.max(1, Math.ceil(rate * seconds * (lane === 'bulk' ? BULK_SHARE : 1)));
+
+const wantedOf = ({ pk, sk }: Key) => ({ contact: pk.slice('CONTACT#'.length), message: sk.slice('MESSAGE#'.length) });
+
+const roomKey = (lane: Lane, { minute }: Release): Key => ({ pk: `RELEASE#${lane}#${minute}`, sk: 'RELEASE' });
+
+/** Takes part of the minute's room: how much, and whether any was left. */
+async function takeRoom(
+  lane: Lane,
+  wanted: number,
+  room: number,
+  { release }: Walk,
+  { table }: WalkDeps,
+): Promise<{ count: number; more: boolean }> {
+  if (release === undefined) return { count: Math.min(wanted, Math.ceil(room / table.shards) + 9), more: false };
+  for (let take = Math.min(wanted, room); take > 0; ) {
+    const answer = await table.updateAnd(roomKey(lane, release), {
+      UpdateExpression: 'ADD released :take SET #ttl = :ttl',
+      ConditionExpression: 'attribute_not_exists(released) OR released <= :left',
+      ExpressionAttributeNames: { '#ttl': 'ttl' },
+      ExpressionAttributeValues: {
+        ':take': take,
+        ':left': room - take,
+        ':ttl': Math.floor(release.minute / 1000) + KEPT_SECONDS,
+      },
+    });
+    if ('updated' in answer) return { count: take, more: Number(answer.updated.released) < room };
+    take = Math.min(take - 1, room - Number(answer.refused.released));
+  }
+  return { count: 0, more: false };
+}
+
+async function giveRoomBack(lane: Lane, unused: number, { release }: Walk, { table }: WalkDeps): Promise<void> {
+  if (release === undefined) return;
+  await table.update(roomKey(lane, release), {
+    UpdateExpression: 'ADD released :unused',
+    ExpressionAttributeValues: { ':unused': -unused },
+  });
+}
+
+/** Puts a whole page off; open claims are settled. */
+async function putAllOff(items: Item[], turn: Turn): Promise<void> {
+  await pooled(items, WIDTH, async (item) => void (await isReleased(item, turn)));
+}
+
+async function settleClaims(items: Item[], turn: Turn): Promise<void> {
+  const found = await turn.table.read(items.slice(0, QUEUED_AT_ONCE).map(({ pk, sk }) => ({ pk, sk })));
+  const claims = items.flatMap((item) => found.get(item) ?? []).filter((item) => item.state === 'claimed');
+  await pooled(claims, WIDTH, async (claim) => void (await isAgain(claim, turn)));
+}
+
+/**
+ * Whether a due message goes to the queue now. It is put off in the index first, so that nobody else releases it; what
+ * the index says may be old, so the write asks.
+ */
+async function isReleased(entry: Item, turn: Turn, campaign?: string): Promise<boolean> {
+  const { table, now } = turn;
+  const pause = campaign === undefined ? undefined : turn.paused[campaign];
+  const answer = await table.updateAnd(
+    { pk: entry.pk, sk: entry.sk },
+    {
       UpdateExpression: 'SET dueAt = :later',
       ConditionExpression: '#state = :ready AND dueAt = :due',
       ExpressionAttributeNames: { '#state': 'state' },
-      ExpressionAttributeValues: { ':later': now() + RELEASED_FOR, ':ready': 'ready', ':due': item.dueAt },
-    });
-  }
-  if (message.state !== 'claimed') return false;
-  const verdict = reconcile(message, watermark, now());
+      ExpressionAttributeValues: { ':later': now() + (pause ?? turn.putOff), ':ready': 'ready', ':due': entry.dueAt },
+    },
+  );
+  // Of a paused campaign nothing is queued: the sender would but put it off again.
+  if ('updated' in answer) return pause === undefined;
+  const item = answer.refused as Item;
+  return item.state === 'claimed' && Number(item.dueAt) <= now() && isAgain(item, turn);
+}
+
+/** What becomes of an open claim; true when it is ready again and goes to the queue. */
+async function isAgain(item: Item, turn: Turn): Promise<boolean> {
+  const { table, now, log, putOff } = turn;
+  const message = readMessage(item);
+  const verdict = reconcile(message, await turn.watermark(), now());
   switch (verdict.kind) {
     case 'wait':
       await table.replaceMessage(item, { ...message, due: verdict.until });
@@ -99,7 +229,7 @@ async function readyAgain(item: Item, watermark: number | undefined, deps: WalkD
     case 'again': {
       const { claimedAt: _, ...rest } = message;
       log.warn('claim.again', { campaign: message.campaign, attempts: message.attempts });
-      return table.replaceMessage(item, { ...rest, state: 'ready', due: now() + RELEASED_FOR });
+      return table.replaceMessage(item, { ...rest, state: 'ready', due: now() + putOff });
     }
     case 'uncertain': {
       const { due: _, ...rest } = message;
@@ -114,6 +244,39 @@ async function readyAgain(item: Item, watermark: number | undefined, deps: WalkD
   }
 }
 
+/** How much each lane may release this minute: two minutes of sends, less what its queue holds already. */
+export function planRelease(
+  { rate, bulkRate, held, bulkHeld }: Allowance,
+  controls: Controls,
+  depths: Record<Lane, number>,
+  minute: number,
+): Release {
+  const paused = Object.fromEntries(
+    Object.entries(controls.paused).map(([campaign, { at }]) => [
+      campaign,
+      Math.min(PAUSED_FOR.most, Math.max(PAUSED_FOR.least, Math.floor((minute - at) / 8))),
+    ]),
+  );
+  if (controls.stopped !== undefined) {
+    return { minute, paused, lanes: { triggered: { putOff: RELEASED_FOR }, bulk: { putOff: RELEASED_FOR } } };
+  }
+  const room = (seconds: number, perSecond: number, depth: number): Room => ({
+    room: Math.max(0, seconds * perSecond - depth),
+  });
+  return {
+    minute,
+    paused,
+    lanes: {
+      triggered: held === undefined ? room(SECONDS_OF_SENDS, rate, depths.triggered) : { putOff: HELD_FOR },
+      // Bulk leaves the senders to triggered mail that waits already.
+      bulk:
+        bulkHeld === undefined
+          ? room(SECONDS_OF_SENDS, bulkRate, depths.bulk + depths.triggered)
+          : { putOff: HELD_FOR },
+    },
+  };
+}
+
 const LEASE_LASTS = 30_000;
 
 /** Starts one walk per shard, unless another run is at it. Answers whether it did. */
@@ -124,8 +287,9 @@ export async function startWalks(deps: {
   holder: string;
   timers: string;
   shards: string[];
+  release?: Release;
 }): Promise<boolean> {
-  const { table, queue, now, holder, timers, shards } = deps;
+  const { table, queue, now, holder, timers, shards, release } = deps;
   const taken = await table.update(key.lease(), {
     UpdateExpression: 'SET #until = :until, holder = :holder',
     ConditionExpression: 'attribute_not_exists(#until) OR #until <= :now',
@@ -135,7 +299,7 @@ export async function startWalks(deps: {
   if (!taken) return false;
   await queue.send(
     timers,
-    shards.map((shard) => ({ shard })),
+    shards.map((shard) => ({ shard, ...(release !== undefined && { release }) })),
   );
   await table.update(key.lease(), {
     UpdateExpression: 'SET #until = :now',

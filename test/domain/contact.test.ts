@@ -1,13 +1,14 @@
 // Facts: one result under any order and any repeats; merging; what a block, a withdrawal and a cart leave behind.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { emptyBook } from '../../domain/book.ts';
 import { type Contact, newContact, releaseMessage } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
-import { consentAt, foldSuppression, foldWithdrawal } from '../../domain/facts.ts';
+import { consentAt, foldSuppression, foldWithdrawal, pausedUntil, profilingStopped } from '../../domain/facts.ts';
 import { linkContact } from '../../domain/identity.ts';
 import type { Interaction } from '../../domain/interaction.ts';
 import { isOlder, mergeContacts } from '../../domain/merge.ts';
-import { bookOf, event, instant, introduced, order, World } from '../support/people.ts';
+import { bookOf, DAY, event, HOUR, instant, introduced, order, World } from '../support/people.ts';
 import { life, NOW, seeded, segments, shuffledLife } from '../support/permutations.ts';
 
 const book = bookOf({ segments });
@@ -140,6 +141,119 @@ describe('given a block on an address', () => {
     expect(consentAt(contact.facts, 'shop', 'offers', 'email', NOW)?.basis).toBe('double');
     const earlier = foldWithdrawal(contact, 'shop', instant('2026-02-01'));
     expect(consentAt(earlier.facts, 'shop', 'offers', 'email', NOW)?.granted).toBe(true);
+  });
+});
+
+describe('given what a person wants', () => {
+  const at = instant('2026-03-02');
+  const until = (days: number) => new Date(at + days * DAY).toISOString();
+  const facts = (...said: Interaction[]) => new World(bookOf()).record(said, { now: at + 90 * DAY }).person().facts;
+  const pause = (when: number, days: number, id = `p${days}`) =>
+    event('Pause Requested', when, { brand: 'shop', until: until(days) }, { id });
+
+  test('a pause holds until its instant, for its brand', () => {
+    const paused = facts(pause(at, 30));
+    expect(pausedUntil(paused, 'shop', at)).toBe(at + 30 * DAY);
+    expect(pausedUntil(paused, 'shop', at + 30 * DAY - 1)).toBe(at + 30 * DAY);
+    expect(pausedUntil(paused, 'shop', at + 30 * DAY)).toBeUndefined();
+    expect(pausedUntil(paused, 'outlet', at)).toBeUndefined();
+    expect(pausedUntil(paused, 'constructor', at)).toBeUndefined();
+    expect(facts(event('Identified', at)).pauses).toBeUndefined();
+  });
+
+  test('the latest word on it counts, whether it came first or last, longer or shorter', () => {
+    const end = event('Pause Ended', at + HOUR, { brand: 'shop' }, { id: 'end' });
+    expect(pausedUntil(facts(pause(at, 30), end), 'shop', at + HOUR)).toBeUndefined();
+    expect(pausedUntil(facts(end, pause(at, 30)), 'shop', at + HOUR)).toBeUndefined();
+    expect(pausedUntil(facts(pause(at, 30), pause(at + HOUR, 7)), 'shop', at)).toBe(at + 7 * DAY);
+    expect(pausedUntil(facts(end, pause(at + 2 * HOUR, 7)), 'shop', at)).toBe(at + 7 * DAY);
+  });
+
+  test('of one instant the wish to be left alone wins', () => {
+    const end = (id: string) => event('Pause Ended', at, { brand: 'shop' }, { id });
+    for (const id of ['a', 'z']) {
+      expect(pausedUntil(facts(pause(at, 30), end(id)), 'shop', at)).toBe(at + 30 * DAY);
+      expect(pausedUntil(facts(end(id), pause(at, 30)), 'shop', at)).toBe(at + 30 * DAY);
+      const words = [
+        event('Profiling Stopped', at, { brand: 'shop' }),
+        event('Profiling Allowed', at, { brand: 'shop' }, { id }),
+      ];
+      expect(profilingStopped(facts(...words), 'shop')).toBe(true);
+      expect(profilingStopped(facts(...words.reverse()), 'shop')).toBe(true);
+    }
+    expect(pausedUntil(facts(pause(at, 7), pause(at, 30)), 'shop', at)).toBe(at + 30 * DAY);
+  });
+
+  test('profiling is stopped for a brand until it is allowed again', () => {
+    const stop = event('Profiling Stopped', at, { brand: 'shop' });
+    const allow = event('Profiling Allowed', at + 1000, { brand: 'shop' });
+    expect(profilingStopped(facts(stop), 'shop')).toBe(true);
+    expect(profilingStopped(facts(stop), 'outlet')).toBe(false);
+    expect(profilingStopped(facts(allow, stop), 'shop')).toBe(false);
+  });
+
+  test('without a brand it is said of the first', () => {
+    const said = facts(event('Pause Requested', at, { until: until(3) }), event('Profiling Stopped', at));
+    expect(Object.keys({ ...said.pauses, ...said.profiling })).toEqual(['shop']);
+  });
+
+  test('what was said before anything was published counts for the first brand then', () => {
+    const world = new World(emptyBook()).record([
+      event('Pause Requested', at, { until: until(30) }),
+      event('Profiling Stopped', at, {}),
+      event('Profiling Allowed', at + 1000, { brand: 'shop' }),
+    ]);
+    expect(Object.keys(world.person().facts.pauses ?? {})).toEqual(['']);
+    world.publish(bookOf(), at + HOUR);
+    expect(pausedUntil(world.person().facts, 'shop', at)).toBe(at + 30 * DAY);
+    expect(world.person().facts.profiling).toEqual({ shop: expect.objectContaining({ stopped: false }) });
+    expect(Object.keys(world.person().facts.pauses ?? {})).toEqual(['shop']);
+  });
+
+  const words = fc.array(
+    fc
+      .tuple(
+        fc.constantFrom('Pause Requested', 'Pause Ended', 'Profiling Stopped', 'Profiling Allowed'),
+        fc.integer({ min: 0, max: 3 }),
+        fc.constantFrom('shop', 'outlet'),
+        fc.integer({ min: 0, max: 3 }),
+      )
+      .map(([name, hour, brand, days]) => ({
+        name,
+        when: at + hour * HOUR,
+        properties: { brand, until: until(days) },
+      })),
+    { minLength: 1, maxLength: 12 },
+  );
+  const spoken = words.map((said) => said.map((one, i) => event(one.name, one.when, one.properties, { id: `w${i}` })));
+
+  test('any order, any repeats and any division between two contacts give one result', () => {
+    const cases = spoken.chain((said) =>
+      fc.tuple(
+        fc.constant(said),
+        fc.shuffledSubarray(said, { minLength: said.length, maxLength: said.length }),
+        fc.array(fc.boolean(), { minLength: said.length, maxLength: said.length }),
+      ),
+    );
+    fc.assert(
+      fc.property(cases, ([said, shuffled, sides]) => {
+        const wanted = ({ pauses, profiling }: Contact['facts']) => ({ pauses, profiling });
+        const expected = wanted(facts(...said));
+        expect(wanted(facts(...shuffled, ...shuffled.slice(0, 3)))).toEqual(expected);
+        const part = (side: boolean, id: string) => {
+          const own = said.filter((_, i) => sides[i] === side);
+          const person =
+            own.length === 0 ? newContact(id, 1) : new World(bookOf()).record(own, { now: at + 90 * DAY }).person();
+          return { ...person, id };
+        };
+        for (const [a, b] of [
+          [part(true, 'a'), part(false, 'b')],
+          [part(false, 'a'), part(true, 'b')],
+        ] as const)
+          expect(wanted(mergeContacts(a, b).contact.facts)).toEqual(expected);
+      }),
+      seeded(200),
+    );
   });
 });
 

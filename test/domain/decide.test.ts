@@ -1,7 +1,9 @@
 // Stories of decide and run: events and time in, messages out.
 import { describe, expect, test } from 'vitest';
 import { emptyBook } from '../../domain/book.ts';
+import type { Contact } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
+import { recheck } from '../../domain/eligibility.ts';
 import type { Campaign, Rule } from '../../domain/grammar.ts';
 import { foldOrder, type Order } from '../../domain/order.ts';
 import {
@@ -745,5 +747,244 @@ describe('decide', () => {
     expect(kept).not.toHaveProperty('note');
     expect(kept?.products).toHaveLength(20);
     expect(kept).toHaveProperty('products.0', { product_id: 'p0', name: 'N', price: 1 });
+  });
+});
+
+describe('given a consent that ends by time', () => {
+  const END = instant('2026-03-20 10:00');
+  const until = (end: number, more: object = {}) => ({ topic: 'offers', until: new Date(end).toISOString(), ...more });
+  /** Somebody with an address whose only consent has an end. */
+  function soft(parts: Parts, end = END): World {
+    return new World(bookOf(parts)).record([
+      event('Consent Granted', START, until(end, { basis: 'soft' }), { id: 'soft' }),
+      event('Identified', START, {}, { id: 'known', user: 'ann', address: 'ann@mail.example' }),
+    ]);
+  }
+  const consenting: Record<string, Rule> = {
+    consenting: { consent: 'offers' },
+    silent: { not: { consent: 'offers' } },
+  };
+
+  test('the contact is due at that instant, and then leaves the segment and enters its complement', () => {
+    const world = soft({ segments: consenting });
+    expect(world.person().journey.due).toBe(END);
+    world.until(END - 1);
+    expect(world.members()).toEqual(['consenting']);
+    world.until(END);
+    expect(world.members()).toEqual(['silent']);
+    expect(world.person().journey.segments.silent).toEqual({ since: END, entries: 1 });
+    expect(world.person().journey.due).toBeUndefined();
+  });
+
+  test('an event in between does not move the instant, and a renewal moves it to the later end', () => {
+    const world = soft({ segments: consenting });
+    world.record([event('Product Viewed', '2026-03-10 10:00', { product_id: 'bag' })]);
+    expect(world.person().journey.due).toBe(END);
+    world.record([event('Consent Granted', '2026-03-15 10:00', until(END + 10 * DAY), { id: 'renewed' })]);
+    world.until(END + DAY);
+    expect(world.members()).toEqual(['consenting']);
+    expect(world.person().journey.due).toBe(END + 10 * DAY);
+    world.until(END + 10 * DAY);
+    expect(world.members()).toEqual(['silent']);
+  });
+
+  test('a campaign that starts with the end of a consent starts at that instant', () => {
+    const lapsed = marketing({
+      kind: 'service',
+      aim: 'service',
+      when: { enters: 'silent' },
+      steps: [{ send: 'ended' }],
+    });
+    const world = soft({ segments: consenting, campaigns: { lapsed } }).until('2026-04-01');
+    expect(world.mail()).toEqual(['ended 2026-03-20 10:00']);
+  });
+
+  test('a run that waits over the end is looked at then: stopIf stops it, waitFor goes on', () => {
+    const over: Rule = { not: { consent: 'offers' } };
+    const service = { kind: 'service', aim: 'service', when: { did: 'Order Completed' } } as const;
+    const campaigns = {
+      stopped: marketing({ ...service, stopIf: over, steps: [{ wait: '60d' }, { send: 'never' }] }),
+      waiting: marketing({ ...service, steps: [{ waitFor: over, upTo: '60d', then: [{ send: 'over' }] }] }),
+    };
+    const world = soft({ campaigns }).record([ordered('1', '2026-03-02 10:00', 'camera')]);
+    expect(world.person().journey.due).toBe(END);
+    world.until('2026-06-01');
+    expect(world.said('stopped').at(-1)).toBe('stop: stopIf');
+    expect(world.decisions.find(({ campaign, kind }) => campaign === 'stopped' && kind === 'stop')?.at).toBe(END);
+    expect(world.mail()).toEqual(['over 2026-03-20 10:00']);
+  });
+
+  test('what a run would send after the end is skipped, at the very instant too', () => {
+    const campaigns = {
+      cross: cross({ steps: [{ wait: '1d' }, { send: 'in time' }, { wait: '10d' }, { send: 'too late' }] }),
+    };
+    const exactly = instant('2026-03-13 10:00');
+    const late = soft({ campaigns }, exactly).record([ordered('1', '2026-03-02 10:00', 'camera')]);
+    expect(late.until('2026-04-01').mail()).toEqual(['in time 2026-03-03 10:00']);
+    expect(late.said('cross')).toContain('skip: no consent');
+    const early = soft({ campaigns }, exactly + 1).record([ordered('1', '2026-03-02 10:00', 'camera')]);
+    expect(early.until('2026-04-01').mail()).toEqual(['in time 2026-03-03 10:00', 'too late 2026-03-13 10:00']);
+  });
+
+  test('a mail that was planned before the end and is due after it is dropped at the send', () => {
+    const settings = { quietHours: { from: '21:00', to: '09:00' }, zone: 'UTC' };
+    const campaigns = { cross: cross({ steps: [{ send: 'goes-with' }] }) };
+    const end = instant('2026-03-03 08:59');
+    const world = soft({ campaigns, settings }, end).record([ordered('1', '2026-03-02 22:00', 'camera')]);
+    const [planned] = world.kept();
+    expect(planned?.plannedAt).toBe(instant('2026-03-03 09:00'));
+    const verdict = (now: number) => recheck(world.book, world.person(), planned!, { suppressed: false, now });
+    expect(verdict(end - 1)).toMatchObject({ kind: 'defer' });
+    expect(verdict(end)).toEqual({ kind: 'drop', reason: 'no consent' });
+    expect(verdict(planned!.plannedAt)).toEqual({ kind: 'drop', reason: 'no consent' });
+  });
+
+  test('nobody starts a campaign of marketing once it has ended', () => {
+    const campaigns = { cross: cross({ steps: [{ send: 'thanks' }] }) };
+    const world = soft({ campaigns }).record([order('1', END - 1, ['bag']), order('2', END, ['bag'])]);
+    expect(world.said('cross')).toEqual([
+      'start: Order Completed',
+      'send: thanks',
+      'end: all steps done',
+      'skip: no consent',
+    ]);
+  });
+});
+
+/** Which gates hold which kind back: what decide says, and what the send is told when it comes about in between. */
+describe('the gates that each kind passes', () => {
+  const AT = instant('2026-03-02 22:00');
+  interface Situation {
+    /** The book, and what is done to the contact before the event. */
+    parts?: Partial<Parts>;
+    campaign?: Partial<Campaign>;
+    contact?: (contact: Contact) => void;
+    at?: number;
+  }
+  const situations: Record<string, Situation> = {
+    nothing: {},
+    'a suppressed address': {
+      contact: ({ facts }) => {
+        facts.suppressed = { reason: 'bounced', at: 1 };
+      },
+    },
+    'no address': {
+      contact: ({ facts }) => {
+        delete facts.address;
+      },
+    },
+    'no consent': {
+      contact: ({ facts }) => {
+        facts.consents = {};
+      },
+    },
+    'everything withdrawn': {
+      contact: ({ facts }) => {
+        facts.withdrawn = { shop: { at: AT - 1, id: 'w' } };
+      },
+    },
+    'a consent that has ended': {
+      contact: ({ facts }) => {
+        facts.consents['shop|offers|email']!.until = AT;
+      },
+    },
+    'a pause that the person asked for': {
+      contact: ({ facts }) => {
+        facts.pauses = { shop: { until: AT + DAY, at: AT - 1, id: 'p' } };
+      },
+    },
+    'profiling that the person stopped': {
+      contact: ({ facts }) => {
+        facts.profiling = { shop: { stopped: true, at: AT - 1, id: 'p' } };
+      },
+    },
+    'not in "for"': { campaign: { for: { has: { vip: true } } } },
+    unless: { campaign: { steps: [{ send: 'mail', unless: { has: { vip: { exists: false } } } }] } },
+    'needs that are not met': { campaign: { steps: [{ send: 'mail', needs: { recommendations: { atLeast: 9 } } }] } },
+    'a full cap': {
+      parts: { settings: { zone: 'UTC', caps: [{ most: 1, in: '7d' }] } },
+      contact: ({ journey }) => {
+        journey.sends = [{ at: AT - HOUR, id: 'other' }];
+      },
+    },
+    'quiet hours': { parts: { settings: { zone: 'UTC', quietHours: { from: '21:00', to: '08:00' } } } },
+    'too late': { campaign: { steps: [{ wait: '1h' }, { send: 'mail' }], expires: '30m' }, at: AT + 2 * HOUR },
+    'a campaign that is not live': { parts: { filled: 0 } },
+    'a campaign that is over': { campaign: { ends: '2026-02-28' } },
+  };
+  const SENT = 'send';
+  const table: [situation: string, marketing: string, requested: string, service: string][] = [
+    ['nothing', SENT, SENT, SENT],
+    ['a suppressed address', 'skip: suppressed: bounced', 'skip: suppressed: bounced', 'skip: suppressed: bounced'],
+    ['no address', 'skip: no address', 'skip: no address', 'skip: no address'],
+    ['no consent', 'skip: no consent', SENT, SENT],
+    ['everything withdrawn', 'skip: no consent', SENT, SENT],
+    ['a consent that has ended', 'skip: no consent', SENT, SENT],
+    ['a pause that the person asked for', 'skip: paused by the person', SENT, SENT],
+    ['profiling that the person stopped', 'skip: profiling stopped', SENT, SENT],
+    ['not in "for"', 'skip: not in "for"', 'skip: not in "for"', 'skip: not in "for"'],
+    ['unless', 'skip: unless', 'skip: unless', 'skip: unless'],
+    ['needs that are not met', 'skip: needs', 'skip: needs', 'skip: needs'],
+    ['a full cap', 'skip: frequency-cap', SENT, SENT],
+    ['quiet hours', 'defer to 2026-03-03 08:00', 'defer to 2026-03-03 08:00', SENT],
+    ['too late', 'skip: expired', 'skip: expired', 'skip: expired'],
+    ['a campaign that is not live', 'skip: not live', 'skip: not live', 'skip: not live'],
+    ['a campaign that is over', 'skip: not live', 'skip: not live', 'skip: not live'],
+  ];
+  const KINDS = ['marketing', 'requested', 'service'] as const;
+
+  function played(kind: Campaign['kind'], { parts = {}, campaign = {}, contact, at = AT }: Situation): World {
+    const { topic, ...said } = marketing({
+      kind,
+      when: { did: 'Service Called' },
+      steps: [{ send: 'mail' }],
+      ...campaign,
+    });
+    const made: Campaign = kind === 'marketing' ? { ...said, topic: 'offers' } : said;
+    const world = new World(bookOf({ settings: { zone: 'UTC' }, ...parts, campaigns: { made } })).record(
+      introduced(START),
+    );
+    const changed = world.person();
+    contact?.(changed);
+    world.contacts.set(changed.id, changed);
+    world.record([event('Service Called', AT, { topic: 'lens' })]);
+    if (at > AT) world.tick(changed.id, at);
+    // An address may come within the hour.
+    if (changed.facts.address === undefined) world.until(AT + HOUR);
+    return world;
+  }
+
+  function outcome(kind: Campaign['kind'], situation: Situation): string {
+    const world = played(kind, situation);
+    const [message] = world.kept();
+    const at = situation.at ?? AT;
+    if (message !== undefined)
+      return message.plannedAt > at
+        ? `defer to ${new Date(message.plannedAt).toISOString().slice(0, 16).replace('T', ' ')}`
+        : SENT;
+    return world.said('made').findLast((said) => said.startsWith('skip')) ?? 'nothing';
+  }
+
+  test.each(table)('%s: marketing %s, requested %s, service %s', (name, ...expected) => {
+    const situation = situations[name]!;
+    expect(KINDS.map((kind) => outcome(kind, situation))).toEqual(expected);
+  });
+
+  test('every situation is in the table', () => {
+    expect(table.map(([name]) => name)).toEqual(Object.keys(situations));
+  });
+
+  // What comes about between the decision and the send.
+  const later = table.filter(([name]) => situations[name]?.contact !== undefined);
+  test.each(later)('%s, come about after the decision, holds back the same kinds', (name, ...expected) => {
+    const { parts, contact } = situations[name]!;
+    const told = KINDS.map((kind) => {
+      const world = played(kind, parts === undefined ? {} : { parts });
+      const [message] = world.kept();
+      const person = structuredClone(world.person());
+      contact!(person);
+      return recheck(world.book, person, message!, { suppressed: false, now: AT }).kind;
+    });
+    expect(told.map((kind) => kind === 'send')).toEqual(expected.map((each) => each === SENT));
   });
 });

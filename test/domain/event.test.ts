@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type EventBridgeEvent, normalise, type SourceRights } from '../../domain/event.ts';
+import { STATEMENTS } from '../../domain/facts.ts';
 import { builtinEvents } from '../../domain/fields.ts';
 import { type Json, sha256 } from '../../domain/interaction.ts';
 import { MOST_BYTES } from '../../domain/screen.ts';
@@ -166,6 +167,64 @@ describe('an event', () => {
       expect(read).toHaveProperty('fault');
       expect(JSON.stringify(read)).not.toContain('qq-secret');
     }
+  });
+});
+
+describe('what a person wants', () => {
+  const wish = (event: string, properties: Record<string, Json> = {}, more: object = {}) =>
+    ({ type: 'track', event, userId: 'u-1', messageId: 'm-1', properties, ...more }) as const;
+  const rights = (change: Partial<SourceRights>): SourceRights => ({
+    events: '*',
+    identify: true,
+    consent: false,
+    address: true,
+    ...change,
+  });
+  const WISHES: [string, Record<string, Json>][] = [
+    ['Consent Requested', { topic: 'offers' }],
+    ['Consent Granted', { topic: 'offers' }],
+    ['Consent Withdrawn', {}],
+    ['Pause Requested', { until: '2026-12-20T00:00:00Z' }],
+    ['Pause Ended', {}],
+    ['Profiling Stopped', {}],
+    ['Profiling Allowed', {}],
+  ];
+
+  test.each(WISHES)('%s asks for the right to speak of consent, and for no other', (name, properties) => {
+    const read = (given?: SourceRights) => normalise(eventOf(wish(name, properties)), given);
+    expect(read(rights({}))).toMatchObject({ fault: { code: 'source.consent-not-allowed' } });
+    expect(read(rights({ events: [name] }))).toMatchObject({ fault: { code: 'source.consent-not-allowed' } });
+    expect(read(rights({ events: [], consent: true }))).toMatchObject({ interaction: { name } });
+    expect(read()).toMatchObject({ interaction: { name } });
+  });
+
+  test.each(WISHES)('%s is a statement of the person, for those who ask what they did', (name) => {
+    expect(STATEMENTS.has(name)).toBe(true);
+  });
+
+  test('only our own source names a contact by its id', () => {
+    const detail = wish('Profiling Stopped', { brand: 'aurora' }, { contactId: 'c-1' });
+    expect(normalise(eventOf(detail))).toMatchObject({ interaction: { who: { user: sha256('u-1') } } });
+    expect(normalise(eventOf(detail, { source: 'kairos' }))).toMatchObject({
+      interaction: { who: { contact: 'c-1' }, subject: 'contact#c-1' },
+    });
+    expect((normalise(eventOf(detail)) as { interaction: object }).interaction).not.toHaveProperty('who.contact');
+  });
+
+  test.each([
+    ['Pause Requested', {}, 'properties.until'],
+    ['Pause Requested', { until: 'soon' }, 'properties.until'],
+    ['Pause Requested', { until: 30 }, 'properties.until'],
+    ['Pause Ended', { brand: 'Not A Name' }, 'properties.brand'],
+    ['Profiling Stopped', { brand: 'constructor' }, 'properties.brand'],
+  ] as [string, Record<string, Json>, string][])('%s with %j is refused at %s', (name, properties, path) => {
+    expect(normalise(eventOf(wish(name, properties)))).toMatchObject({ fault: { code: 'event.shape', path } });
+  });
+
+  test('a pause may end on a day', () => {
+    expect(normalise(eventOf(wish('Pause Requested', { until: '2026-12-20', brand: null })))).toMatchObject({
+      interaction: { properties: { until: '2026-12-20' } },
+    });
   });
 });
 

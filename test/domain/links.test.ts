@@ -16,6 +16,7 @@ const confirm: LinkPayload = {
   form: 'footer',
   until: 1_800_000_000_000,
 };
+const preferences: LinkPayload = { kind: 'preferences', contact: '0197-abc', brand: 'main', message: 'Qx_-9' };
 
 /** A token with any body that the key has signed. */
 function forge(body: string, key = 'k1', secret = keys.keys.k1!): string {
@@ -24,7 +25,7 @@ function forge(body: string, key = 'k1', secret = keys.keys.k1!): string {
 }
 
 describe('a signed link', () => {
-  test.each([unsubscribe, confirm])('is read back: $kind', (payload) => {
+  test.each([unsubscribe, confirm, preferences])('is read back: $kind', (payload) => {
     const token = signLink(payload, keys);
     expect(readLink(token, keys)).toEqual(payload);
     expect(token).toMatch(/^[A-Za-z0-9_.-]+$/);
@@ -33,6 +34,11 @@ describe('a signed link', () => {
   test('an unsubscribe link is short', () => {
     const real = { ...unsubscribe, contact: '01970000-0000-7000-8000-000000000000', message: 'abcdefghijklmnopqrst' };
     expect(signLink(real, keys).length).toBeLessThan(200);
+  });
+  test('of one kind is none of another, though all else is the same', () => {
+    const [one, other] = [signLink(unsubscribe, keys), signLink(preferences, keys)].map((token) => token.split('.'));
+    expect(readLink([one![0], 'k1', other![2]].join('.'), keys)).toBeUndefined();
+    expect(readLink([other![0], 'k1', one![2]].join('.'), keys)).toBeUndefined();
   });
   test('an older key still verifies after the current one has changed', () => {
     const before = signLink(unsubscribe, { ...keys, current: 'k0' });

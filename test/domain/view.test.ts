@@ -199,6 +199,25 @@ describe('the view of a message', () => {
     expect(productIdsOf(contact, message({ recommendations: ['gone'] }))).toEqual(['gone', 'lens', 'camera']);
   });
 
+  it('shows nobody who stopped profiling what is made of their past, and still what the message answers', () => {
+    const contact = contactWith({ firstName: 'Ann' });
+    contact.facts.bought = { camera: NOW - 5 };
+    const seen = (brand: string, asked: Message) => {
+      contact.facts.profiling = { [brand]: { stopped: true, at: NOW, id: 'p' } };
+      const { recommendations, bought, product, contact: who } = buildView(definitions, contact, asked, {}, links);
+      return [recommendations, bought, product === undefined ? [] : [product], who.firstName]
+        .flat()
+        .map((each) => (typeof each === 'string' ? each : each?.id));
+    };
+    const welcome = message({ recommendations: ['lens'] });
+    expect(seen('outlet', welcome)).toEqual(['lens', 'camera', 'Ann']);
+    expect(seen('shop', welcome)).toEqual(['Ann']);
+    const back = { ...message({ recommendations: ['lens'], product: 'camera' }), kind: 'requested' as const };
+    expect(seen('shop', back)).toEqual(['camera', 'Ann']);
+    const thanks = { ...message({}, { products: [{ product_id: 'lens' }] }), kind: 'service' as const };
+    expect(seen('shop', thanks)).toEqual(['lens', 'Ann']);
+  });
+
   it('drops links in the trigger that may not be followed, and keeps amounts', () => {
     const seen = view(
       {},

@@ -1,14 +1,19 @@
-// What an event costs: read and write units, as the engine counts them.
-import { afterAll, beforeAll, expect, it } from 'vitest';
+// What an event and a message cost: read and write units, as the engine counts them.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../domain/interaction.ts';
+import type { Mailer } from '../../functions/aws/mailer.ts';
+import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
+import { Sender } from '../../functions/aws/sender.ts';
 import { documentClient, key, Table } from '../../functions/aws/table.ts';
+import { planRelease, walkDue } from '../../functions/aws/walk.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
-import { metered } from './faults.ts';
+import { MemoryQueues, metered } from './faults.ts';
 import {
   type Bench,
   benchOver,
   contactBy,
+  crowdOf,
   DAY,
   definitions,
   interaction,
@@ -82,4 +87,88 @@ it('an event that nothing reads: one write unit, no read', async () => {
   const bench = await known();
   const spent = await spentBy(bench, interaction('Promotion Viewed', { id: 'p1', user: 'ann' }));
   expect(spent).toMatchObject({ outcome: 'ignored', write: 1, read: 0, calls: ['PutItemCommand'] });
+});
+
+describe('given ten messages', () => {
+  const names = Array.from({ length: 10 }, (_, n) => `p${n}`);
+  const counts = (calls: string[]): Record<string, number> => {
+    const found: Record<string, number> = {};
+    for (const call of calls) found[call] = (found[call] ?? 0) + 1;
+    return found;
+  };
+
+  /** What a worker spends that takes ten of them from its queue: a warm one, the book in hand. */
+  async function sending(change: Parameters<typeof definitions>[0] = {}) {
+    const bench = benchOver(await engine.table());
+    await publish(bench.table, bench.bucket, definitions(change));
+    await bench.books.current();
+    const messages = await crowdOf(bench.table, names);
+    const client = engine.client();
+    const spent = metered(client);
+    const sender = new Sender({
+      table: new Table(documentClient(client), bench.table.name, 2),
+      books: bench.books,
+      mailer: { send: async () => ({ kind: 'accepted', id: 'ses' }) } as unknown as Mailer,
+      queue: new Queue(new MemoryQueues().client()),
+      secrets: async () => ({ keys: { current: 'k1', keys: { k1: 'a secret of the tests' } }, sources: {} }),
+      now: bench.clock.now,
+      sleep: async () => {},
+      log: bench.log,
+      rate: 1000,
+      publicBaseUrl: 'https://mail.shop.example',
+      deadLetters: 'dead',
+    });
+    await sender.send(messages.map(({ contact, id }) => ({ contact, message: id })));
+    return spent;
+  }
+
+  it('their sending: three reads and a permit for all of them, and two writes each', async () => {
+    const spent = await sending();
+    expect(counts(spent.calls)).toEqual({ BatchGetItemCommand: 3, UpdateItemCommand: 1, PutItemCommand: 20 });
+    // Strong: message, contact and suppression of each, one each up to 4 KB, and controls and account for all.
+    expect(spent.read).toBe(3 * 10 + 2);
+    // A message of up to 1 KB: claimed 1, and 2 in the due index, where it moves; sent 1, and 1 there, where it goes. The permit 1.
+    expect(spent.write).toBe(5 * 10 + 1);
+  });
+
+  it('a warm-up adds a write each', async () => {
+    const { settings } = definitions();
+    const warmUp = { 'shop.example': { starts: '2026-05-04', days: [{ most: 100 }] } };
+    const spent = await sending({ settings: { ...settings, warmUp } });
+    expect(counts(spent.calls)).toEqual({ BatchGetItemCommand: 3, UpdateItemCommand: 11, PutItemCommand: 20 });
+    expect(spent.write).toBe(5 * 10 + 1 + 10);
+  });
+
+  it('their release from the due index: a write each, and no read of them', async () => {
+    const bench = benchOver(await engine.table(1));
+    await crowdOf(bench.table, names);
+    const client = engine.client();
+    const spent = metered(client);
+    const queues = new MemoryQueues();
+    const { now } = bench.clock;
+    const release = planRelease(
+      { rate: 14, bulkRate: 11 },
+      { paused: {}, filled: 0 },
+      { triggered: 0, bulk: 0 },
+      now(),
+    );
+    await walkDue(
+      { shard: '00', release },
+      {
+        table: new Table(documentClient(client), bench.table.name, 1),
+        recorder: bench.recorder,
+        queue: new Queue(queues.client()),
+        now,
+        log: bench.log,
+        rate: 14,
+        urls: { timers: 'timers', triggered: 'triggered', bulk: 'bulk' },
+      },
+    );
+    expect(queues.drain('triggered')).toHaveLength(10);
+    expect(queues.calls).toBe(1);
+    // One query each for ticks and the two lanes; one write that takes room.
+    expect(counts(spent.calls)).toEqual({ QueryCommand: 3, UpdateItemCommand: 11 });
+    // The message 1, and 2 in the due index, where it moves.
+    expect(spent.write).toBe(3 * 10 + 1);
+  });
 });

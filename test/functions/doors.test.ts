@@ -1,4 +1,5 @@
 // The two doors to the web: what they take, what they refuse and why, and what a link does.
+import { existsSync, readFileSync } from 'node:fs';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -6,12 +7,15 @@ import { emptyBook } from '../../domain/book.ts';
 import type { EventBridgeEvent } from '../../domain/event.ts';
 import { normalise } from '../../domain/event.ts';
 import { sha256 } from '../../domain/interaction.ts';
-import { type LinkPayload, signLink } from '../../domain/links.ts';
+import { type LinkPayload, readLink, signLink } from '../../domain/links.ts';
 import { Bus } from '../../functions/aws/bus.ts';
 import { readSecret } from '../../functions/aws/secrets.ts';
 import { managePreferences } from '../../functions/manage-preferences.ts';
 import { receiveEvent } from '../../functions/receive-event.ts';
 import { DAY, definitions, MINUTE, NOON } from './fixtures.ts';
+
+const oneClick = new URL('../../../shared/data/rfc8058/one_click_request.http', import.meta.url);
+if (!existsSync(oneClick)) console.warn('SKIPPED: the one-click request of RFC 8058 is missing');
 
 const eventBridge = mockClient(EventBridgeClient);
 beforeEach(() => {
@@ -32,6 +36,10 @@ const secret = readSecret(
     },
   }),
 );
+/** No page of these doors reads the table. */
+const table = {
+  read: () => Promise.reject(new Error('not to be read')),
+};
 const deps = {
   bus: new Bus('kairos', new EventBridgeClient({ region: 'x' })),
   secrets: async () => secret,
@@ -198,7 +206,7 @@ describe('given a link in a mail', () => {
   const visit = (method: string, path: string, now = NOON, language?: string) =>
     managePreferences(
       { rawPath: path, headers: { 'accept-language': language }, requestContext: { http: { method } } } as never,
-      { ...deps, now: () => now, books: { current: async () => book } },
+      { ...deps, table, now: () => now, books: { current: async () => book } },
     );
 
   it('shows a page for a GET, and does nothing', async () => {
@@ -288,8 +296,36 @@ describe('given a link in a mail', () => {
   it('lets people leave although the book cannot be read', async () => {
     const broken = { current: () => Promise.reject(new Error('unreadable')) };
     const event = { rawPath: `/u/${link()}`, headers: {}, requestContext: { http: { method: 'POST' } } } as never;
-    expect((await managePreferences(event, { ...deps, books: broken })).statusCode).toBe(200);
+    expect((await managePreferences(event, { ...deps, table, books: broken })).statusCode).toBe(200);
     expect(put()).toHaveLength(1);
+  });
+
+  it('leads from either page to the page of choices, by a link of the same person and mail', async () => {
+    book.definitions.pages = { unsubscribe: { en: '{{ preferences }}' }, done: { en: '{{ preferences }}' } };
+    for (const method of ['GET', 'POST']) {
+      const [, token = ''] = /^\.\.\/p\/(\S+)$/.exec((await visit(method, `/u/${link()}`)).body ?? '') ?? [];
+      expect(readLink(token, secret.keys)).toEqual({
+        kind: 'preferences',
+        contact: 'c1',
+        brand: 'shop',
+        message: 'm1',
+      });
+    }
+    book.definitions.pages = {};
+  });
+
+  it.skipIf(!existsSync(oneClick))('takes the one click of mail programs as RFC 8058 writes it', async () => {
+    const [, body] = readFileSync(oneClick, 'utf8').split(/\r?\n\r?\n/);
+    const event = {
+      rawPath: `/u/${link()}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      requestContext: { http: { method: 'POST' } },
+      body: Buffer.from(body ?? '').toString('base64'),
+      isBase64Encoded: true,
+    } as never;
+    const books = { current: async () => book };
+    expect((await managePreferences(event, { ...deps, table, books })).statusCode).toBe(200);
+    expect(put()).toMatchObject([{ DetailType: 'Consent Withdrawn' }]);
   });
 
   it('shows the page of the book in the language that the reader prefers', async () => {

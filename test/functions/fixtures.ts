@@ -1,16 +1,25 @@
 // What the tests of the functions share: a small shop, its events, and the parts that a function is given.
 import type { Definitions } from '../../domain/book.ts';
 import { campaignVersion } from '../../domain/book.ts';
-import type { Contact } from '../../domain/contact.ts';
+import { type Contact, newContact } from '../../domain/contact.ts';
 import type { Campaign, Segment } from '../../domain/grammar.ts';
 import { type Interaction, type Json, type JsonObject, sha256 } from '../../domain/interaction.ts';
-import type { Message } from '../../domain/message.ts';
+import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import { orderKeyOf, orderSubject } from '../../domain/order.ts';
 import { BookStore } from '../../functions/aws/book-store.ts';
 import type { Bucket } from '../../functions/aws/bucket.ts';
 import type { Log } from '../../functions/aws/handler.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
-import { key, readContact, readMessage, type Table } from '../../functions/aws/table.ts';
+import {
+  contactItem,
+  key,
+  messageItem,
+  pooled,
+  readContact,
+  readMessage,
+  type Table,
+} from '../../functions/aws/table.ts';
+import type { Step } from './faults.ts';
 
 export const NOON = Date.UTC(2026, 4, 4, 12);
 export const MINUTE = 60_000;
@@ -238,4 +247,106 @@ export async function contactBy(table: Table, subject: string): Promise<Contact 
 
 export async function messagesOf(table: Table, contact: string): Promise<Message[]> {
   return (await table.under(`CONTACT#${contact}`, 'MESSAGE#')).map(readMessage);
+}
+
+/** Contacts p0, p1, … with an address, and a message each that is ready and due: without the recorder, which is slow. */
+export async function crowdOf(
+  table: Table,
+  ids: string[],
+  change: Partial<Message> = {},
+  facts: (contact: Contact) => void = () => {},
+): Promise<Message[]> {
+  const campaign = definitions().campaigns[change.campaign ?? 'thanks']!;
+  const messages: Message[] = [];
+  await pooled(ids, 20, async (id) => {
+    const contact = newContact(id, NOON - DAY);
+    const value = `${id}@example.org`;
+    contact.facts.address = { value, at: NOON - DAY, id: 'i' };
+    contact.facts.addressHash = sha256(value);
+    facts(contact);
+    const message: Message = {
+      shape: MESSAGE_SHAPE,
+      id: `message-${id}`,
+      contact: id,
+      campaign: campaign.id,
+      version: campaign.version,
+      step: '0',
+      run: `run-${id}`,
+      kind: campaign.campaign.kind,
+      ...(campaign.campaign.kind === 'marketing' && { topic: 'offers' }),
+      sender: 'main',
+      email: 'hello',
+      state: 'ready',
+      plannedAt: NOON,
+      createdAt: NOON,
+      due: NOON,
+      lane: 'triggered',
+      attempts: 0,
+      ignoresQuiet: false,
+      inputs: { trigger: { name: 'Order Completed', at: NOON, properties: {} }, recommendations: [] },
+      ...change,
+    };
+    await table.create(contactItem(contact, 1, table.shards));
+    await table.create(messageItem(message, table.shards));
+    messages.push(message);
+  });
+  return messages.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Consent to offers of the shop, given an hour before noon. */
+export function consenting(contact: Contact): void {
+  contact.facts.consents['shop|offers|email'] = { granted: true, at: NOON - HOUR, id: 'g' };
+}
+
+/** A clock that moves on when nobody works: calls that pass through `step` take as long as they are told to, in no real time. */
+export class VirtualTime {
+  at: number;
+  readonly #sleepers: { at: number; order: number; wake: () => void }[] = [];
+  #calls = 0;
+  #order = 0;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  readonly now = (): number => Math.floor(this.at);
+
+  readonly sleep = (milliseconds: number): Promise<void> =>
+    new Promise((wake) => {
+      this.#sleepers.push({ at: this.at + Math.max(0, milliseconds), order: this.#order++, wake });
+    });
+
+  /** For `around`: half of a call's time passes before it happens, half before its answer is there. */
+  taking(milliseconds: () => number): Step {
+    return async (_command, _input, go) => {
+      const half = milliseconds() / 2;
+      await this.sleep(half);
+      this.#calls++;
+      const answer = await go().finally(() => {
+        this.#calls--;
+      });
+      await this.sleep(half);
+      return answer;
+    };
+  }
+
+  /** Lets time pass until the work has ended. */
+  async run<T>(work: Promise<T>): Promise<T> {
+    let over = false;
+    const watched = work.finally(() => {
+      over = true;
+    });
+    watched.catch(() => undefined);
+    while (!over) {
+      // Whatever can go on without time has gone on after two turns of the event loop.
+      for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#calls > 0 || over) continue;
+      this.#sleepers.sort((a, b) => a.at - b.at || a.order - b.order);
+      const next = this.#sleepers.shift();
+      if (next === undefined) continue;
+      this.at = Math.max(this.at, next.at);
+      next.wake();
+    }
+    return watched;
+  }
 }

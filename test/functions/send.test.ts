@@ -8,6 +8,7 @@ import { sha256 } from '../../domain/interaction.ts';
 import { readLink } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
 import { reconcile } from '../../functions/aws/claims.ts';
+import { lastActions } from '../../functions/aws/controls.ts';
 import { Mailer } from '../../functions/aws/mailer.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Sender, type SenderDeps } from '../../functions/aws/sender.ts';
@@ -157,10 +158,35 @@ describe('given a message that is ready', () => {
       sentAt: NOON,
       claimedAt: NOON,
       attempts: 1,
+      provider: 'other',
     });
     expect((await bench.table.readOne(key.message(message.contact, message.id)))?.duePk).toBeUndefined();
     expect(await send(message)).toEqual([undefined]);
     expect(ses.calls).toBe(1);
+  });
+
+  it('notes at the claim which provider it goes to, also where the answer never comes', async () => {
+    const message = await ordered({ to: 'ann@hotmail.co.uk' });
+    ses.next = ['drop'];
+    await send(message);
+    expect(await stored(message)).toMatchObject({ state: 'claimed', provider: 'microsoft' });
+  });
+
+  it('leads to the page of preferences by a link of its own, whatever its kind', async () => {
+    const book = definitions({ ordinal: 2 });
+    book.emails.hello!.locales.en!.text = '{{ links.preferences }} {{ links.unsubscribe }}';
+    await publish(bench.table, bench.bucket, book);
+    await bench.books.fresh();
+    const message = await ordered();
+    await send(message);
+    const text = ses.accepted[0]?.Content?.Simple?.Body?.Text?.Data ?? '';
+    const token = /https:\/\/mail\.shop\.example\/p\/(\S+)/.exec(text)?.[1];
+    expect(readLink(token ?? '', keys)).toEqual({
+      kind: 'preferences',
+      contact: message.contact,
+      brand: 'shop',
+      message: message.id,
+    });
   });
 
   it('is sent by one of two workers that take it at the same time', async () => {
@@ -250,7 +276,12 @@ describe('given an answer of SES', () => {
     const message = await ordered();
     ses.next = [{ status: 400, type: 'AccountSuspendedException' }];
     await send(message);
-    expect((await bench.table.readOne(key.controls()))?.stopped).toMatchObject({ why: 'AccountSuspendedException' });
+    expect((await bench.table.readOne(key.controls()))?.stopped).toMatchObject({
+      by: 'send-message',
+      at: NOON,
+      why: 'AccountSuspendedException',
+    });
+    expect(await lastActions(bench.table, 5)).toMatchObject([{ what: 'stop', by: 'send-message' }]);
     bench.clock.at += 6 * MINUTE;
     await send(message);
     expect(ses.calls).toBe(1);
@@ -349,23 +380,6 @@ describe('given what changed since the decision', () => {
     ]);
     await send(message);
     expect(ses.accepted.map((mail) => mail.Destination?.ToAddresses)).toEqual([[address]]);
-  });
-});
-
-describe('given a rate', () => {
-  it('sends at most so many a second over all workers, and the others wait in the index', async () => {
-    const people = await Promise.all(
-      Array.from({ length: 8 }, (_, n) => ordered({ id: `m${n}`, to: `p${n}@example.org` })),
-    );
-    const waits: number[] = [];
-    const slow = () => sender({ rate: 1, sleep: async (wait) => void waits.push(wait) });
-    const wanted = people.map(({ contact, id }) => ({ contact, message: id }));
-    await Promise.all([slow().send(wanted.slice(0, 4)), slow().send(wanted.slice(4))]);
-    expect(ses.calls).toBe(6);
-    expect(waits.toSorted((a, b) => a - b)).toEqual([1000, 2000, 3000, 4000, 5000]);
-    const left = (await Promise.all(people.map(stored))).filter((message) => message.state === 'ready');
-    expect(left.map((message) => message.due)).toEqual([NOON + 10_000, NOON + 10_000]);
-    expect(await bench.table.readOne(key.rate(NOON / 1000))).toMatchObject({ taken: 1 });
   });
 });
 
@@ -553,16 +567,18 @@ describe('given feedback', () => {
 
   it('becomes an interaction once per message where a rule reads it', async () => {
     const book = definitions({ ordinal: 2 });
-    book.segments.openers = { rule: { did: 'Email Opened' }, ordinal: 2, since: 2 };
+    book.segments.clickers = { rule: { did: 'Email Clicked' }, ordinal: 2, since: 2 };
     await publish(bench.table, bench.bucket, book);
     await bench.books.fresh();
     const message = await ordered();
     await send(message);
-    const opened = (at: number) =>
-      sesEvent(ses.accepted[0]!, 'Open', at, { open: { timestamp: new Date(at).toISOString() } });
-    await feedback(opened(NOON + 1), opened(NOON + 2));
-    expect((await contactOf(bench.table, message.contact))?.facts.latest['Email Opened']).toBeDefined();
-    expect(await bench.table.under(`SUBJECT#contact#${message.contact}`, 'INTERACTION#Email Opened#')).toHaveLength(1);
+    const clicked = (at: number) =>
+      sesEvent(ses.accepted[0]!, 'Click', at, {
+        click: { timestamp: new Date(at).toISOString(), link: 'https://shop.example/' },
+      });
+    await feedback(clicked(NOON + 1), clicked(NOON + 2));
+    expect((await contactOf(bench.table, message.contact))?.facts.latest['Email Clicked']).toBeDefined();
+    expect(await bench.table.under(`SUBJECT#contact#${message.contact}`, 'INTERACTION#Email Clicked#')).toHaveLength(1);
   });
 });
 

@@ -153,9 +153,9 @@ describe('given transitions of messages', () => {
 
   it('counts how many messages are in each state', async () => {
     await write('s1', first, second);
-    expect(await counts()).toEqual({ claimed: 1 });
+    expect(await counts()).toEqual({ made: 1, claimed: 1 });
     await write('s1', third, fourth);
-    expect(await counts()).toEqual({ claimed: 0, delivered: 1, opened: 1 });
+    expect(await counts()).toEqual({ made: 1, claimed: 0, delivered: 1, opened: 1 });
   });
 
   it('counts nothing twice when a batch comes again, whole, halved or longer', async () => {
@@ -164,14 +164,80 @@ describe('given transitions of messages', () => {
     await write('s1', second);
     await write('s1', second, third, fourth);
     await write('s1', fourth);
-    expect(await counts()).toEqual({ sent: 0, delivered: 1, opened: 1 });
+    expect(await counts()).toEqual({ made: 1, sent: 0, delivered: 1, opened: 1 });
   });
 
   it('counts by the day that a message is planned for, and by shard', async () => {
     await write('s1', first, change(2, undefined, message({ id: 'm2', plannedAt: NOON + DAY })));
     await write('s2', change(1, undefined, message({ id: 'm3' })));
-    expect(await counts()).toEqual({ ready: 1 });
-    expect(await counts('s1', '2026-05-05')).toEqual({ ready: 1 });
-    expect(await counts('s2')).toEqual({ ready: 1 });
+    expect(await counts()).toEqual({ made: 1, ready: 1 });
+    expect(await counts('s1', '2026-05-05')).toEqual({ made: 1, ready: 1 });
+    expect(await counts('s2')).toEqual({ made: 1, ready: 1 });
+  });
+
+  describe('of a mailbox provider', () => {
+    const at = (more: Partial<Message>) => message({ provider: 'gmail', ...more });
+    const life = [
+      change(1, undefined, message()),
+      change(2, message(), at({ state: 'claimed' })),
+      change(3, at({ state: 'claimed' }), at({ state: 'sent' })),
+      change(4, at({ state: 'sent' }), at({ state: 'sent', delivery: 'soft-bounced' })),
+      change(
+        5,
+        at({ state: 'sent', delivery: 'soft-bounced' }),
+        at({ state: 'sent', delivery: 'delivered', clickedAt: NOON }),
+      ),
+      change(
+        6,
+        at({ state: 'sent', delivery: 'delivered', clickedAt: NOON }),
+        at({ state: 'sent', delivery: 'complained', clickedAt: NOON, unsubscribedAt: NOON + 1 }),
+      ),
+      change(
+        7,
+        at({ state: 'sent', delivery: 'complained', clickedAt: NOON, unsubscribedAt: NOON + 1 }),
+        at({ state: 'sent', delivery: 'complained', clickedAt: NOON - 5, unsubscribedAt: NOON - 3 }),
+      ),
+    ];
+    const end = {
+      made: 1,
+      complained: 1,
+      clicked: 1,
+      unsubscribed: 1,
+      'gmail.complained': 1,
+      'gmail.clicked': 1,
+      'gmail.unsubscribed': 1,
+    };
+    const standing = async () => Object.fromEntries(Object.entries(await counts()).filter(([, value]) => value !== 0));
+
+    it('counts under its name too, what only passes apart', async () => {
+      await write('s1', ...life);
+      expect(await counts()).toEqual(end);
+      const names = new Set(Object.keys(await counts()));
+      for (const passing of ['gmail.ready', 'gmail.claimed', 'gmail.made']) expect(names).not.toContain(passing);
+    });
+
+    it('counts nothing twice, however the stream is cut and repeated', async () => {
+      for (let first = 0; first < life.length; first++) {
+        await write('s1', ...life.slice(0, first + 1));
+        await write('s1', ...life.slice(Math.max(0, first - 2), first + 1));
+      }
+      await write('s1', ...life);
+      expect(await standing()).toEqual(end);
+    });
+  });
+
+  it('tells the lake once that a person left by a mail', async () => {
+    const sent = message({ state: 'sent', delivery: 'delivered' });
+    const left = message({ state: 'sent', delivery: 'delivered', unsubscribedAt: NOON });
+    await write(
+      's1',
+      change(1, sent, left),
+      change(2, left, message({ ...{ state: 'sent' }, delivery: 'complained', unsubscribedAt: NOON - 1 })),
+    );
+    const name = [...bucket.objects.keys()].find((each) => each.includes('/feedback/'))!;
+    expect(lines(name).map(({ type, at }) => [type, at])).toEqual([
+      ['unsubscribed', '2026-05-04T12:00:00.000Z'],
+      ['complained', '2026-05-04T12:00:00.000Z'],
+    ]);
   });
 });

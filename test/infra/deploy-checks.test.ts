@@ -1,12 +1,17 @@
 // What `npm run deploy` finds out before it creates anything.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { CloudFormationClient, DescribeStacksCommand, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetAccountCommand, GetEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Answers, settle, suggestions } from '../../cli/deploy-answers.ts';
-import { check, type Findings, replaced, type Template } from '../../cli/deploy-checks.ts';
+import { contextOf } from '../../cli/deploy.ts';
+import { type Answers, remember, remembered, settle, suggestions } from '../../cli/deploy-answers.ts';
+import { check, type Findings, rateOf, replaced, type Template } from '../../cli/deploy-checks.ts';
+import { CONTEXT_NAMES } from '../../infra/settings.ts';
 import { synthesise } from './synthesised.ts';
 
 const answers: Answers = {
@@ -15,7 +20,7 @@ const answers: Answers = {
   sender: 'hello@shop.example',
   mailDomain: 'shop.example',
   publicBaseUrl: 'https://mail.shop.example',
-  certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/1',
+  certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/0f9c2b1e-5a3d-4c67-8e21-9b7d6a4f3c10',
   alarmAddress: 'ops@shop.example',
   postalAddress: 'Shop Ltd, 1 Road, 10115 Berlin',
   replyTo: 'care@shop.example',
@@ -121,10 +126,11 @@ describe('given an account in order', () => {
   it('finds nothing in the way, and takes rate and quota from SES', async () => {
     expect(await look()).toEqual({
       faults: [],
-      warnings: [],
+      warnings: [expect.stringContaining('aws acm describe-certificate')],
       account: '123456789012',
       profile: 'normal',
       sendRate: 50,
+      accountRate: 50,
       dailyQuota: 100_000,
       sandbox: false,
       deployed: false,
@@ -133,7 +139,7 @@ describe('given an account in order', () => {
 
   it('finds nothing in the way of the same stack again', async () => {
     isDeployed();
-    expect(await look()).toMatchObject({ faults: [], deployed: true });
+    expect(await look()).toMatchObject({ faults: [], warnings: [], deployed: true });
   });
 
   it('creates nothing: every call only reads', async () => {
@@ -260,7 +266,7 @@ describe('given one thing that is not in order', () => {
     expect(await look()).toMatchObject({
       faults: [],
       profile: 'small',
-      warnings: [expect.stringContaining('only 10')],
+      warnings: [expect.stringContaining('only 10'), expect.stringContaining('certificate')],
     });
   });
 
@@ -286,6 +292,7 @@ describe('given one thing that is not in order', () => {
       EnforcementStatus: 'PROBATION',
       SendQuota: { MaxSendRate: 50, Max24HourSend: 100_000 },
     });
+    isDeployed();
     expect((await look()).warnings).toEqual([expect.stringContaining('under review')]);
   });
 
@@ -302,6 +309,32 @@ describe('given one thing that is not in order', () => {
     expect((await look()).faults).toMatchObject([{ file: 'templates/settings.json', path: 'currency' }]);
     file = undefined;
     expect(await codes()).toEqual(['settings.missing']);
+  });
+
+  it.each([
+    ['certificate.region', 'arn:aws:acm:us-east-1:123456789012:certificate/0f9c2b1e-5a3d-4c67-8e21-9b7d6a4f3c10'],
+    ['certificate.account', 'arn:aws:acm:eu-central-1:210987654321:certificate/0f9c2b1e-5a3d-4c67-8e21-9b7d6a4f3c10'],
+    ['certificate.invalid', 'arn:aws:acm:eu-central-1:123456789012:certificate/mine'],
+  ])('%s: a certificate that cannot fit is told before anything is created', async (code, certificateArn) => {
+    expect(await codes({ certificateArn })).toEqual([code]);
+  });
+
+  it('stage dev stands under function URLs: its certificate is not looked at', async () => {
+    cloudFormation
+      .on(DescribeStacksCommand, { StackName: 'Kairos-dev' })
+      .rejects(named('ValidationError', 'Stack with id Kairos-dev does not exist'));
+    expect(
+      await codes({ stage: 'dev', certificateArn: 'arn:aws:acm:us-east-1:210987654321:certificate/mine' }),
+    ).toEqual([]);
+  });
+
+  it('opens that are asked for where no configuration set tells them are a warning', async () => {
+    isDeployed();
+    file = { ...settings, tracking: { opens: true } };
+    expect((await look()).warnings).toEqual([expect.stringContaining('--track-opens true')]);
+    expect((await look({ trackOpens: true })).warnings).toEqual([]);
+    file = { ...settings, tracking: { opens: false } };
+    expect((await look()).warnings).toEqual([]);
   });
 
   it('a stack that never came up has to go first', async () => {
@@ -331,6 +364,14 @@ describe('given a deployed stack, an update that loses data is refused', () => {
       ['stack.stateful-replaced', `${table[0]}.KeySchema`],
       ['stack.stateful-replaced', `${bucket[0]}.BucketName`],
     ]);
+  });
+
+  it('the configuration set that tells opens: its bounces and complaints still come', async () => {
+    const tracking = synthesise('prod', { trackOpens: true }).core.toJSON() as Template;
+    expect(replaced(tracking, template)).toMatchObject([
+      { code: 'stack.stateful-gone', remedy: expect.stringContaining('--track-opens true') },
+    ]);
+    expect(replaced(template, tracking)).toEqual([]);
   });
 
   it('another number of shards, which would hide what waits in the due index', () => {
@@ -380,6 +421,65 @@ describe('the answers', () => {
         postalAddress: 'Shop Ltd, 1 Road',
       },
     });
+  });
+
+  it('hold the share of the rate and whether opens are told, also when they come from the last time', () => {
+    const draft = {
+      stage: 'dev',
+      region: 'eu-central-1',
+      sender: 'hello@shop.example',
+      mailDomain: 'shop.example',
+      postalAddress: 'Shop Ltd, 1 Road',
+    };
+    const settled = settle({ ...draft, rateShare: '0.5', trackOpens: 'true' });
+    if ('faults' in settled) throw new Error('refused');
+    expect(settled.answers).toMatchObject({ rateShare: 0.5, trackOpens: true });
+    expect(contextOf(settled.answers, { profile: 'normal', sendRate: 14 })).toEqual(
+      expect.arrayContaining(['rateShare=0.5', 'trackOpens=true', 'sendRate=14']),
+    );
+    const root = mkdtempSync(path.join(tmpdir(), 'kairos-answers-'));
+    try {
+      remember(root, settled.answers);
+      expect(settle(remembered(root, 'dev'))).toEqual(settled);
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+
+  it.each([
+    ['rateShare', '0', '--rate-share'],
+    ['rateShare', '1.5', '--rate-share'],
+    ['rateShare', 'half', '--rate-share'],
+    ['trackOpens', 'yes', '--track-opens'],
+  ])('%s cannot be %s', (name, value) => {
+    const settled = settle({
+      stage: 'dev',
+      region: 'eu-central-1',
+      sender: 'hello@shop.example',
+      mailDomain: 'shop.example',
+      postalAddress: 'Shop Ltd, 1 Road',
+      [name]: value,
+    });
+    expect('faults' in settled && settled.faults).toMatchObject([
+      { code: 'answer.invalid', path: name, received: value, expected: expect.stringMatching(/0\.5|true or false/) },
+    ]);
+  });
+
+  it('every context value that a deployment decides is one that the stack knows, and the reverse', () => {
+    const all = { ...answers, allowedRecipients: 'a@shop.example', rateShare: 1, trackOpens: false, dueShards: 32 };
+    const given = contextOf(all, { profile: 'normal', sendRate: 14 }).filter((part) => part !== '-c');
+    expect(given.map((part) => part.split('=')[0]).sort()).toEqual([...CONTEXT_NAMES].sort());
+  });
+
+  it.each([
+    [{}, { sendRate: 50, accountRate: 50 }, 50],
+    [{ rateShare: 0.5 }, { sendRate: 50, accountRate: 50 }, 25],
+    [{ rateShare: 0.29 }, { sendRate: 100, accountRate: 100 }, 29],
+    [{ rateShare: 0.5 }, { sendRate: 10, accountRate: 50 }, 10],
+    [{ rateShare: 0.01 }, { sendRate: 14, accountRate: 14 }, 1],
+    [{}, { sendRate: 14 }, 14],
+  ])('%j with %j mean %i e-mails a second', (share, found, rate) => {
+    expect(rateOf(share, found)).toBe(rate);
   });
 
   it('are suggested from templates/settings.json', () => {

@@ -19,7 +19,8 @@ describe('Settings: what an operator decides about a stage', () => {
       stage: 'laptop',
       mailDomain: 'shop.example',
       sendRate: 500,
-      dailyQuota: 50_000,
+      rateShare: 1,
+      trackOpens: false,
       dueShards: 2,
       profile: 'normal',
       keepsData: false,
@@ -49,6 +50,17 @@ describe('Settings: what an operator decides about a stage', () => {
     });
   });
 
+  it('Settings7: share and opens may come as text too', () => {
+    expect(readSettings({ ...CONTEXT.prod, rateShare: '0.25', trackOpens: 'true' })).toMatchObject({
+      rateShare: 0.25,
+      trackOpens: true,
+    });
+    expect(readSettings({ ...CONTEXT.prod, rateShare: 1, trackOpens: 'false' })).toMatchObject({
+      rateShare: 1,
+      trackOpens: false,
+    });
+  });
+
   it('Settings4: everything that prod misses is said at once', () => {
     expect(faultsOf({ stage: 'prod' }).map((fault) => fault.split(':')[0])).toEqual([
       'mailDomain',
@@ -66,6 +78,11 @@ describe('Settings: what an operator decides about a stage', () => {
     [{ ...CONTEXT.prod, mailDomain: 'ann@shop.example' }, 'mailDomain', 'a domain in small letters'],
     [{ ...CONTEXT.prod, sendRate: 'fast' }, 'sendRate', '"fast"'],
     [{ ...CONTEXT.prod, sendRate: 0 }, 'sendRate', '>=1'],
+    [{ ...CONTEXT.prod, rateShare: 0 }, 'rateShare', 'above 0 and up to 1'],
+    [{ ...CONTEXT.prod, rateShare: '1.01' }, 'rateShare', '"1.01"'],
+    [{ ...CONTEXT.prod, rateShare: '50%' }, 'rateShare', 'such as 0.5'],
+    [{ ...CONTEXT.prod, trackOpens: 'yes' }, 'trackOpens', 'true or false'],
+    [{ ...CONTEXT.prod, trackOpens: 1 }, 'trackOpens', 'true or false'],
     [{ ...CONTEXT.prod, allowedRecipients: 'ann@shop.example' }, 'allowedRecipients', 'stage dev'],
     [{ ...CONTEXT.dev, allowedRecipients: 'ann' }, 'allowedRecipients.0', 'an e-mail address or a domain'],
     [{ ...CONTEXT.prod, certificateArn: 'certificate' }, 'certificateArn', 'ACM'],

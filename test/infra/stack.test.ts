@@ -6,6 +6,7 @@ import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { variable } from '../../functions/aws/env.ts';
 import { pascal, QUEUES, STEPS, type StepName } from '../../infra/names.ts';
+import { compilePattern } from '../../local/patterns.ts';
 import stateful from '../cases/stateful-ids.json' with { type: 'json' };
 import { type Resource, resource, resources, synthesise } from './synthesised.ts';
 
@@ -13,6 +14,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const { core: prod, operations } = synthesise('prod');
 const { core: dev } = synthesise('dev');
 const { core: laptop } = synthesise('laptop');
+const { core: tracking } = synthesise('prod', { trackOpens: true });
 
 const functionOf = (template: Template, step: StepName): Resource =>
   resource(template, 'AWS::Lambda::Function', `${pascal(step)}Function`);
@@ -31,16 +33,20 @@ describe('Stateful: what holds data outlives the stack', () => {
     'AWS::SES::ConfigurationSet',
   ];
 
+  const idsOf = (template: Template) =>
+    Object.fromEntries(types.map((type) => [type, resources(template, type).map(([id]) => id)]));
+
   it('Stateful1: logical ids equal the committed list, in every stage, because a new id is a new and empty resource', () => {
-    for (const template of [prod, dev, laptop]) {
-      const found = Object.fromEntries(types.map((type) => [type, resources(template, type).map(([id]) => id)]));
-      expect(found).toEqual(stateful);
-    }
+    const [always] = stateful['AWS::SES::ConfigurationSet'];
+    for (const template of [prod, dev, laptop])
+      expect(idsOf(template)).toEqual({ ...stateful, 'AWS::SES::ConfigurationSet': [always] });
+    for (const template of [tracking, synthesise('dev', { trackOpens: true }).core])
+      expect(idsOf(template)).toEqual(stateful);
   });
 
-  it('Stateful2: the table, bucket, secret and configuration set of prod are retained', () => {
+  it('Stateful2: the table, bucket, secret and both configuration sets of prod are retained', () => {
     for (const type of types) {
-      for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of resources(prod, type)) {
+      for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of resources(tracking, type)) {
         expect({ id, DeletionPolicy, UpdateReplacePolicy }).toEqual({
           id,
           DeletionPolicy: 'Retain',
@@ -62,7 +68,7 @@ describe('Stateful: what holds data outlives the stack', () => {
   });
 
   it('Stateful4: stages dev and laptop leave nothing behind', () => {
-    for (const template of [dev, laptop]) {
+    for (const template of [dev, laptop, synthesise('dev', { trackOpens: true }).core]) {
       for (const type of types)
         for (const [, { DeletionPolicy }] of resources(template, type)) expect(DeletionPolicy).toBe('Delete');
       template.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
@@ -170,18 +176,108 @@ describe('Queue: nothing is lost between two steps', () => {
     const rules = Object.fromEntries(
       resources(prod, 'AWS::Events::Rule').map(([id, { Properties }]) => [id.replace(/Rule\w{8}$/, ''), Properties]),
     );
-    for (const name of ['Events', 'Feedback']) {
+    const queueOf = { Events: 'RecordQueue', Feedback: 'FeedbackQueue', Unsubscribes: 'FeedbackQueue' };
+    for (const [name, queue] of Object.entries(queueOf)) {
+      expect(rules[name].Targets[0].Arn['Fn::GetAtt'][0].startsWith(queue)).toBe(true);
+      expect(rules[name].Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0].startsWith(`${queue}DeadLetters`)).toBe(true);
       expect(rules[name].Targets).toHaveLength(1);
       expect(rules[name].Targets[0].RetryPolicy).toEqual({
         MaximumEventAgeInSeconds: 86_400,
         MaximumRetryAttempts: 185,
       });
-      expect(rules[name].Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/DeadLetters/);
     }
-    expect(rules.Feedback.EventBusName).toBeUndefined();
-    expect(rules.Feedback.EventPattern.detail.mail.tags['ses:configuration-set']).toEqual([
-      { Ref: stateful['AWS::SES::ConfigurationSet'][0] },
+  });
+});
+
+describe('Rule: what EventBridge hands to whom', () => {
+  const OUR_BUS = 'kairos-prod';
+  const properties = (template: Template, name: string) =>
+    resources(template, 'AWS::Events::Rule').find(([, rule]) => rule.Properties.Name === `kairos-prod-${name}`)![1]
+      .Properties;
+  /** Names of the rules that take an event, by EventBridge's own semantics; references stand for their logical ids. */
+  const takers = (event: object, bus = OUR_BUS, template = prod): string[] =>
+    resources(template, 'AWS::Events::Rule')
+      .filter(([, { Properties }]) => (Properties.EventBusName ? OUR_BUS : 'default') === bus)
+      .filter(([, { Properties }]) => Properties.EventPattern)
+      .filter(([, { Properties }]) => {
+        const pattern = JSON.parse(JSON.stringify(Properties.EventPattern).replace(/\{"Ref":("[^"]+")\}/g, '$1'));
+        return compilePattern(pattern)(event);
+      })
+      .map(([, { Properties }]) => (Properties.Name as string).replace('kairos-prod-', ''))
+      .sort();
+  const said = (source: string, name = 'Order Completed', detail: object = {}) => ({
+    version: '0',
+    id: '1',
+    account: '123456789012',
+    time: '2026-11-01T10:00:00Z',
+    region: 'eu-central-1',
+    resources: [],
+    source,
+    'detail-type': name,
+    detail,
+  });
+  const fed = (set: string, name = 'Email Delivered') =>
+    said('aws.ses', name, { mail: { tags: { 'ses:configuration-set': [set], 'kairos-message': ['m'] } } });
+
+  it('Rule1: names and schedules are those that alarms and the runbook speak of', () => {
+    const rules = resources(prod, 'AWS::Events::Rule').map(([, { Properties }]) => [
+      Properties.Name.replace('kairos-prod-', ''),
+      Properties.ScheduleExpression ?? (Properties.EventBusName ? 'our bus' : 'default bus'),
     ]);
+    expect(Object.fromEntries(rules)).toEqual({
+      events: 'our bus',
+      unsubscribes: 'our bus',
+      feedback: 'default bus',
+      'each-minute': 'rate(1 minute)',
+      guard: 'rate(1 minute)',
+    });
+    expect(rules).toHaveLength(5);
+  });
+
+  it.each([
+    'shop',
+    'kairos',
+    'Kairos.Operations',
+    'kairos.operation',
+    'kairos.operations.',
+    'kairos.operationsx',
+    'my.kairos.operations',
+    'aws.partner/shopify.com/1/shop',
+    'com.shop.checkout',
+    'ä',
+  ])('Rule2: an event of source %s is recorded', (source) => {
+    expect(takers(said(source))).toEqual(['events']);
+  });
+
+  it.each(['Campaign Paused', 'Campaign Resumed', 'Sending Stopped', 'Sending Started'])(
+    'Rule3: the operational event %s is about no person and is not recorded',
+    (name) => {
+      expect(takers(said('kairos.operations', name, { by: 'guard-sending' }))).toEqual([]);
+    },
+  );
+
+  it('Rule4: a consent withdrawn through our doors is recorded and told to feedback; one that a store tells is recorded only', () => {
+    expect(takers(said('kairos', 'Consent Withdrawn', { properties: { message: 'm' } }))).toEqual([
+      'events',
+      'unsubscribes',
+    ]);
+    expect(takers(said('shop', 'Consent Withdrawn'))).toEqual(['events']);
+    expect(takers(said('kairos', 'Consent Granted'))).toEqual(['events']);
+  });
+
+  it('Rule5: feedback of both configuration sets is taken from the default bus, of no other, also where the tracked set has gone', () => {
+    const [own] = stateful['AWS::SES::ConfigurationSet'];
+    for (const template of [prod, tracking]) {
+      expect(takers(fed(own!), 'default', template)).toEqual(['feedback']);
+      expect(takers(fed('kairos-prod-tracked', 'Email Opened'), 'default', template)).toEqual(['feedback']);
+      expect(takers(fed('kairos-dev-tracked'), 'default', template)).toEqual([]);
+      expect(takers(fed('other'), 'default', template)).toEqual([]);
+      expect(takers(fed(own!), OUR_BUS, template)).toEqual(['events']);
+    }
+    const { EventPattern } = properties(tracking, 'feedback');
+    const sets = EventPattern.detail.mail.tags['ses:configuration-set'];
+    expect(sets).toEqual([{ Ref: own }, 'kairos-prod-tracked']);
+    expect(resource(tracking, 'AWS::SES::ConfigurationSet', 'Tracked').Properties.Name).toBe(sets[1]);
   });
 });
 
@@ -267,16 +363,24 @@ describe('Function: one file, one Lambda, one role, one log', () => {
       'manage-preferences': [10, 256],
       'record-interaction': [30, 512],
       'send-message': [60, 512],
+      'guard-sending': [30, 256],
     });
   });
 
-  it('Function4: run-timers is woken each minute and never retried', () => {
-    prod.hasResourceProperties('AWS::Events::Rule', {
-      ScheduleExpression: 'rate(1 minute)',
-      Targets: [Match.objectLike({ RetryPolicy: Match.objectLike({ MaximumRetryAttempts: 0 }) })],
-    });
-    prod.resourceCountIs('AWS::Lambda::EventInvokeConfig', 1);
-    prod.hasResourceProperties('AWS::Lambda::EventInvokeConfig', { MaximumRetryAttempts: 0 });
+  it('Function4: run-timers and guard-sending are woken each minute and never retried', () => {
+    const woken = resources(prod, 'AWS::Events::Rule').flatMap(([, { Properties }]) =>
+      Properties.ScheduleExpression === 'rate(1 minute)' ? Properties.Targets : [],
+    );
+    expect(woken.map(({ Arn }) => Arn['Fn::GetAtt'][0].replace(/Function\w{8}$/, '')).sort()).toEqual([
+      'GuardSending',
+      'RunTimers',
+    ]);
+    for (const { RetryPolicy } of woken)
+      expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
+    const configured = resources(prod, 'AWS::Lambda::EventInvokeConfig');
+    expect(configured.map(([id]) => id.replace(/Function.*$/, '')).sort()).toEqual(['GuardSending', 'RunTimers']);
+    for (const [, { Properties }] of configured)
+      expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
   });
 
   it('Function5: each finds in its environment every name that its code reads', () => {
@@ -285,7 +389,7 @@ describe('Function: one file, one Lambda, one role, one log', () => {
       if (seen.has(file) || !existsSync(file)) return [];
       seen.add(file);
       const text = readFileSync(file, 'utf8');
-      const own = [...text.matchAll(/\benv(?:Number)?\('(\w+)'\)/g)].map(([, name]) => name!);
+      const own = [...text.matchAll(/\benv(?:Number|Share)?\('(\w+)'\)/g)].map(([, name]) => name!);
       const imported = [...text.matchAll(/^import (?!type)[^;]*?from '(\.[^']+)'/gm)].flatMap(([, to]) =>
         read(path.resolve(path.dirname(file), to!), seen),
       );
@@ -312,6 +416,47 @@ describe('Function: one file, one Lambda, one role, one log', () => {
   });
 });
 
+describe('Rate and opens: what an operator allows a stage', () => {
+  const senders: StepName[] = ['run-timers', 'walk-due', 'send-message', 'guard-sending'];
+
+  it('Rate1: each step that reckons with the send rate has the ceiling of the stage and its share of the account', () => {
+    const shared = synthesise('prod', { sendRate: 200, rateShare: '0.25' }).core;
+    for (const step of senders) {
+      expect(environment(prod, step)).toMatchObject({ SEND_RATE: '14', RATE_SHARE: '1' });
+      expect(environment(shared, step)).toMatchObject({ SEND_RATE: '200', RATE_SHARE: '0.25' });
+    }
+    for (const step of STEPS)
+      if (!senders.includes(step)) expect(environment(shared, step)).not.toHaveProperty('RATE_SHARE');
+  });
+
+  it('Opens1: without trackOpens there is no set that tells opens, and the sender knows none', () => {
+    expect(environment(prod, 'send-message')).not.toHaveProperty('TRACKED_CONFIGURATION_SET');
+    expect(Object.keys(prod.toJSON().Outputs)).not.toContain('TrackedConfigurationSetName');
+    for (const [, { Properties }] of resources(prod, 'AWS::SES::ConfigurationSetEventDestination'))
+      expect(Properties.EventDestination.MatchingEventTypes).not.toContain('open');
+  });
+
+  it('Opens2: with it the second set tells everything that the first tells, and opens', () => {
+    const told = (start: string) =>
+      resource(tracking, 'AWS::SES::ConfigurationSetEventDestination', start).Properties.EventDestination
+        .MatchingEventTypes as string[];
+    expect(told('TrackedConfigurationSet')).toEqual([...told('ConfigurationSet'), 'open']);
+    expect(told('ConfigurationSet')).not.toContain('open');
+    const tracked = stateful['AWS::SES::ConfigurationSet'][1];
+    expect(environment(tracking, 'send-message').TRACKED_CONFIGURATION_SET).toEqual({ Ref: tracked });
+    expect(tracking.toJSON().Outputs.TrackedConfigurationSetName.Value).toEqual({ Ref: tracked });
+    const plain = (template: Template) => resource(template, 'AWS::SES::ConfigurationSet', 'ConfigurationSet');
+    expect(plain(tracking)).toEqual(plain(prod));
+  });
+
+  it('Opens3: what the tracked set tells outlives the stack of prod with it: complaints come days later', () => {
+    const [, told] = resources(tracking, 'AWS::SES::ConfigurationSetEventDestination').find(([id]) =>
+      id.startsWith('Tracked'),
+    )!;
+    expect(told.DeletionPolicy).toBe('Retain');
+  });
+});
+
 describe('Role: a step may do what it does, and no more', () => {
   interface Statement {
     Action: string | string[];
@@ -332,6 +477,7 @@ describe('Role: a step may do what it does, and no more', () => {
   it('Role2: wildcards are those of this list', () => {
     const allowed = [
       { Action: 'dynamodb:ListStreams', Resource: '*' },
+      { Action: 'ses:GetAccount', Resource: '*' },
       { Action: 's3:GetObject', Resource: objects('books/') },
       { Action: 's3:PutObject', Resource: objects('aws/lambda/') },
       { Action: 's3:PutObject', Resource: objects('lake/') },
@@ -352,26 +498,34 @@ describe('Role: a step may do what it does, and no more', () => {
       Object.fromEntries(STEPS.map((step) => [step, indexes(step)]).filter(([, found]) => found!.length > 0)),
     ).toEqual({
       'walk-due': ['/index/due'],
+      'guard-sending': ['/index/due'],
       'walk-roster': ['/index/roster'],
     });
   });
 
-  it('Role4: only send-message sends e-mail, through our identity and configuration set, from our domain', () => {
-    const sends = STEPS.flatMap((step) =>
-      statements(prod, step)
-        .filter(({ Action }) => many(Action).some((action) => action.startsWith('ses:')))
-        .map((statement) => ({ step, ...statement })),
-    );
-    expect(sends).toHaveLength(1);
-    expect(sends[0]).toMatchObject({
-      step: 'send-message',
-      Action: 'ses:SendEmail',
-      Condition: { StringLike: { 'ses:FromAddress': '*@shop.example' } },
-    });
-    const targets = JSON.stringify(sends[0]!.Resource);
-    expect(many(sends[0]!.Resource)).toHaveLength(2);
-    expect(targets).toContain(':identity/shop.example');
-    expect(targets).toContain(':configuration-set/');
+  const granted = (template: Template, step: StepName, service: string) =>
+    statements(template, step).filter(({ Action }) => many(Action).some((action) => action.startsWith(`${service}:`)));
+
+  it('Role4: only send-message sends e-mail, through our identity and configuration sets, from our domain', () => {
+    for (const [template, sets] of [
+      [prod, stateful['AWS::SES::ConfigurationSet'].slice(0, 1)],
+      [tracking, stateful['AWS::SES::ConfigurationSet']],
+    ] as const) {
+      const sends = STEPS.flatMap((step) =>
+        granted(template, step, 'ses').map((statement) => ({ step, ...statement })),
+      );
+      expect(sends.map(({ step, Action }) => [step, Action])).toEqual([
+        ['send-message', 'ses:SendEmail'],
+        ['guard-sending', 'ses:GetAccount'],
+      ]);
+      const { Resource, Condition } = sends[0]!;
+      expect(Condition).toEqual({ StringLike: { 'ses:FromAddress': '*@shop.example' } });
+      expect(many(Resource)).toHaveLength(1 + sets.length);
+      expect(JSON.stringify(Resource)).toContain(':identity/shop.example');
+      expect([...JSON.stringify(Resource).matchAll(/"Ref":"(\w*ConfigurationSet\w*)"/g)].map(([, id]) => id)).toEqual(
+        sets,
+      );
+    }
   });
 
   it('Role5: only the steps that face the internet or sign links read the secret', () => {
@@ -379,6 +533,54 @@ describe('Role: a step may do what it does, and no more', () => {
       JSON.stringify(statements(prod, step)).includes('secretsmanager:GetSecretValue'),
     );
     expect(readers).toEqual(['receive-event', 'send-message', 'manage-preferences']);
+  });
+
+  it('Role6: guard-sending reads and marks the table, deletes nothing, sends nothing, and speaks on our bus', () => {
+    const actions = statements(prod, 'guard-sending').flatMap(({ Action }) => many(Action));
+    expect([...new Set(actions)].sort()).toEqual([
+      'dynamodb:BatchGetItem',
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+      'events:PutEvents',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+      's3:GetObject',
+      'ses:GetAccount',
+    ]);
+    expect(environment(prod, 'guard-sending')).toHaveProperty('BUS_NAME');
+  });
+
+  it('Role8: run-timers sees how full the send queues are, and writes into none of them', () => {
+    const queues = granted(prod, 'run-timers', 'sqs').map(({ Action, Resource }) => [
+      Action,
+      many(Resource).map((arn) => JSON.stringify(arn).replace(/.*"(\w+?)Queue\w{8}".*/, '$1')),
+    ]);
+    expect(queues).toEqual([
+      ['sqs:SendMessage', ['Timers']],
+      ['sqs:GetQueueAttributes', ['Triggered', 'Bulk']],
+    ]);
+    expect(environment(prod, 'run-timers')).toMatchObject({
+      TRIGGERED_QUEUE_URL: expect.anything(),
+      BULK_QUEUE_URL: expect.anything(),
+    });
+  });
+
+  it('Role9: each step whose code speaks on the bus may, and no other', () => {
+    const code = (step: StepName) => readFileSync(path.join(ROOT, 'functions', `${step}.ts`), 'utf8');
+    for (const step of STEPS)
+      expect({ step, may: granted(prod, step, 'events').length }).toEqual({
+        step,
+        may: /\bbus\(\)/.test(code(step)) ? 1 : 0,
+      });
+  });
+
+  it('Role7: manage-preferences reads the table and writes nothing into it: what a person asks goes over the bus', () => {
+    const [table, ...rest] = granted(prod, 'manage-preferences', 'dynamodb');
+    expect(rest).toEqual([]);
+    expect(many(table!.Action).sort()).toEqual(['dynamodb:BatchGetItem', 'dynamodb:Query']);
+    expect(granted(prod, 'manage-preferences', 'events')).toHaveLength(1);
   });
 });
 
@@ -391,7 +593,8 @@ describe('Door: what faces the internet', () => {
     const { Properties: stage } = resource(prod, 'AWS::ApiGatewayV2::Stage', 'Door');
     expect(Object.keys(stage.RouteSettings).sort()).toEqual(routes.sort());
     expect(routes).toContain('POST /events');
-    expect(routes).toContain('POST /u/{token}');
+    for (const door of ['u', 'c', 'p'])
+      for (const method of ['GET', 'POST', 'HEAD']) expect(routes).toContain(`${method} /${door}/{token}`);
     for (const settings of Object.values(stage.RouteSettings)) expect(settings).toHaveProperty('ThrottlingRateLimit');
     prod.hasResourceProperties('AWS::ApiGatewayV2::Api', { DisableExecuteApiEndpoint: true });
     prod.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });

@@ -15,14 +15,14 @@ export const CONTEXT: Record<Stage, Record<string, unknown>> = {
     stage: 'staging',
     mailDomain: 'shop.example',
     publicBaseUrl: 'https://mail.staging.shop.example',
-    certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/1',
+    certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/0f9c2b1e-5a3d-4c67-8e21-9b7d6a4f3c10',
     alarmAddress: 'ops@shop.example',
   },
   prod: {
     stage: 'prod',
     mailDomain: 'shop.example',
     publicBaseUrl: 'https://mail.shop.example',
-    certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/1',
+    certificateArn: 'arn:aws:acm:eu-central-1:123456789012:certificate/0f9c2b1e-5a3d-4c67-8e21-9b7d6a4f3c10',
     alarmAddress: 'ops@shop.example',
   },
 };

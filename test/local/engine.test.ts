@@ -55,7 +55,7 @@ for (const name of ['dynoxide', 'dynamodb-local'] as const) {
           TableName: table.name,
           IndexName: 'due',
           KeyConditionExpression: 'duePk = :due',
-          ExpressionAttributeValues: { ':due': { S: 'DUE' } },
+          ExpressionAttributeValues: { ':due': { S: 'DUE#tick#00' } },
           Limit: 1,
         });
         expect(Items[0]!.pk!.S).toBe('P#1049');

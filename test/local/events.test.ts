@@ -7,6 +7,7 @@ import { assets, smallStack } from './small-stack.ts';
 function withSchedule(schedule: string) {
   const template = smallStack();
   template.Resources.MinuteRule!.Properties.ScheduleExpression = schedule;
+  delete template.Resources.GuardRule;
   const fired: string[] = [];
   const stack = readTemplate(template, { base: 'http://127.0.0.1:1', assets });
   const events = new Events(

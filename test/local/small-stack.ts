@@ -82,14 +82,23 @@ export function smallStack() {
       },
       DeadLetters: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'small-dead-letters' } },
       TickQueue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'small-ticks' } },
+      GuardQueue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'small-guard' } },
       FeedbackQueue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'small-feedback' } },
       EventsRule: {
         Type: 'AWS::Events::Rule',
         Properties: {
           EventBusName: { Ref: 'Bus' },
-          EventPattern: { source: [{ prefix: '' }] },
+          EventPattern: { source: [{ 'anything-but': ['small.operations', 'kairos.operations'] }] },
           State: 'ENABLED',
           Targets: [{ Id: 'Target0', Arn: { 'Fn::GetAtt': ['Queue', 'Arn'] } }],
+        },
+      },
+      UnsubscribesRule: {
+        Type: 'AWS::Events::Rule',
+        Properties: {
+          EventBusName: { Ref: 'Bus' },
+          EventPattern: { source: ['kairos'], 'detail-type': ['Consent Withdrawn'] },
+          Targets: [{ Id: 'Target0', Arn: { 'Fn::GetAtt': ['FeedbackQueue', 'Arn'] } }],
         },
       },
       FeedbackRule: {
@@ -97,7 +106,9 @@ export function smallStack() {
         Properties: {
           EventPattern: {
             source: ['aws.ses'],
-            detail: { mail: { tags: { 'ses:configuration-set': [{ Ref: 'ConfigurationSet' }] } } },
+            detail: {
+              mail: { tags: { 'ses:configuration-set': [{ Ref: 'ConfigurationSet' }, { Ref: 'TrackedSet' }] } },
+            },
           },
           Targets: [{ Id: 'Target0', Arn: { 'Fn::GetAtt': ['FeedbackQueue', 'Arn'] } }],
         },
@@ -109,6 +120,13 @@ export function smallStack() {
           Targets: [{ Id: 'Target0', Arn: { 'Fn::GetAtt': ['Ticker', 'Arn'] } }],
         },
       },
+      GuardRule: {
+        Type: 'AWS::Events::Rule',
+        Properties: {
+          ScheduleExpression: 'rate(1 minute)',
+          Targets: [{ Id: 'Target0', Arn: { 'Fn::GetAtt': ['GuardQueue', 'Arn'] } }],
+        },
+      },
       ConfigurationSet: { Type: 'AWS::SES::ConfigurationSet', Properties: { Name: 'small-set' } },
       Destination: {
         Type: 'AWS::SES::ConfigurationSetEventDestination',
@@ -117,7 +135,28 @@ export function smallStack() {
           EventDestination: {
             Enabled: true,
             EventBridgeDestination: { EventBusArn: 'arn:aws:events:us-east-1:000000000000:event-bus/default' },
-            MatchingEventTypes: ['send', 'delivery', 'bounce', 'complaint', 'open', 'click', 'deliveryDelay'],
+            MatchingEventTypes: [
+              'send',
+              'delivery',
+              'bounce',
+              'complaint',
+              'click',
+              'deliveryDelay',
+              'reject',
+              'renderingFailure',
+            ],
+          },
+        },
+      },
+      TrackedSet: { Type: 'AWS::SES::ConfigurationSet', Properties: { Name: 'small-tracked' } },
+      TrackedDestination: {
+        Type: 'AWS::SES::ConfigurationSetEventDestination',
+        Properties: {
+          ConfigurationSetName: { Ref: 'TrackedSet' },
+          EventDestination: {
+            Enabled: true,
+            EventBridgeDestination: { EventBusArn: 'arn:aws:events:us-east-1:000000000000:event-bus/default' },
+            MatchingEventTypes: ['send', 'delivery', 'open', 'click'],
           },
         },
       },

@@ -77,6 +77,6 @@ describe('a template', () => {
     const stack = smallStack() as ReturnType<typeof smallStack> & { Conditions?: object };
     stack.Conditions = { Never: { 'Fn::Equals': [{ Ref: 'AWS::Region' }, 'mars-north-1'] } };
     (stack.Resources.MinuteRule as { Condition?: string }).Condition = 'Never';
-    expect(readTemplate(stack, options).rules.map(({ id }) => id)).toEqual(['EventsRule', 'FeedbackRule']);
+    expect(readTemplate(stack, options).rules.map(({ id }) => id)).not.toContain('MinuteRule');
   });
 });

@@ -16,16 +16,6 @@ const asks = (user: string): Said => ({
 const count = async (shop: Story, user: string) => (await shop.mails(`${user}@customers.example`)).length;
 const state = async (shop: Story, user: string) => (await shop.messages({ user }))[0]?.state;
 
-/** Lets troubles hold while something is done. */
-async function during(shop: Story, troubles: Trouble[], what: () => Promise<void>): Promise<number[]> {
-  const running = troubles.map((trouble) => shop.laptop.simulate(trouble));
-  await what();
-  const struck = running.map((one) => one.struck());
-  for (const one of running) one.stop();
-  await shop.idle();
-  return struck;
-}
-
 describe('a hand-off', () => {
   it.each<Trouble>([
     { at: 'invoke:hand-off', kind: 'lose' },
@@ -35,7 +25,7 @@ describe('a hand-off', () => {
     const shop = story();
     const user = `heal-${trouble.kind}-${trouble.at.replace(':', '-')}`;
     const said = shop.now();
-    const [struck] = await during(shop, [trouble], () => shop.send(asks(user)));
+    const [struck] = await shop.during([trouble], () => shop.send(asks(user)));
     expect(struck).toBeGreaterThan(0);
     expect([await count(shop, user), await state(shop, user)]).toEqual([0, 'ready']);
     await shop.until(said + 4 * MINUTE);
@@ -58,7 +48,7 @@ describe('a hand-off', () => {
   ])('and all around it ($at: $kind) happens twice, and the mail goes out once', async (trouble) => {
     const shop = story();
     const user = `twice-${trouble.kind}-${trouble.at.replace(':', '-')}`.toLowerCase();
-    const [struck] = await during(shop, [trouble], () => shop.send(asks(user)));
+    const [struck] = await shop.during([trouble], () => shop.send(asks(user)));
     expect(struck).toBeGreaterThan(0);
     await shop.forward('20m');
     expect([await count(shop, user), await state(shop, user)]).toEqual([1, 'sent']);
@@ -70,7 +60,7 @@ describe('a hand-off', () => {
     await shop.forward('2d');
     const bought = shop.now();
     await shop.send({ event: 'Order Completed', user: 'tick', properties: order('tick-1', ['halden-one', 649]) });
-    const [struck] = await during(shop, [{ at: 'invoke:walk-due', kind: 'lose', times: 2 }], () =>
+    const [struck] = await shop.during([{ at: 'invoke:walk-due', kind: 'lose', times: 2 }], () =>
       shop.until(bought + 7 * 24 * HOUR + MINUTE),
     );
     expect(struck).toBe(2);
@@ -82,7 +72,7 @@ describe('a hand-off', () => {
 describe('a connection that breaks after SES has taken the mail', () => {
   it('is made good by the Send event: sent, and never again', async () => {
     const shop = story();
-    const [struck] = await during(shop, [{ at: 'SendEmail', kind: 'drop' }], () => shop.send(asks('broken')));
+    const [struck] = await shop.during([{ at: 'SendEmail', kind: 'drop' }], () => shop.send(asks('broken')));
     // One attempt: the SDK does not post it again by itself.
     expect(struck).toBe(1);
     expect([await count(shop, 'broken'), await state(shop, 'broken')]).toEqual([1, 'sent']);
@@ -95,10 +85,10 @@ describe('a connection that breaks after SES has taken the mail', () => {
     const shop = story();
     const said = shop.now();
     const silent: Trouble[] = ['Send', 'Delivery'].map((type) => ({ at: `event:${type}`, kind: 'lose' }));
-    await during(shop, [{ at: 'SendEmail', kind: 'drop' }, ...silent], () => shop.send(asks('silent')));
+    await shop.during([{ at: 'SendEmail', kind: 'drop' }, ...silent], () => shop.send(asks('silent')));
     expect([await count(shop, 'silent'), await state(shop, 'silent')]).toEqual([1, 'claimed']);
     // Others are sent, but of none of them there is news.
-    await during(shop, silent, () => shop.send(asks('silent-too')));
+    await shop.during(silent, () => shop.send(asks('silent-too')));
     for (const hours of [1, 3, 5.9]) {
       await shop.until(said + hours * HOUR);
       expect([await count(shop, 'silent'), await state(shop, 'silent')]).toEqual([1, 'claimed']);
@@ -119,7 +109,7 @@ describe('a connection that breaks after SES has taken the mail', () => {
       { at: 'SendEmail', kind: 'drop' },
       { at: 'event:Delivery', kind: 'lose' },
     ];
-    await during(shop, lost, () => shop.send(asks('late')));
+    await shop.during(lost, () => shop.send(asks('late')));
     await shop.forward('7h');
     expect(await state(shop, 'late')).toBe('uncertain');
     late.stop();
@@ -132,7 +122,7 @@ describe('a claim that SES never got', () => {
   it('is sent again once later claims have their Send events, and then exactly once', async () => {
     const shop = story();
     const said = shop.now();
-    await during(shop, [{ at: 'SendEmail', kind: 'error' }], () => shop.send(asks('unsent')));
+    await shop.during([{ at: 'SendEmail', kind: 'error' }], () => shop.send(asks('unsent')));
     expect([await count(shop, 'unsent'), await state(shop, 'unsent')]).toEqual([0, 'claimed']);
     // Fifteen minutes alone prove nothing.
     await shop.until(said + 40 * MINUTE);
@@ -147,11 +137,11 @@ describe('a claim that SES never got', () => {
 
   it('waits where SES says that it is too much, and is not lost', async () => {
     const shop = story();
-    await during(shop, [{ at: 'SendEmail', kind: 'throttle' }], () => shop.send(asks('throttled')));
+    await shop.during([{ at: 'SendEmail', kind: 'throttle' }], () => shop.send(asks('throttled')));
     expect([await count(shop, 'throttled'), await state(shop, 'throttled')]).toEqual([0, 'ready']);
     await shop.forward('2m');
     expect([await count(shop, 'throttled'), await state(shop, 'throttled')]).toEqual([1, 'sent']);
-    await during(shop, [{ at: 'SendEmail', kind: 'quota' }], () => shop.send(asks('quota')));
+    await shop.during([{ at: 'SendEmail', kind: 'quota' }], () => shop.send(asks('quota')));
     const due = (await shop.messages({ user: 'quota' }))[0]?.due ?? 0;
     expect(due).toBeGreaterThan(shop.now() + 14 * MINUTE);
     await shop.forward('16m');

@@ -1,8 +1,6 @@
 // Waiting happens in the index: quiet hours, caps, stops and pauses hold messages back, and let them go afterwards.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { localTime } from '../../domain/time.ts';
-import { readControls } from '../../functions/aws/book-store.ts';
-import { key } from '../../functions/aws/table.ts';
 import { aStory, DAY, MINUTE, order, type Said } from '../support/laptop.ts';
 
 const story = aStory({
@@ -139,8 +137,7 @@ describe('when an operator stops the sending', () => {
     const trouble = shop.laptop.simulate({ at: 'SendEmail', kind: 'paused' });
     const email = await shop.customer('sean');
     expect(trouble.struck()).toBe(1);
-    const controls = async () => readControls(await shop.table.readOne(key.controls()));
-    expect((await controls()).stopped).toMatchObject({ by: 'send-message', why: 'SendingPausedException' });
+    expect((await shop.controls()).stopped).toMatchObject({ by: 'send-message', why: 'SendingPausedException' });
     expect(shop.laptop.logs().join('\n')).toContain('send.stopped');
     await shop.forward('1h');
     expect(trouble.struck()).toBe(1);

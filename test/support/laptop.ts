@@ -10,11 +10,14 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll } from 'vitest';
 import { clientConfig, type Published, publishFolder, shelfOf } from '../../cli/publish.ts';
 import { parseAddress } from '../../domain/address.ts';
+import type { Controls } from '../../domain/book.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { SourceRights } from '../../domain/event.ts';
 import { type Interaction, type JsonObject, sha256 } from '../../domain/interaction.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
 import { durationMs, nextLocal } from '../../domain/time.ts';
+import { readControls } from '../../functions/aws/book-store.ts';
+import { pause, resume, start, stop } from '../../functions/aws/controls.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import {
   documentClient,
@@ -25,7 +28,7 @@ import {
   readMessage,
   type Table,
 } from '../../functions/aws/table.ts';
-import type { DeadLetter, Laptop, Mail } from '../../local/laptop.ts';
+import type { DeadLetter, Laptop, Mail, SesAccount, Trouble } from '../../local/laptop.ts';
 import { startLaptop } from '../../local/laptop.ts';
 import { synthesise } from '../../local/synth.ts';
 
@@ -57,6 +60,10 @@ export interface StoryOptions {
   publish?: boolean;
   change?: (folder: Folder) => void;
   start?: number;
+  /** Of the CDK app, such as `{ trackOpens: true }`. */
+  context?: Record<string, unknown>;
+  /** The state of the SES account, where it is not healthy and without enforced limits. */
+  ses?: Partial<SesAccount>;
   /** Over the environment of every function. */
   overrides?: Record<string, string>;
 }
@@ -328,19 +335,38 @@ export class Story {
     return published;
   }
 
-  /** The stop control or pauses, as an operator would write them; takes hold at once. */
-  async control(set: { stopped?: boolean; paused?: string[] }): Promise<void> {
-    const { stopped, paused } = set;
+  /** The stop control and the paused campaigns, as an operator sets them; takes hold at once. */
+  async control({ stopped, paused = [] }: { stopped?: boolean; paused?: string[] }): Promise<void> {
     const by = { by: 'a story', at: this.now(), why: 'a story' };
-    await this.table.update(key.controls(), {
-      UpdateExpression: `SET paused = :paused${stopped === true ? ', stopped = :by' : ''}${stopped === false ? ' REMOVE stopped' : ''}`,
-      ExpressionAttributeValues: {
-        ':paused': Object.fromEntries((paused ?? []).map((campaign) => [campaign, by])),
-        ...(stopped === true ? { ':by': by } : {}),
-      },
-    });
+    if (stopped === true) await stop(this.table, by);
+    if (stopped === false) await start(this.table, by);
+    const before = Object.keys((await this.controls()).paused);
+    for (const campaign of paused) await pause(this.table, campaign, by);
+    for (const campaign of before) if (!paused.includes(campaign)) await resume(this.table, campaign, by);
     await this.idle();
     this.laptop.clock.moveTo(this.now() + BOOK_KEPT);
+  }
+
+  async controls(): Promise<Controls> {
+    return readControls(await this.table.readOne(key.controls()));
+  }
+
+  /** Answers, whenever it is called, the lines that functions have logged since now. */
+  listen(): () => string[] {
+    const before = new Set(this.laptop.logs());
+    return () => this.laptop.logs().filter((line) => !before.has(line));
+  }
+
+  /** Lets troubles hold while something is done, and a moment later ends them. Answers how often each has struck. */
+  async during(troubles: Trouble[], what: () => Promise<void>): Promise<number[]> {
+    const running = troubles.map((trouble) => this.laptop.simulate(trouble));
+    try {
+      await what();
+      return running.map((one) => one.struck());
+    } finally {
+      for (const one of running) one.stop();
+      await this.idle();
+    }
   }
 
   /** Hands an event of SES about a mail to the feedback queue, as the default bus would. */
@@ -408,12 +434,13 @@ function secretOf(): { hash: string } {
 
 /** Starts a laptop with the templates published. Close it with `closeStory`. */
 export async function startStory(options: StoryOptions = {}): Promise<Story> {
-  const { template, assets } = await synthesise(ROOT);
+  const { template, assets } = await synthesise(ROOT, options.context);
   const laptop = await startLaptop({
     template,
     assets,
     start: options.start ?? START,
     quiet: true,
+    ...(options.ses === undefined ? {} : { ses: options.ses }),
     ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
   });
   const path = mkdtempSync(join(tmpdir(), 'kairos-story-'));

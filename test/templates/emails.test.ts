@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { preview } from '../../cli/preview.ts';
 import { buildTemplates, type Templates } from '../../cli/templates-folder.ts';
 import { samplesOf } from '../../domain/check-emails.ts';
+import { pageSamples } from '../../domain/check-preferences.ts';
+import { CHOICE_PAGES } from '../../domain/preferences.ts';
 import { renderEmail, renderPage } from '../../domain/render.ts';
 import { buildPageView, type buildView, cleanText } from '../../domain/view.ts';
 import { committed } from './edit.ts';
@@ -40,6 +42,18 @@ describe.each(EMAILS)('the e-mail %s', (name) => {
         expect(part.includes('https://links.example/u/sample')).toBe(!service);
         expect(part.includes('https://links.example/c/sample')).toBe(service);
       }
+    }
+  });
+
+  it('leads to the page of choices, in both parts and in every language', () => {
+    const choices = 'https://links.example/p/sample';
+    for (const { view, locale } of samplesOf(name, templates.draft, definitions)) {
+      const { html, text } = renderEmail(
+        templates.emails[name]!,
+        { ...view, links: { ...view.links, preferences: choices } },
+        locale,
+      );
+      expect([html.includes(`href="${choices}"`), text.includes(choices)]).toEqual([true, true]);
     }
   });
 
@@ -133,6 +147,31 @@ describe('the page', () => {
   it('done says what was done', () => {
     expect(page('done', 'en', 'confirm')).toContain('Your address is confirmed');
     expect(page('done', 'en', 'unsubscribe')).toContain('You are unsubscribed');
+  });
+
+  it.each(['unsubscribe', 'done'])('%s leads to the page of choices, where there is a link to it', (name) => {
+    const view = buildPageView(templates.draft, { locale: 'de', kind: 'unsubscribe', action: 'x' });
+    const source = templates.pages[name]!.de!;
+    expect(renderPage(source, { ...view, preferences: '../p/abc' })).toContain('<a href="../p/abc">');
+    expect(renderPage(source, view)).not.toContain('/p/');
+  });
+
+  it.each(CHOICE_PAGES)('%s says in each language something else, in every state, and nothing is left open', (name) => {
+    const said = ['en', 'de', 'pl'].map((locale) =>
+      pageSamples(name, templates.draft, locale).map(({ says }) => {
+        const view = buildPageView(templates.draft, { locale, kind: 'preferences', action: 'abc', ...says });
+        const html = renderPage(templates.pages[name]![locale]!, view);
+        expect(html).toContain(`<html lang="${locale}" dir="ltr">`);
+        expect(html).not.toMatch(/<script|\{\{|\{%|undefined|\[object/);
+        expect(html.match(/<h1>/g)).toHaveLength(1);
+        for (const [form] of html.matchAll(/<form\b[^>]*>/g)) expect(form).toBe('<form method="post" action="abc">');
+        return html.replace(/^[\s\S]*<main>/, '').replace(/<[^>]+>/g, ' ');
+      }),
+    );
+    for (let state = 0; state < said[0]!.length; state++) {
+      const [en, de, pl] = said.map((states) => states[state]);
+      expect(new Set([en, de, pl]).size).toBe(3);
+    }
   });
 
   it('invalid has no form', () => {

@@ -49,6 +49,92 @@ describe('templates with a fault', () => {
   });
 });
 
+describe('the pages behind preference links', () => {
+  const LEAVE = '<button class="quiet" type="submit" name="do" value="withdraw">{{ text.withdrawButton }}</button>';
+  const faultsOf = async (edits: Edit[]): Promise<string[]> => {
+    const error = await buildTemplates(await edited(edits)).catch((reason: unknown) => reason);
+    return error instanceof TemplatesRefused ? error.faults.map(sayFault) : [];
+  };
+
+  it.each<[string, Edit[], string[]]>([
+    [
+      'a page that is not there',
+      [{ file: 'pages/known.html', remove: true }],
+      ['pages/known.html: is missing. Recipients are led there by the links in e-mails.'],
+    ],
+    [
+      'a text that is not there, in one language',
+      [{ file: 'pages/pl.json', at: ['preferences', 'unreadable'] }],
+      [
+        'pages/pl.json preferences.unreadable: is missing, and pages/preferences.html reads "text.unreadable". Add "unreadable".',
+      ],
+    ],
+    [
+      'a text under a name that is nearly right',
+      [{ file: 'pages/saved.html', replace: ['{{ text.minute }}', '{{ text.minutes }}'] }],
+      ['en', 'de', 'pl'].map(
+        (locale) =>
+          `pages/${locale}.json saved.minutes: is missing, and pages/saved.html reads "text.minutes". Did you mean "minute"?`,
+      ),
+    ],
+    [
+      'a page without a button that it has to have',
+      [{ file: 'pages/preferences.html', replace: ['value="stop-profiling"', 'value="stop"'] }],
+      [
+        'pages/preferences.html: does not offer "stop-profiling". Add <button type="submit" name="do" value="stop-profiling"> in a form that posts to {{ action }}.',
+      ],
+    ],
+    [
+      'no way to leave while choices cannot be read',
+      [
+        {
+          file: 'pages/preferences.html',
+          replace: [`{% endif %}${LEAVE}`, `${LEAVE}{% endif %}`],
+        },
+      ],
+      [
+        'pages/preferences.html: does not offer "withdraw" while choices cannot be read. Add <button type="submit" name="do" value="withdraw"> in a form that posts to {{ action }}.',
+      ],
+    ],
+    [
+      'a form that a GET would send',
+      [{ file: 'pages/preferences.html', replace: ['method="post"', 'method="get"'] }],
+      [
+        'pages/preferences.html: has a form that does not post to where it stands. Write <form method="post" action="{{ action }}">.',
+      ],
+    ],
+    [
+      'a script',
+      [{ file: 'pages/gone.html', replace: ['{{ text.body }}', '{{ text.body }}<script>1</script>'] }],
+      ['pages/gone.html: holds a script. Pages work without scripts: take it out.'],
+    ],
+    [
+      'something that the page does not know, in a state that is rare',
+      [{ file: 'pages/known.html', replace: ['{{ known.help }}</a>', '{{ known.helper }}</a>'] }],
+      ['pages/known.html en: "known.helper" has no value here.'],
+    ],
+  ])('given %s', async (_, edits, faults) => {
+    expect(await faultsOf(edits)).toEqual(faults);
+  });
+
+  it('are a warning where a marketing e-mail does not lead to them, and none where it is service mail', async () => {
+    const warningsOf = async (file: string) => {
+      const { warnings } = await buildTemplates(
+        await edited([{ file, replace: ['links.preferences', 'links.unsubscribe'] }]),
+      );
+      return warnings.map(sayFault);
+    };
+    const names = ['cross-sell', 'up-sell', 'vip-thank-you', 'welcome', 'win-back'];
+    expect((await warningsOf('emails/_shared/footer.mjml')).sort()).toEqual(
+      names.map(
+        (name) =>
+          `emails/${name}/layout.mjml: has no link to the page of choices: topics, a pause, what is known. Include ../_shared/footer.mjml, or link to {{ links.preferences }}.`,
+      ),
+    );
+    expect(await warningsOf('emails/_shared/footer-service.mjml')).toEqual([]);
+  });
+});
+
 describe('templates with a warning', () => {
   const warningsOf = async (edits: Edit[]): Promise<string[]> =>
     (await buildTemplates(await edited(edits))).warnings.map(sayFault);

@@ -1,0 +1,205 @@
+// How a status looks on a terminal: sections in the order of the way of a mail, bars where people would rather look.
+import { quotaUsed } from '../domain/allowance.ts';
+import type { Control } from '../domain/book.ts';
+import { percent } from '../domain/budget.ts';
+import { span, stamp } from './stage.ts';
+import type { Finding, Status } from './status.ts';
+import { count } from './validate.ts';
+
+const LABEL = 10;
+const BAR = 24;
+const MOST_BUDGETS = 8;
+
+type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+const CODES: Record<Tone, [number, number]> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+};
+
+/** The screen in lines. Without colours it says the same in words. */
+export function drawStatus(status: Status, found: Finding[], { colours }: { colours: boolean }): string[] {
+  const tone = (name: Tone, text: string): string =>
+    colours ? `\u001b[${CODES[name][0]}m${text}\u001b[${CODES[name][1]}m` : text;
+  const { at } = status;
+  const lines: string[] = [];
+  const row = (label: string, text: string): void => {
+    lines.push(`${tone('bold', label.padEnd(LABEL))}${text}`.trimEnd());
+  };
+  const more = (text: string): void => {
+    lines.push(`${' '.repeat(LABEL)}${text}`.trimEnd());
+  };
+  const ago = (instant: number): string => `${span(at - instant)} ago`;
+  const todo = (...about: Finding['about'][]): void => {
+    for (const { says, todo, heading } of found.filter((each) => about.includes(each.about)))
+      more(tone('yellow', `→ ${says} ${todo} (runbook: ${heading})`));
+  };
+  const whom = ({ by, at: since, why }: Control): string => `by ${by}, ${ago(since)}: ${why}`;
+  const number = (value: number): string => value.toLocaleString('en');
+  const bar = (share: number, tones: { warn: number; over: number }): string => {
+    const full = Math.max(0, Math.min(BAR, Math.round(share * BAR)));
+    const text = `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
+    return tone(share >= tones.over ? 'red' : share >= tones.warn ? 'yellow' : 'green', text);
+  };
+
+  const verdict =
+    found.length === 0
+      ? tone('green', 'well')
+      : tone('red', `${count(found.length, 'thing needs', 'things need')} a person`);
+  lines.push(`Kairos ${status.stage}, ${stamp(at)}: ${verdict}`, '');
+
+  // ---- sending ----
+  if (status.stopped === undefined) row('Sending', tone('green', 'goes on'));
+  else row('Sending', `${tone('red', 'STOPPED')} ${whom(status.stopped)}`);
+  for (const [campaign, control] of Object.entries(status.paused))
+    more(`${tone('yellow', 'paused')}  ${campaign}, ${whom(control)}`);
+  todo('sending');
+  const { lastMinute, busiestSecond } = status.sends;
+  more(`last minute: ${count(lastMinute, 'send')}${lastMinute > 0 ? `, ${busiestSecond} in its busiest second` : ''}`);
+
+  // ---- SES ----
+  lines.push('');
+  const { account } = status;
+  if (account === undefined) row('SES', tone('yellow', 'nothing is known yet'));
+  else {
+    const standing =
+      account.enforcement === 'HEALTHY'
+        ? 'healthy'
+        : tone('red', account.enforcement === 'PROBATION' ? 'under review' : account.enforcement.toLowerCase());
+    const parts = [
+      standing,
+      account.sendingEnabled ? 'sending enabled' : tone('red', 'sending disabled'),
+      account.production ? 'production' : tone('yellow', 'sandbox'),
+      `up to ${number(account.maxRate)} a second`,
+    ];
+    row('SES', `${parts.join(', ')} ${tone('dim', `(asked ${ago(account.at)})`)}`);
+    if (account.max24h < 0) more(`no daily quota; ${number(account.sent24h)} in 24 hours`);
+    else {
+      const used = quotaUsed(account);
+      more(
+        `${bar(used, { warn: 0.6, over: 0.8 })} ${number(account.sent24h)} of ${number(account.max24h)} in 24 hours (${percent(used)})`,
+      );
+    }
+  }
+  todo('ses');
+  for (const { domain, day, days, most, sent, waiting, starts } of status.warmUp) {
+    if (day < 1) more(`warm-up of ${domain} starts on ${starts}`);
+    else {
+      const share = most === undefined ? 0 : sent / most;
+      more(
+        `warm-up of ${domain}, day ${day} of ${days}: ${bar(share, { warn: 1.1, over: 1.1 })} ${number(sent)} of ${number(most ?? 0)}${waiting > 0 ? `, ${number(waiting)} wait for a later day` : ''}`,
+      );
+    }
+  }
+
+  // ---- queues ----
+  lines.push('');
+  const table = [
+    ['', 'waiting', 'in work', 'dead letters'],
+    ...status.queues.map(({ queue, waiting, underWay, deadLetters }) => [
+      queue,
+      number(waiting),
+      number(underWay),
+      number(deadLetters),
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((cells) => cells[column]!.length)));
+  for (const [index, cells] of table.entries()) {
+    const text = cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+      .join('  ');
+    const dead = index > 0 && status.queues[index - 1]!.deadLetters > 0;
+    if (index === 0) row('Queues', tone('dim', text));
+    else more(dead ? tone('red', text) : text);
+  }
+  if (status.streamRecords.files > 0) {
+    more(tone('red', `${count(status.streamRecords.files, 'batch', 'batches')} of stream records given up`));
+  }
+  todo('queues');
+
+  // ---- due ----
+  lines.push('');
+  const names = { triggered: 'triggered mail', bulk: 'bulk mail', ticks: 'people who wait' };
+  for (const [index, { lane, waiting, due, all, late }] of status.lanes.entries()) {
+    const parts = [
+      `${all ? '' : 'at least '}${number(waiting)} in the index`,
+      `${number(due)} due`,
+      ...(late === undefined ? [] : [`the oldest ${span(late)} late`]),
+    ];
+    const text = `${names[lane].padEnd(15)}  ${parts.join(', ')}`;
+    if (index === 0) row('Due', text);
+    else more(text);
+  }
+  todo('due');
+
+  // ---- feedback ----
+  lines.push('');
+  const { newest, openClaims, oldest, all } = status.feedback;
+  row(
+    'Feedback',
+    newest === undefined ? 'no Send event has come yet' : `heard of all mail up to ${stamp(newest)}, ${ago(newest)}`,
+  );
+  more(
+    openClaims === 0
+      ? 'no claim is open for longer than 5 minutes'
+      : tone(
+          'yellow',
+          `${all ? '' : 'at least '}${count(openClaims, 'claim is', 'claims are')} open for longer than 5 minutes, the oldest since ${ago(oldest ?? at)}`,
+        ),
+  );
+  todo('feedback');
+  const { failed, failedToday, uncertain } = status.held;
+  const atLeast = status.held.all ? '' : 'at least ';
+  more(
+    failed + uncertain === 0
+      ? 'no message failed, none is uncertain'
+      : `${atLeast}${count(failed, 'message')} failed (${failedToday} planned within the last day), ${uncertain} uncertain: npx kairos messages`,
+  );
+  todo('held');
+
+  // ---- budgets ----
+  lines.push('');
+  if (status.budgets.length === 0) row('Budgets', 'no complaints, bounces or unsubscribes that count');
+  const width = Math.max(0, ...status.budgets.map(({ campaign }) => campaign.length));
+  for (const [index, { campaign, rate, limit, verdict, says }] of status.budgets.slice(0, MOST_BUDGETS).entries()) {
+    const share = Math.min(1, rate / limit);
+    const drawn = bar(share, { warn: verdict === 'fine' ? 2 : 0, over: verdict === 'over' ? 0 : 2 });
+    const text = `${campaign.padEnd(width)}  ${drawn} ${says}`;
+    if (index === 0) row('Budgets', text);
+    else more(text);
+  }
+  for (const { campaign, made, most, day } of status.excesses)
+    more(tone('red', `${campaign} made ${number(made)} messages for ${day}; its day may bring ${number(most)}`));
+  if (status.budgets.length > MOST_BUDGETS)
+    more(`… and ${status.budgets.length - MOST_BUDGETS} further ones, with --json`);
+  todo('budgets');
+
+  // ---- book, actions ----
+  lines.push('');
+  if (status.book === undefined)
+    row('Book', tone('yellow', 'nothing is published: events are recorded, nothing is sent'));
+  else {
+    const { ordinal, hash, publishedAt, by, filling } = status.book;
+    row(
+      'Book',
+      `${ordinal} (${hash.slice(0, 12)}), published ${ago(publishedAt)}${by === undefined ? '' : ` by ${by}`}`,
+    );
+    more(
+      filling.done
+        ? 'all its campaigns are live'
+        : `new and changed campaigns wait for the walk over all contacts: ${filling.shardsDone} of ${filling.shards} shards done`,
+    );
+  }
+  todo('book');
+  if (status.actions.length > 0) {
+    lines.push('');
+    for (const [index, { what, to, by, at: when, why }] of status.actions.entries()) {
+      const text = `${stamp(when)}  ${what}${to === undefined ? '' : ` ${to}`}, ${by}: ${why}`;
+      if (index === 0) row('Actions', text);
+      else more(text);
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,178 @@
+// What operators read: the status screen and its advice, shapes of letters, spans; and that every heading exists.
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { shapeOf } from '../../cli/dead-letters.ts';
+import { span } from '../../cli/stage.ts';
+import { findings, type Status } from '../../cli/status.ts';
+import { drawStatus } from '../../cli/status-screen.ts';
+import { QUEUES } from '../../infra/names.ts';
+
+const AT = Date.parse('2026-03-02T11:00:00Z');
+const MINUTE = 60_000;
+
+/** A stage on which all is well. */
+const well: Status = {
+  stage: 'prod',
+  at: AT,
+  paused: {},
+  account: {
+    at: AT - 30_000,
+    maxRate: 14,
+    max24h: 50_000,
+    sent24h: 1_000,
+    sendingEnabled: true,
+    production: true,
+    enforcement: 'HEALTHY',
+  },
+  sends: { lastMinute: 120, busiestSecond: 9 },
+  queues: QUEUES.map((queue) => ({ queue, waiting: 0, underWay: 0, deadLetters: 0 })),
+  streamRecords: { files: 0, records: {}, all: true },
+  lanes: [
+    { lane: 'triggered', waiting: 12, due: 0, all: true },
+    { lane: 'bulk', waiting: 90_000, due: 4_000, all: false, late: 5 * 60 * MINUTE },
+    { lane: 'ticks', waiting: 3, due: 0, all: true },
+  ],
+  feedback: { newest: AT - 20_000, openClaims: 0, all: true },
+  held: { failed: 4, failedToday: 1, uncertain: 0, all: true },
+  budgets: [],
+  excesses: [],
+  warmUp: [],
+  book: {
+    hash: 'ab12cd34ef567890',
+    ordinal: 7,
+    publishedAt: AT - 3 * 86_400_000,
+    by: 'anna',
+    filling: { shards: 32, shardsDone: 32, contacts: 10, done: true },
+  },
+  actions: [],
+};
+const standing = {
+  campaign: 'win-back',
+  what: 'complaints' as const,
+  provider: 'yahoo',
+  days: 1,
+  cases: 7,
+  messages: 512,
+  limit: 0.001,
+  over: true,
+  rate: 7 / 512,
+  lowerEnd: 0.0036,
+  verdict: 'over' as const,
+  says: 'complaints at yahoo: 7 of 512 in 1 day',
+};
+const control = { by: 'arn:aws:iam::1:user/anna', at: AT - 5 * MINUTE, why: 'wrong price' };
+const account = well.account!;
+
+describe('a status', () => {
+  it('on which all is well needs nobody: bulk may wait for hours, and some messages have failed', () => {
+    expect(findings(well)).toEqual([]);
+    const screen = drawStatus(well, [], { colours: false }).join('\n');
+    expect(screen).toContain('Kairos prod, 2026-03-02 11:00 UTC: well');
+    expect(screen).not.toContain('→');
+    expect(screen).not.toContain('\u001b');
+  });
+
+  it.each<[string, Partial<Status>, string]>([
+    ['a stop', { stopped: control }, 'Sending is stopped'],
+    ['a paused campaign', { paused: { 'win-back': control } }, 'A campaign paused itself'],
+    ['a guard that has not run', { account: { ...account, at: AT - 6 * MINUTE } }, 'The guard is silent'],
+    ['a review', { account: { ...account, enforcement: 'PROBATION' } }, 'SES reviews the account'],
+    ['a shutdown', { account: { ...account, enforcement: 'SHUTDOWN' } }, 'SES shut the account down'],
+    ['disabled sending', { account: { ...account, sendingEnabled: false } }, 'SES shut the account down'],
+    ['the sandbox, in production', { account: { ...account, production: false } }, 'SES is in its sandbox'],
+    ['80 % of the quota', { account: { ...account, sent24h: 40_000 } }, 'The daily quota is near'],
+    ['an SES that does not answer', { accountFault: 'TimeoutError' }, 'The region cannot be reached'],
+    ['a dead letter', { queues: [{ queue: 'record', waiting: 0, underWay: 0, deadLetters: 1 }] }, 'Dead letters'],
+    [
+      'stream records that were given up',
+      { streamRecords: { files: 1, records: { 'write-lake': 3 }, all: true } },
+      'A stream reader is late',
+    ],
+    [
+      'triggered mail that is ten minutes late',
+      { lanes: [{ lane: 'triggered', waiting: 1, due: 1, all: true, late: 10 * MINUTE }] },
+      'Due work is late',
+    ],
+    [
+      'silence after mail that SES was asked to send',
+      { feedback: { openClaims: 1, oldest: AT - 30 * MINUTE, all: true } },
+      'Failed deliveries of EventBridge',
+    ],
+    ['an uncertain message', { held: { ...well.held, uncertain: 1 } }, 'Messages are uncertain'],
+    ['a budget that is overrun while its campaign goes on', { budgets: [standing] }, 'The guard is silent'],
+    [
+      'a walk over all contacts that does not end',
+      { book: { ...well.book!, filling: { ...well.book!.filling, done: false } } },
+      'Dead letters',
+    ],
+  ])('with %s needs a person, and says what to do', (_, change, heading) => {
+    const status = { ...well, ...change };
+    const found = findings(status);
+    expect(found).toMatchObject([{ heading }]);
+    const screen = drawStatus(status, found, { colours: false }).join('\n');
+    expect(screen).toContain('1 thing needs a person');
+    expect(screen).toContain(`→ ${found[0]!.says} ${found[0]!.todo}`);
+    expect(screen).toContain(`(runbook: ${heading})`);
+    expect(readFileSync(join(resolve(import.meta.dirname, '../..'), 'docs/runbook.md'), 'utf8')).toContain(
+      `## ${heading}\n`,
+    );
+  });
+
+  it('of a campaign that is paused for its budget does not ask for the guard besides', () => {
+    const status = { ...well, paused: { 'win-back': { ...control, by: 'guard-sending' } }, budgets: [standing] };
+    expect(findings(status).map(({ heading }) => heading)).toEqual(['A campaign paused itself']);
+  });
+
+  it('draws quota and budgets as bars, in colours only where they are asked for', () => {
+    const status = { ...well, account: { ...account, sent24h: 25_000 }, budgets: [standing] };
+    const plain = drawStatus(status, [], { colours: false }).join('\n');
+    expect(plain).toContain(`${'█'.repeat(12)}${'░'.repeat(12)} 25,000 of 50,000`);
+    expect(plain).toContain(`win-back  ${'█'.repeat(24)} complaints at yahoo: 7 of 512`);
+    expect(drawStatus(status, [], { colours: true }).join('\n')).toContain('\u001b[31m');
+  });
+});
+
+describe('the shape of a letter', () => {
+  it.each([
+    [
+      'an event',
+      JSON.stringify({
+        'detail-type': 'Order Completed',
+        source: 'shop',
+        detail: {
+          userId: 'u-17',
+          properties: { total: 12.5, email: 'ann@x.example' },
+          context: { traits: { firstName: 'Ann' } },
+        },
+      }),
+      '{detail-type: "Order Completed", source: "shop", detail: {userId: "…", properties: {total: 0, email: "…"}, context: {traits: {firstName: "…"}}}}',
+    ],
+    ['an address as the name of an event', '{"event":"ann@x.example"}', '{event: "…"}'],
+    ['an address as the name of a field', '{"ann@x.example":1,"type":"track"}', '{…, type: "track"}'],
+    ['a wanted message', '{"contact":"c1","message":"m1"}', '{contact: "c1", message: "m1"}'],
+    ['a list', '[{"shard":"07"},{"shard":"08"}]', '[{shard: "07"}, …]'],
+    ['something else', 'ann@x.example', 'not JSON, 13 characters'],
+  ])('of %s names fields and kinds, and nothing of a person', (_, body, shape) => {
+    expect(shapeOf(body)).toBe(shape);
+  });
+
+  it('stays short, however long the letter is', () => {
+    expect(
+      shapeOf(JSON.stringify(Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`field${at}`, at])))),
+    ).toHaveLength(301);
+  });
+});
+
+describe('a span', () => {
+  it.each([
+    [-5, '0 s'],
+    [40_000, '40 s'],
+    [5 * MINUTE, '5 min'],
+    [130 * MINUTE, '2 h 10 min'],
+    [120 * MINUTE, '2 h'],
+    [72 * 60 * MINUTE, '3 days'],
+  ])('of %i ms is said as %s', (length, said) => {
+    expect(span(length)).toBe(said);
+  });
+});
