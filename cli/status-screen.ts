@@ -139,7 +139,9 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
   const { newest, openClaims, oldest, all } = status.feedback;
   row(
     'Feedback',
-    newest === undefined ? 'no Send event has come yet' : `heard of all mail up to ${stamp(newest)}, ${ago(newest)}`,
+    newest === undefined
+      ? 'no Send event has come yet'
+      : `Send events have come of mail up to ${stamp(newest)}, ${ago(newest)}`,
   );
   more(
     openClaims === 0

@@ -255,6 +255,8 @@ export interface Finding {
   heading: string;
 }
 
+/** Under this name budgets pause. */
+const GUARD = 'guard-sending';
 const LATE = 10 * MINUTE;
 const GUARD_SILENT = 5 * MINUTE;
 const FEEDBACK_SILENT = 20 * MINUTE;
@@ -273,11 +275,12 @@ export function findings(status: Status): Finding[] {
     say('sending', 'Nothing is sent.', `Put right why, then: npx kairos start${here}`, 'Sending is stopped');
   }
   for (const [campaign, { by }] of Object.entries(paused)) {
-    const guarded = by === 'guard-sending';
+    // What a person has paused waits as that person wished.
+    if (by !== GUARD) continue;
     say(
       'sending',
       `${campaign} waits.`,
-      `${guarded ? 'Mend it, publish, then' : 'When it may go on'}: npx kairos resume ${campaign}${here}`,
+      `Mend it, publish, then: npx kairos resume ${campaign}${here}`,
       'A campaign paused itself',
     );
   }

@@ -15,8 +15,8 @@ import { sleep } from '../functions/aws/clock.ts';
 import { record } from '../functions/aws/controls.ts';
 import { key, type Table } from '../functions/aws/table.ts';
 import { readSuppressions } from '../functions/aws/world.ts';
-import { checkBrand, scrubbedText } from './consents.ts';
 import { findPerson } from './contact.ts';
+import { checkBrand, scrubbedText } from './ledger.ts';
 import { openStage, readBook, STAGE_OPTION, type Stage } from './stage.ts';
 
 const MOST_PAUSE = '365d';

@@ -3,15 +3,11 @@ import { days } from './check-rules.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';
 import { type Localised, type Settings, TRACKING } from './settings.ts';
 import { durationMs, isZone } from './time.ts';
+import { domainOf } from './warm-up.ts';
 
 const FILE = 'settings.json';
 /** Messages are kept for 400 days: bounces that are further apart are not seen together. */
 const MOST_BOUNCES_OVER = '365d';
-
-/** The domain that a sender writes from, in small letters. */
-export function domainOf(from: string): string {
-  return from.slice(from.lastIndexOf('@') + 1).toLowerCase();
-}
 
 /** Faults and warnings of the settings. */
 export function checkSettings(settings: Settings): { faults: Fault[]; warnings: Fault[] } {
@@ -98,7 +94,7 @@ export function checkSettings(settings: Settings): { faults: Fault[]; warnings: 
       );
     }
   });
-  checkWarmUp(settings, fault);
+  checkWarmUp(settings, fault, warn);
   checkSoftBounces(settings, fault, warn);
   checkTopics(settings, fault, warn);
   return { faults, warnings };
@@ -106,7 +102,7 @@ export function checkSettings(settings: Settings): { faults: Fault[]; warnings: 
 
 type Say = (code: string, path: string, message: string, remedy?: string) => void;
 
-function checkWarmUp({ senders, warmUp }: Settings, fault: Say): void {
+function checkWarmUp({ senders, warmUp }: Settings, fault: Say, warn: Say): void {
   const domains = [...new Set(Object.values(senders).map(({ from }) => domainOf(from)))];
   for (const [domain, plan] of Object.entries(warmUp ?? {})) {
     if (!domains.includes(domain)) {
@@ -117,8 +113,17 @@ function checkWarmUp({ senders, warmUp }: Settings, fault: Say): void {
         suggest(domain, domains),
       );
     }
-    plan.days.forEach(({ most }, index) => {
+    plan.days.forEach(({ most, engaged }, index) => {
       const before = plan.days[index - 1]?.most;
+      const wider = plan.days[index - 1]?.engaged;
+      if (index > 0 && engaged !== undefined && (wider === undefined || days(wider) > days(engaged))) {
+        warn(
+          'settings.warm-up',
+          sayPath(['warmUp', domain, 'days', index, 'engaged']),
+          `lets fewer people go than the day before: the last ${engaged}, after ${wider === undefined ? 'everybody' : `the last ${wider}`}.`,
+          'Begin with the most engaged, and widen from day to day.',
+        );
+      }
       if (before !== undefined && most < before) {
         fault(
           'settings.warm-up',
@@ -173,7 +178,7 @@ function checkTopics({ topics, locales, tracking }: Settings, fault: Say, warn: 
       'settings.tracking',
       'tracking.opens',
       `nobody can consent to it: there is no topic "${TRACKING}", so no open is ever counted.`,
-      `Add the topic "${TRACKING}", say in its description that you see when an e-mail is opened, and deploy the stage with trackOpens; or take "tracking" out.`,
+      `Add the topic "${TRACKING}", say in its description that you see when an e-mail is opened, and deploy the stage with --track-opens true; or take "tracking" out.`,
     );
   }
   if (asked && tracking?.opens !== true) {
@@ -181,7 +186,7 @@ function checkTopics({ topics, locales, tracking }: Settings, fault: Say, warn: 
       'settings.tracking',
       sayPath(['topics', TRACKING]),
       'asks people to let you see when they open an e-mail, and opens are off.',
-      'Take it out, or write "tracking": { "opens": true } and deploy the stage with trackOpens.',
+      'Take it out, or write "tracking": { "opens": true } and deploy the stage with --track-opens true.',
     );
   }
 }

@@ -2,11 +2,12 @@
 import { segmentOrder } from './book.ts';
 import { checkKind } from './check-kinds.ts';
 import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
-import { checkSettings, domainOf } from './check-settings.ts';
+import { checkSettings } from './check-settings.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';
 import type { Campaign, Step } from './grammar.ts';
 import { TemplateReader } from './template-files.ts';
+import { domainOf } from './warm-up.ts';
 
 export type Checked = { draft: Draft; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] };
 
@@ -70,6 +71,7 @@ class TemplateCheck {
       if (catalogue !== undefined) this.#people(draft);
     }
     this.#unused(draft);
+    this.#engaged(draft);
     const faults = inOrder(this.#faults);
     return faults.length > 0 ? { faults, warnings: this.#warnings } : { draft, warnings: this.#warnings };
   }
@@ -340,6 +342,21 @@ class TemplateCheck {
         ]);
       }
       this.#take(check);
+    }
+  }
+
+  /** Clicks stay on a contact only where a rule reads them, and a warm-up then counts them as engagement. */
+  #engaged({ settings, segments, campaigns }: Draft): void {
+    if (JSON.stringify([segments, campaigns]).includes('"Email Clicked"')) return;
+    for (const [domain, plan] of Object.entries(settings.warmUp ?? {})) {
+      if (plan.days.every(({ engaged }) => engaged === undefined)) continue;
+      this.#warn(
+        'settings.warm-up',
+        'settings.json',
+        sayPath(['warmUp', domain]),
+        'asks who clicked, and no rule reads "Email Clicked": only purchases and consents count as engaged.',
+        'Add a segment that reads it: {"did": "Email Clicked", "inLast": "90d"}.',
+      );
     }
   }
 

@@ -1,4 +1,5 @@
 // Facts of a contact: a commutative fold of what was said, in any order.
+import { foldBlock } from './block.ts';
 import type { CartLine, Consent, Contact, Facts, SuppressionReason } from './contact.ts';
 import type { Interaction, Json, JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
@@ -274,8 +275,8 @@ export function foldSuppression(
 ): Contact {
   const { facts } = contact;
   if (facts.addressHash !== suppression.addressHash) return contact;
-  if (facts.suppressed !== undefined && facts.suppressed.at <= suppression.at) return contact;
-  return { ...contact, facts: { ...facts, suppressed: { reason: suppression.reason, at: suppression.at } } };
+  const block = foldBlock(facts.suppressed, { reason: suppression.reason, at: suppression.at });
+  return block === facts.suppressed ? contact : { ...contact, facts: { ...facts, suppressed: block } };
 }
 
 /** The contact with a withdrawal of everything of a brand folded in (an imported unsubscribe). */

@@ -1,7 +1,6 @@
 // What SES and the person report of a message: read from EventBridge events, and folded in any order.
 import * as z from 'zod';
 import { parseAddress } from './address.ts';
-import type { SuppressionReason } from './contact.ts';
 import { type EventBridgeEvent, OWN_SOURCE } from './event.ts';
 import { type Fault, sayPath } from './fault.ts';
 import { kindOf } from './fields.ts';
@@ -230,18 +229,13 @@ function deliveryOf({ type, bounce }: Feedback): Delivery | undefined {
   }
 }
 
-/** A message with the address that it went to (its SHA-256), known from the report that gave it its delivery state. */
-export interface Reported extends Message {
-  sentTo?: string;
-}
-
 /**
  * The message with the feedback folded in: any order, any repeats, one result. All feedback proves that SES took the
  * mail, so it closes an open claim (`ready`, `claimed`, `uncertain` → `sent`, out of the due index). Automated opens
  * and clicks prove only that. Returns the same object when nothing changes.
  */
-export function applyFeedback(message: Reported, feedback: Feedback): Reported {
-  const changes: Partial<Reported> = {};
+export function applyFeedback(message: Message, feedback: Feedback): Message {
+  const changes: Partial<Message> = {};
   const open = message.state === 'ready' || message.state === 'claimed' || message.state === 'uncertain';
   if (open) changes.state = 'sent';
   if (open || message.state === 'sent') {
@@ -281,22 +275,6 @@ export function isSoftBounce(feedback: Feedback): boolean {
   return feedback.type === 'bounce' && feedback.bounce?.type !== 'Permanent';
 }
 
-/** A block on an address. */
-export interface Block {
-  reason: SuppressionReason;
-  at: number;
-}
-
-/** What only the person can take back stands above what another mailbox state may end. */
-const STRENGTH: Record<SuppressionReason, number> = { unreachable: 1, imported: 2, bounced: 3, complained: 4 };
-
-/** Of all blocks on an address the strongest reason, and the earliest instant of that reason: in any order, with any repeats. */
-export function foldBlock(known: Block | undefined, heard: Block): Block {
-  if (known === undefined) return heard;
-  const stronger = STRENGTH[heard.reason] - (STRENGTH[known.reason] ?? 0);
-  return stronger > 0 || (stronger === 0 && heard.at < known.at) ? heard : known;
-}
-
 /** When settings do not say otherwise. */
 export const SOFT_BOUNCES: SoftBounces = { most: 5, over: '14d' };
 
@@ -308,8 +286,8 @@ export const SOFT_BOUNCES: SoftBounces = { most: 5, over: '14d' };
  * `sentTo` is the address are looked at, by the instant of their claim. A function of the messages alone, so any order
  * of reports ends the same, and a delivery that is heard of late takes the retirement back.
  */
-export function retiredSince(messages: Reported[], address: string, policy: SoftBounces): number | undefined {
-  const instant = ({ claimedAt, plannedAt }: Reported): number => claimedAt ?? plannedAt;
+export function retiredSince(messages: Message[], address: string, policy: SoftBounces): number | undefined {
+  const instant = ({ claimedAt, plannedAt }: Message): number => claimedAt ?? plannedAt;
   const latestFirst = messages
     .filter(
       ({ sentTo, delivery }) => sentTo === address && /^(soft-bounced|delivered|complained)$/.test(delivery ?? ''),

@@ -1,4 +1,5 @@
 // One person in place of two: facts fold together, the older contact's journey leads.
+import { type Block, foldBlock } from './block.ts';
 import { type Contact, type Facts, type Journey, newContact, type Run } from './contact.ts';
 import { mergeCounters } from './counter.ts';
 import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
@@ -69,7 +70,7 @@ function mergeFacts(a: Facts, b: Facts): Facts {
   if (address.address !== undefined) facts.address = address.address;
   if (address.addressHash !== undefined) facts.addressHash = address.addressHash;
   const blocks = [a, b].flatMap((side) => (side.addressHash === facts.addressHash ? (side.suppressed ?? []) : []));
-  const block = blocks.sort((x, y) => x.at - y.at || (x.reason < y.reason ? -1 : 1))[0];
+  const block = blocks.reduce<Block | undefined>(foldBlock, undefined);
   if (block !== undefined) facts.suppressed = block;
   tidyCart(facts);
   return facts;

@@ -48,6 +48,8 @@ export interface Message {
   clickedAt?: number;
   /** When the person left by a link of this mail, epoch milliseconds. */
   unsubscribedAt?: number;
+  /** SHA-256 of the address that it went to, known from the report that gave it its delivery state. */
+  sentTo?: string;
   /** The mailbox provider that it went to, known from the claim on: `gmail`, `microsoft`, `yahoo`, … , `other`. */
   provider?: string;
 }

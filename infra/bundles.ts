@@ -22,6 +22,8 @@ const REASONS: Partial<Record<StepName, string>> = {
   'walk-roster': DECIDES,
   'send-message':
     'it renders: Liquid 82, schemas 100, time zones 56, and clients of SES, table, queues, bucket and secret 370',
+  'guard-sending':
+    'it counts the budgets of the book: time zones 54, rules 20, and clients of SES, table, bus and bucket 410',
   'manage-preferences':
     'it opens the book for names and topics: schemas 100, Liquid 82, time zones 56, and clients of bus, table, bucket and secret 340',
   'write-lake': 'the client of the bucket alone is 140',

@@ -1,4 +1,4 @@
-// The laptop's one HTTP server: tells by headers and path which service is meant, and lets troubles strike.
+// The laptop's HTTP server: tells by headers and path which service is meant, and lets troubles strike. SES has an address of its own.
 import { randomInt } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,12 +1,12 @@
 // What SES and the person report: folded into the message; blocks into suppression and contact in one transaction.
+
+import { type Block, foldBlock } from '../../domain/block.ts';
 import type { Book } from '../../domain/book.ts';
 import { type Contact, releaseMessage } from '../../domain/contact.ts';
 import { consentAt } from '../../domain/facts.ts';
 import {
   applyFeedback,
-  type Block,
   type Feedback,
-  foldBlock,
   isSoftBounce,
   retiredSince,
   SOFT_BOUNCES,
@@ -43,6 +43,9 @@ const NAMES: Partial<Record<Feedback['type'], string>> = {
   click: 'Email Clicked',
 };
 
+/** What may show that a mail did not bounce softly after all. */
+const ENDING: ReadonlySet<Feedback['type']> = new Set(['delivery', 'reject', 'rendering-failure']);
+
 /**
  * Takes one feedback in. Answers false when the message that it speaks of is not there. Repeats change nothing, and
  * any order ends in one state of message, suppression and block. Of a message only one open and one click, the first
@@ -68,7 +71,7 @@ export async function takeFeedback(heard: Feedback, deps: FeedbackDeps): Promise
     // Of a claim made again, an event of the first attempt says nothing about the second.
     await raiseWatermark(table, Math.min(message.claimedAt, feedback.sentAt));
   }
-  if (isSoftBounce(feedback) || feedback.type === 'delivery') await retire(feedback, deps);
+  if (isSoftBounce(feedback) || ENDING.has(feedback.type)) await retire(feedback, deps);
   await tellRules(message, feedback, deps);
   return true;
 }
@@ -118,7 +121,7 @@ async function suppress(
  */
 async function retire(feedback: Feedback, deps: FeedbackDeps): Promise<void> {
   const { table, books } = deps;
-  if (feedback.type === 'delivery') {
+  if (!isSoftBounce(feedback)) {
     if (feedback.sentTo === undefined) return;
     if ((await table.readOne(key.suppression(feedback.sentTo)))?.reason !== 'unreachable') return;
   }

@@ -92,6 +92,8 @@ export function sesClient(): SESv2Client {
 const STOP = new Set([
   'AccountSuspendedException',
   'SendingPausedException',
+  'AccountSendingPausedException',
+  'ConfigurationSetSendingPausedException',
   'MailFromDomainNotVerifiedException',
   'NotFoundException',
   'AccessDeniedException',
@@ -125,6 +127,10 @@ export function answerOf(error: unknown, from: string): Answer {
   if (code !== undefined && UNSENT.has(code)) return { kind: 'later', after: 5_000, reason: code };
   if (status === undefined || status >= 500) return { kind: 'unknown', reason };
   if (status === 429) return { kind: 'later', after: 5_000, reason };
+  // So SES words it where it paused the account for its reputation: nothing is wrong with the mail.
+  if (reason === 'MessageRejected' && /sending (?:is )?paused/i.test(message ?? '')) {
+    return { kind: 'stop', reason: 'sending-paused' };
+  }
   if (reason === 'MessageRejected' && /not verified/i.test(message ?? '')) {
     const domain = from.slice(from.indexOf('@') + 1);
     const ours =

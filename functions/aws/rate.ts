@@ -23,8 +23,8 @@ export interface Wish {
 
 /** The last slot of a second is this far from the next: what is on its way may be late without being in it. */
 const SPAN = 900;
-const CLAIM_BY = 930;
-const CALL_BY = 970;
+const CLAIM_BY = 920;
+const CALL_BY = 950;
 /** Few enough that several workers share a second. */
 const MOST_A_WRITE = 10;
 const KEPT_SECONDS = 3600;

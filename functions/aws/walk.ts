@@ -102,8 +102,8 @@ interface Turn extends WalkDeps {
  * has more due takes another turn while there is room, after the others had theirs. So the queue is filled whether what
  * is due stands in one shard or in all.
  *
- * A released message costs one conditional write of the message (2 units up to 2 KB, and 2 in the due index) and a tenth
- * of a queue call; a turn costs a query and one write that counts.
+ * A released message costs one conditional write (1 unit up to 1 KB, and 2 in the due index, where it moves) and a tenth
+ * of a queue call; a turn costs a query, and a write that takes its room.
  */
 async function releaseLane(lane: Lane, walk: Walk, deps: WalkDeps): Promise<void> {
   const { table, queue, now, rate, urls } = deps;

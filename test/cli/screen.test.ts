@@ -75,7 +75,11 @@ describe('a status', () => {
 
   it.each<[string, Partial<Status>, string]>([
     ['a stop', { stopped: control }, 'Sending is stopped'],
-    ['a paused campaign', { paused: { 'win-back': control } }, 'A campaign paused itself'],
+    [
+      'a campaign that paused itself',
+      { paused: { 'win-back': { ...control, by: 'guard-sending' } } },
+      'A campaign paused itself',
+    ],
     ['a guard that has not run', { account: { ...account, at: AT - 6 * MINUTE } }, 'The guard is silent'],
     ['a review', { account: { ...account, enforcement: 'PROBATION' } }, 'SES reviews the account'],
     ['a shutdown', { account: { ...account, enforcement: 'SHUTDOWN' } }, 'SES shut the account down'],
@@ -117,6 +121,12 @@ describe('a status', () => {
     expect(readFileSync(join(resolve(import.meta.dirname, '../..'), 'docs/runbook.md'), 'utf8')).toContain(
       `## ${heading}\n`,
     );
+  });
+
+  it('on which a person has paused a campaign says so and needs nobody else', () => {
+    const status = { ...well, paused: { 'win-back': control } };
+    expect(findings(status)).toEqual([]);
+    expect(drawStatus(status, [], { colours: false }).join('\n')).toContain(`paused  win-back, by ${control.by}`);
   });
 
   it('of a campaign that is paused for its budget does not ask for the guard besides', () => {

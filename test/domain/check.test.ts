@@ -133,14 +133,14 @@ describe('what may not be meant', () => {
       'opens that nobody can consent to',
       [set(['tracking'], { opens: true })],
       [
-        'settings.json tracking.opens: nobody can consent to it: there is no topic "tracking", so no open is ever counted. Add the topic "tracking", say in its description that you see when an e-mail is opened, and deploy the stage with trackOpens; or take "tracking" out.',
+        'settings.json tracking.opens: nobody can consent to it: there is no topic "tracking", so no open is ever counted. Add the topic "tracking", say in its description that you see when an e-mail is opened, and deploy the stage with --track-opens true; or take "tracking" out.',
       ],
     ],
     [
       'a consent to opens that are off',
       [set(['topics', 'tracking'], { title: 'Opens' })],
       [
-        'settings.json topics.tracking: asks people to let you see when they open an e-mail, and opens are off. Take it out, or write "tracking": { "opens": true } and deploy the stage with trackOpens.',
+        'settings.json topics.tracking: asks people to let you see when they open an e-mail, and opens are off. Take it out, or write "tracking": { "opens": true } and deploy the stage with --track-opens true.',
       ],
     ],
     [

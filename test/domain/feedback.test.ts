@@ -2,14 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Block, foldBlock } from '../../domain/block.ts';
 import type { EventBridgeEvent } from '../../domain/event.ts';
 import {
   applyFeedback,
-  type Block,
   type Feedback,
-  foldBlock,
   isSoftBounce,
-  type Reported,
   readFeedback,
   retiredSince,
   suppressionOf,
@@ -246,7 +244,7 @@ describe('all blocks on an address', () => {
 describe('an address', () => {
   const DAY = 86_400_000;
   /** One letter a mail, one every `every` days: s soft, d delivered, c complained, b bounced, l delayed, - nothing known. */
-  const mails = (letters: string, every: number, sentTo = 'ann'): Reported[] =>
+  const mails = (letters: string, every: number, sentTo = 'ann'): Message[] =>
     [...letters].map((letter, at) => {
       const deliveries = { s: 'soft-bounced', d: 'delivered', c: 'complained', b: 'bounced', l: 'delayed' } as const;
       const delivery = deliveries[letter as 's'];

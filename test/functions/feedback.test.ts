@@ -2,13 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Block, foldBlock } from '../../domain/block.ts';
 import type { EventBridgeEvent } from '../../domain/event.ts';
 import {
   applyFeedback,
-  type Block,
   type Feedback,
-  foldBlock,
-  type Reported,
   readFeedback,
   retiredSince,
   SOFT_BOUNCES,
@@ -77,7 +75,7 @@ async function shop(
 const idOf = async ({ table }: Bench): Promise<string> => (await contactBy(table, SUBJECT))!.id;
 
 /** Mails to Ann, one every four days, the last one yesterday; SES has taken them, and nothing is known besides. */
-async function mailed(bench: Bench, count: number, more: Partial<Reported> = {}): Promise<Message[]> {
+async function mailed(bench: Bench, count: number, more: Partial<Message> = {}): Promise<Message[]> {
   const contact = await idOf(bench);
   const messages = Array.from({ length: count }, (_, at): Message => {
     const claimedAt = NOON - DAY - (count - 1 - at) * 4 * DAY;
@@ -229,7 +227,7 @@ function expected(messages: Message[], events: EventBridgeEvent[], mayTrack: boo
   });
   const counted = heard.map((each) => (each.type === 'open' && !mayTrack ? { ...each, automated: true } : each));
   const after = messages.map((message) =>
-    counted.filter((each) => each.message === message.id).reduce<Reported>(applyFeedback, message),
+    counted.filter((each) => each.message === message.id).reduce<Message>(applyFeedback, message),
   );
   const blocks = heard.flatMap((each): Block[] => {
     const reason = suppressionOf(each);
@@ -313,7 +311,11 @@ describe('whatever is heard of the mails of a person', () => {
         const mine = { ...found, messages: found.messages.map((each) => ({ ...each, contact: told[0]!.contact })) };
         expect(mine).toEqual({ messages: told, ...rest });
       }),
-      { seed: Number(process.env.KAIROS_SEED ?? 20_260_504), numRuns: Number(process.env.KAIROS_TEST_RUNS ?? 25) },
+      {
+        seed: Number(process.env.KAIROS_SEED ?? 20_260_504),
+        numRuns: Number(process.env.KAIROS_TEST_RUNS ?? 25),
+        endOnFailure: true,
+      },
     );
   }, 180_000);
 });
@@ -487,6 +489,14 @@ describe('given bounces that may pass', () => {
     await soft(2, 3, 4, 5, 6);
     await hear([0, 'delivery']);
     expect(await suppression(bench)).toEqual({ reason: 'unreachable', at: messages[6]!.claimedAt });
+  });
+
+  it.each(['reject', 'unrendered'])('one of them turns out to be no bounce (%s): the others decide', async (name) => {
+    await soft(0, 1, 2, 3, 4);
+    await hear([4, name]);
+    expect(await suppression(bench)).toBeUndefined();
+    await soft(5);
+    expect(await suppression(bench)).toEqual({ reason: 'unreachable', at: messages[5]!.claimedAt });
   });
 
   it('a complaint or an imported block is never lifted by a delivery', async () => {

@@ -251,6 +251,15 @@ describe('given an answer of SES', () => {
       { state: 'ready', due: NOON + 5 * MINUTE },
     ],
     [
+      'stop, when it was paused for its reputation, which SES calls a rejected message',
+      {
+        status: 400,
+        type: 'MessageRejected',
+        message: 'Sending paused for this account. For more information, please check the inbox.',
+      },
+      { state: 'ready', due: NOON + 5 * MINUTE },
+    ],
+    [
       'never, when it is rejected',
       { status: 400, type: 'MessageRejected' },
       { state: 'failed', reason: 'MessageRejected' },

@@ -52,13 +52,15 @@ describe.each(SEEDS)(`given ${MINUTES} minutes at 14 messages a second, and trou
   it('sends nothing of what is stopped, paused, over its budget or held for the account', () => {
     expect(verdict.sentWhileHeld.later).toEqual([]);
     const held = verdict.held.map((each) => each.split(' ')[0]);
-    expect(held.filter((each) => each === 'everything').length).toBeGreaterThanOrEqual(2);
+    expect(held.filter((each) => each === 'everything').length).toBeGreaterThanOrEqual(nightly ? 2 : 1);
+    if (nightly) expect(held.filter((each) => each === 'bulk')).toHaveLength(2);
     expect(held).toContain('news');
     expect(held).toContain('summer');
   });
 
   it('had something to survive', () => {
-    for (const what of ['accepted unheard', '5xx', 'lost on the way', 'throttled', 'quota', 'paused', 'throttle']) {
+    const always = ['accepted unheard', '5xx', 'lost on the way', 'throttled', 'quota', 'throttle', 'lost answer'];
+    for (const what of nightly ? [...always, 'paused', 'walk-due: crashes'] : always) {
       expect({ what, times: verdict.faults[what] ?? 0 }).not.toEqual({ what, times: 0 });
     }
     expect(verdict.faults['send-message: crashes']).toBeGreaterThan(0);
@@ -78,26 +80,30 @@ it('loses nothing and sends nothing twice while the clocks of the workers are wr
 }, LONG);
 
 describe('given only what is due, it drains as the model says', () => {
-  const cases = [
-    { lane: 'bulk', messages: 1_500, rate: 14 },
-    { lane: 'triggered', messages: 1_500, rate: 14 },
-    { lane: 'bulk', messages: 3_000, rate: 200 },
-    ...(nightly
-      ? ([
-          { lane: 'bulk', messages: 100_000, rate: 200 },
-          { lane: 'triggered', messages: 100_000, rate: 200 },
-          { lane: 'bulk', messages: 20_000, rate: 1_000 },
-        ] as const)
-      : []),
-  ] as const;
-  it.each(cases)('$messages $lane at $rate a second', async ({ lane, messages, rate }) => {
-    const { seconds, ...verdict } = await burst({ seed: 3, engine, lane, messages, rate });
-    expectKept(verdict);
-    expect(verdict.overRate).toMatchObject({ seconds: 0 });
-    const model = drain({ messages, rate, lane }).seconds;
-    // A message takes a moment to the first slot and from the last one; the minute may leave a queue empty for seconds.
-    const most = model * 1.05 + 8;
-    expect({ seconds, model, ok: seconds > model * 0.97 - 2 && seconds < most }).toEqual({ seconds, model, ok: true });
-    if (nightly) console.log(JSON.stringify({ lane, messages, rate, model, seconds }));
-  }, LONG);
+  const cases: { lane: 'triggered' | 'bulk'; messages: number; rate: number; workers: number }[] = [
+    { lane: 'bulk', messages: 1_000, rate: 14, workers: 5 },
+    { lane: 'triggered', messages: 1_000, rate: 14, workers: 5 },
+    { lane: 'bulk', messages: 2_000, rate: 100, workers: 8 },
+  ];
+  if (nightly) {
+    cases.push(
+      { lane: 'bulk', messages: 100_000, rate: 200, workers: 16 },
+      { lane: 'triggered', messages: 30_000, rate: 1_000, workers: 60 },
+    );
+  }
+  it.each(cases)(
+    '$messages $lane at $rate a second, $workers senders',
+    async ({ lane, messages, rate, workers }) => {
+      const { seconds, secondsOf99, ...verdict } = await burst({ seed: 3, engine, lane, messages, rate, workers });
+      expectKept(verdict);
+      expect(verdict.overRate).toMatchObject({ seconds: 0 });
+      const model = drain({ messages, rate, lane }).seconds;
+      if (nightly) console.log(JSON.stringify({ lane, messages, rate, workers, model, seconds, secondsOf99 }));
+      const ratio = secondsOf99 / (model * 0.99);
+      expect({ model, secondsOf99, off: Math.abs(ratio - 1) > 0.05 }).toEqual({ model, secondsOf99, off: false });
+      // One that missed its second comes again with the walk of the next minute.
+      expect(seconds).toBeLessThan(model * 1.05 + 75);
+    },
+    LONG,
+  );
 });

@@ -434,6 +434,7 @@ describe('the answers', () => {
     const settled = settle({ ...draft, rateShare: '0.5', trackOpens: 'true' });
     if ('faults' in settled) throw new Error('refused');
     expect(settled.answers).toMatchObject({ rateShare: 0.5, trackOpens: true });
+    expect(settle({ ...draft, trackOpens: 'false' })).toMatchObject({ answers: { trackOpens: false } });
     expect(contextOf(settled.answers, { profile: 'normal', sendRate: 14 })).toEqual(
       expect.arrayContaining(['rateShare=0.5', 'trackOpens=true', 'sendRate=14']),
     );

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { costLines } from '../../cli/deploy-checks.ts';
 import { STEPS } from '../../infra/names.ts';
 import { anchorOf, LOGGED, STATE_FIELDS } from '../../infra/operations.ts';
 import { resources, synthesise } from './synthesised.ts';
@@ -202,6 +203,12 @@ describe('Metric: few of our own, and paid for only in hours in which something 
         Statistic: 'Maximum',
       });
     }
+  });
+
+  it('Metric5: what a deployment says that alarms and metrics cost is counted', () => {
+    const said = costLines({}).join(' ');
+    expect(said).toContain(`${alarms.length} alarms ${(alarms.length * 0.1).toFixed(2)}`);
+    expect(said).toContain(`${filters.length} at most`);
   });
 
   it('Metric4: the functions log what is read', () => {

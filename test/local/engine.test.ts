@@ -65,7 +65,7 @@ for (const name of ['dynoxide', 'dynamodb-local'] as const) {
         );
         expect(TimeToLiveDescription.AttributeName).toBe('ttl');
       });
-    }, 30_000);
+    }, 90_000);
   });
 }
 

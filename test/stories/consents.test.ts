@@ -3,9 +3,11 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { describeConsents, exportConsents, ledger, type Statement, statementsOf } from '../../cli/consents.ts';
+import { describeConsents } from '../../cli/consents.ts';
 import { importSuppressions } from '../../cli/import-suppressions.ts';
 import { openImport } from '../../cli/import-target.ts';
+import { ledger, type Statement, statementsOf } from '../../cli/ledger.ts';
+import { csvCell, exportConsents } from '../../cli/ledger-file.ts';
 import { holdStage, readBook } from '../../cli/stage.ts';
 import { type Request, withdraw } from '../../cli/withdraw.ts';
 import { lastActions } from '../../functions/aws/controls.ts';
@@ -210,6 +212,22 @@ describe('the ledger', () => {
     expect(parsed.find(({ statement }) => statement === 'granted')).toMatchObject({
       source: 'footer of lea@customers.example',
     });
+  });
+
+  it.each([
+    ['plain', 'plain'],
+    ['=1+1', "'=1+1"],
+    ['  @SUM(A1)', "'  @SUM(A1)"],
+    ['-2', "'-2"],
+    ['a;=1+1', `"a;'=1+1"`],
+    ['one, "two"', '"one, ""two"""'],
+    ['two\r\nlines', '"two\r\nlines"'],
+    ['\u0000nul', '" nul"'],
+    ['＝1+1', "'＝1+1"],
+    ['żółw', 'żółw'],
+    ['', ''],
+  ])('writes %j as the cell %j', (text, cell) => {
+    expect(csvCell(text)).toBe(cell);
   });
 
   it('refuses an unknown person, an unknown brand, and a file that cannot be written, before it reads anything', async () => {

@@ -153,7 +153,7 @@ describe('while news of SES arrives', () => {
     expect(confirmations).toHaveLength(PEOPLE);
     expect(messages.some(({ attempts }) => attempts > 1)).toBe(true);
     expect(await shop.deadLetters()).toEqual([]);
-  });
+  }, 180_000);
 });
 
 describe('while SES is silent', () => {
@@ -183,5 +183,5 @@ describe('while SES is silent', () => {
     expect(lost).toBeLessThan(uncertain.length);
     expect(shop.laptop.logs().filter((line) => line.includes('claim.uncertain'))).toHaveLength(uncertain.length);
     for (const trouble of troubles) trouble.stop();
-  });
+  }, 180_000);
 });

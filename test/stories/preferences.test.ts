@@ -2,7 +2,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../cli/publish.ts';
-import { sha256 } from '../../domain/interaction.ts';
+import { type JsonObject, sha256 } from '../../domain/interaction.ts';
 import { readLink, signLink } from '../../domain/links.ts';
 import { readSecret } from '../../functions/aws/secrets.ts';
 import { key } from '../../functions/aws/table.ts';
@@ -234,6 +234,26 @@ describe('given a pause', () => {
     expect((await say(shop, link, 'resume')).body).toContain('The break is over');
     await shop.send({ event: 'Consent Granted', user: 'pia', properties: { topic: 'news' } });
     expect(await shop.mails(email, 'news-welcome')).toHaveLength(1);
+  });
+});
+
+describe("given the shop's own account page", () => {
+  it('may say the same, where its source may speak of consent; a browser may not', async () => {
+    const shop = story();
+    const { email, link } = await welcomed(shop, 'alma');
+    const until = new Date(shop.now() + 7 * DAY).toISOString();
+    const said = (event: string, properties: JsonObject = {}): Said => ({ event, user: 'alma', email, properties });
+    const post = (one: Said, secret?: string) => shop.post(shop.envelope(one), secret === undefined ? {} : { secret });
+    expect((await post(said('Pause Requested', { until }), 'browser.open-sesame')).status).toBe(403);
+    expect((await shop.contact('alma')).facts.pauses).toBeUndefined();
+    expect((await post(said('Pause Requested', { until }))).status).toBe(202);
+    expect((await post(said('Profiling Stopped'))).status).toBe(202);
+    const page = (await shop.visit(link, 'GET')).body;
+    expect([page.includes('End the break'), page.includes('You may choose what fits me')]).toEqual([true, true]);
+    await shop.forward('2m');
+    await post(said('Pause Ended'));
+    await post(said('Profiling Allowed'));
+    expect((await shop.visit(link, 'GET')).body).toMatch(/Pause for 30 days[\s\S]*Do not choose by what I do/);
   });
 });
 

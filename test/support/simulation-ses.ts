@@ -21,8 +21,8 @@ export interface SesChances {
 /** One mail that SES took. */
 export interface Attempt {
   at: number;
-  /** Its caller got the answer. */
-  heard: boolean;
+  /** The table was told that it is sent, by its caller or by an event. */
+  settled: boolean;
   /** When the first event about it came to the queue. */
   news?: number;
 }
@@ -53,8 +53,9 @@ export class SimulatedSes {
   readonly chances: SesChances;
   readonly account: Account;
   fortunes: (campaign: string, provider: string) => Fortunes;
-  /** No event arrives until then; those of the time between come at its end. */
+  /** No event arrives until then; those of the time between come within so many milliseconds after, in any order. */
   silentUntil = 0;
+  flood = 0;
   /** Calls by calendar second: also those that were refused for their number. */
   readonly bySecond = new Map<number, { calls: number; accepted: number; bulk: number }>();
   readonly #attempts = new Map<string, Attempt[]>();
@@ -91,13 +92,7 @@ export class SimulatedSes {
       const unheard = fate < acceptedUnheard;
       const refused = !unheard && fate < acceptedUnheard + refusedUnheard;
       const latency = (unheard || refused) && simulation.chance(0.4) ? GIVES_UP : SES;
-      const attempt: Attempt = { at: 0, heard: false };
-      return process
-        .call(latency, async () => this.#take(command.input as SendEmailCommandInput, attempt, unheard, refused))
-        .then((answer) => {
-          attempt.heard = true;
-          return answer;
-        });
+      return process.call(latency, async () => this.#take(command.input as SendEmailCommandInput, unheard, refused));
     };
     return { send, destroy: () => {} } as unknown as SESv2Client;
   }
@@ -107,12 +102,7 @@ export class SimulatedSes {
     return this.#attempts.get(message) ?? [];
   }
 
-  #take(
-    mail: SendEmailCommandInput,
-    attempt: Attempt,
-    unheard: boolean,
-    refused: boolean,
-  ): { MessageId: string } {
+  #take(mail: SendEmailCommandInput, unheard: boolean, refused: boolean): { MessageId: string } {
     const { account, chances } = this;
     const simulation = this.#simulation;
     const tags = Object.fromEntries((mail.EmailTags ?? []).map(({ Name, Value }) => [Name, Value]));
@@ -146,7 +136,7 @@ export class SimulatedSes {
     }
     load.accepted++;
     account.sent24h++;
-    attempt.at = simulation.now;
+    const attempt: Attempt = { at: simulation.now, settled: false };
     this.#attempts.set(message, [...this.attemptsOf(message), attempt]);
     const MessageId = `ses-${++this.#ids}`;
     this.accepted(mail, campaign, message);
@@ -227,7 +217,7 @@ export class SimulatedSes {
       };
       simulation.after(after + more, () => {
         if (simulation.now >= this.silentUntil) return arrive();
-        simulation.at(this.silentUntil + simulation.draw() * 1000, arrive);
+        simulation.at(this.silentUntil + simulation.draw() * this.flood, arrive);
       });
     }
   }

@@ -53,6 +53,8 @@ export interface ShopOptions {
   /** The stage's own ceiling, messages a second. */
   sendRate: number;
   shards: number;
+  /** Senders at a time, of each lane; five unless said. */
+  workers?: number;
   account: Account;
   /** The greatest number of milliseconds by which a worker's clock is wrong. */
   skew: number;
@@ -165,8 +167,8 @@ export class SimulatedShop {
     const queue = (fn: typeof sender, seconds: number, mapping: { batch: number; most: number; window?: number }) =>
       new SimulatedQueue(simulation, { ...mapping, visibility: seconds * 6 * SECOND }, fn, chances);
     this.queues = {
-      triggered: queue(sender, 60, { batch: 10, most: 5 }),
-      bulk: queue(sender, 60, { batch: 10, most: 5 }),
+      triggered: queue(sender, 60, { batch: 10, most: options.workers ?? 5 }),
+      bulk: queue(sender, 60, { batch: 10, most: options.workers ?? 5 }),
       timers: queue(walker, 60, { batch: 1, most: 10 }),
       feedback: queue(receiver, 30, { batch: 50, window: 2 * SECOND, most: 10 }),
     };
@@ -322,6 +324,8 @@ export class SimulatedShop {
     if (known === undefined) return;
     if (isTerminal(known.state) !== isTerminal(state)) this.open += isTerminal(state) ? -1 : 1;
     known.state = state;
+    const last = this.ses.attemptsOf(id).at(-1);
+    if (state === 'sent' && last !== undefined) last.settled = true;
     if (item.reason !== undefined) known.reason = item.reason as string;
     if (this.options.keepsHistories !== false) {
       const due = item.dueAt === undefined ? '' : `, due ${clock(item.dueAt as number)}`;

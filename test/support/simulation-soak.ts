@@ -12,8 +12,14 @@ export interface SoakOptions {
   shards?: number;
   /** The greatest number of milliseconds by which a worker's clock is wrong. */
   skew?: number;
+  /** For how long nothing comes from SES before everything comes at once; a third of the time unless said. */
+  silence?: number;
+  /** Over how long what was held back comes then, in any order; two seconds unless said. */
+  flood?: number;
   /** Other shares of what befalls mails and their events. */
   chances?: Partial<SesChances>;
+  /** Shown the shop when all is over. */
+  watch?: (shop: SimulatedShop) => void;
 }
 
 export interface Spread {
@@ -122,9 +128,11 @@ export async function soak(options: SoakOptions): Promise<Verdict> {
     // A little goes on arriving, so that later claims can settle earlier ones; then silence.
     shop.stream('receipt', 0.05, at(1), at(1) + 25 * MINUTE);
 
-    // Nothing comes from SES for a third of the time, and then everything at once.
+    // Nothing comes from SES for a long time, and then everything at once.
+    const heardAgain = at(0.08) + (options.silence ?? 0.34 * length);
     simulation.at(at(0.08), () => {
-      ses.silentUntil = at(0.42);
+      ses.silentUntil = heardAgain;
+      ses.flood = options.flood ?? 2 * SECOND;
     });
     during(
       0.2,
@@ -136,7 +144,9 @@ export async function soak(options: SoakOptions): Promise<Verdict> {
         shop.trouble.share.table = USUAL.table;
       },
     );
-    during(0.3, 0.36, shop.operate.stop, shop.operate.start);
+    // Long enough to tell what was under way from what went on.
+    const atLeast = (from: number, until: number): number => Math.max(until, from + (40 * SECOND) / length);
+    during(0.3, atLeast(0.3, 0.36), shop.operate.stop, shop.operate.start);
     during(
       0.4,
       0.62,
@@ -149,7 +159,7 @@ export async function soak(options: SoakOptions): Promise<Verdict> {
     );
     during(
       0.45,
-      0.55,
+      atLeast(0.45, 0.55),
       () => shop.operate.pause('news'),
       () => shop.operate.resume('news'),
     );
@@ -210,11 +220,16 @@ export async function soak(options: SoakOptions): Promise<Verdict> {
       },
     );
     simulation.at(at(0.93) + 2 * MINUTE, () => void shop.operate.start());
-    simulation.at(at(0.95), () => void shop.operate.forgive('summer'));
+    // Bounces that are heard of late may pause it late.
+    for (const later of [3, 10]) {
+      const lets = Math.max(at(0.95), heardAgain + later * MINUTE);
+      simulation.at(lets, () => void shop.operate.forgive('summer'));
+    }
 
     const arrived = at(1) + 25 * MINUTE;
     const isOver = (): boolean => simulation.now > arrived && shop.open === 0 && shop.queues.feedback.waiting === 0;
     await simulation.run(START + length + 9 * HOUR, isOver);
+    options.watch?.(shop);
     return judge(shop, { rate, disturbed, seed });
   } finally {
     shop.close();
@@ -228,20 +243,29 @@ export interface BurstOptions {
   messages: number;
   rate: number;
   shards?: number;
+  /** Senders at a time; five unless said. */
+  workers?: number;
   /** Milliseconds by which a worker's clock is wrong at most. */
   skew?: number;
   /** Shown the shop when all is over. */
   watch?: (shop: SimulatedShop) => void;
 }
 
-/** So many messages of one lane are due at once, and nothing goes wrong. Answers how many virtual seconds they took. */
-export async function burst(options: BurstOptions): Promise<Verdict & { seconds: number }> {
-  const { seed, engine, lane, messages, rate, shards = 8, skew = 3 } = options;
+export interface Drained {
+  /** Virtual seconds from the first to the last message at SES, and to the one that is the last but a hundredth. */
+  seconds: number;
+  secondsOf99: number;
+}
+
+/** So many messages of one lane are due at once, and nothing goes wrong. */
+export async function burst(options: BurstOptions): Promise<Verdict & Drained> {
+  const { seed, engine, lane, messages, rate, shards = 8, skew = 3, workers = 5 } = options;
   const shop = new SimulatedShop({
     seed,
     engine,
     sendRate: rate,
     shards,
+    workers,
     skew,
     campaigns: { burst: { kind: 'marketing', lane } },
     account: { maxRate: rate, max24h: 10_000_000, sent24h: 0, enforcement: 'HEALTHY', sendingEnabled: true },
@@ -260,9 +284,47 @@ export async function burst(options: BurstOptions): Promise<Verdict & { seconds:
       return last > 0 && shop.queues.feedback.waiting === 0;
     });
     options.watch?.(shop);
-    const seconds = [...shop.ses.bySecond.keys()];
-    const took = seconds.length === 0 ? 0 : Math.max(...seconds) - Math.min(...seconds) + 1;
-    return { ...judge(shop, { rate, disturbed: [], seed }), seconds: took };
+    const instants = [...shop.messages.values()].flatMap(({ firstAccepted = [] }) => firstAccepted);
+    instants.sort((a, b) => a - b);
+    const until = (share: number): number =>
+      ((instants[Math.ceil(instants.length * share) - 1] ?? 0) - (instants[0] ?? 0)) / SECOND;
+    return { ...judge(shop, { rate, disturbed: [], seed }), seconds: until(1), secondsOf99: until(0.99) };
+  } finally {
+    shop.close();
+  }
+}
+
+export interface MixtureOptions {
+  seed: number;
+  engine: Engine;
+  minutes: number;
+  rate: number;
+  /** Triggered messages a second, and bulk messages that are due at the start. */
+  triggered: number;
+  backlog: number;
+}
+
+/** Triggered mail beside a backlog of bulk, and nothing goes wrong: how long it takes. */
+export async function mixture({ seed, engine, minutes, rate, triggered, backlog }: MixtureOptions): Promise<Verdict> {
+  const shop = new SimulatedShop({
+    seed,
+    engine,
+    sendRate: rate,
+    shards: 8,
+    skew: 3,
+    campaigns: { receipt: { kind: 'service', lane: 'triggered' }, news: { kind: 'marketing', lane: 'bulk' } },
+    account: { maxRate: rate, max24h: 10_000_000, sent24h: 0, enforcement: 'HEALTHY', sendingEnabled: true },
+    chances: none(USUAL),
+    ses: none(USUAL_SES),
+    fortunes: () => none(USUAL_FORTUNES),
+  });
+  try {
+    await shop.start();
+    for (let n = 0; n < backlog; n++) shop.order('news');
+    const end = START + minutes * MINUTE;
+    shop.stream('receipt', triggered, START, end);
+    await shop.simulation.run(START + 9 * HOUR, () => shop.simulation.now > end && shop.open === 0);
+    return judge(shop, { rate, disturbed: [], seed });
   } finally {
     shop.close();
   }
@@ -299,10 +361,10 @@ export function judge(
       lost.push(shop.historyOf(id).join('\n  '));
     }
     if (attempts.length > 1) {
-      // Nothing was known of an attempt when the next was made, and its time to be known was over.
-      const unknowable = attempts.every(({ at, heard, news }, n) => {
+      // Nothing was ever known of an attempt, and its time to be known was over when the next was made.
+      const unknowable = attempts.every(({ at, settled, news }, n) => {
         const next = attempts[n + 1]?.at;
-        return next === undefined || (!heard && next > at + 15 * MINUTE && (news === undefined || news > next - MINUTE));
+        return next === undefined || (!settled && news === undefined && next > at + 15 * MINUTE);
       });
       (unknowable ? residue : twice).push(shop.historyOf(id).join('\n  '));
     }
