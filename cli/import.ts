@@ -167,14 +167,7 @@ async function putLive(
   onProgress: (share: number) => void,
 ): Promise<void> {
   if (events.length === 0) return;
-  const config = {
-    ...clientConfig(target, 'SQS'),
-    endpoint: target.env.AWS_ENDPOINT_URL_EVENTBRIDGE ?? target.env.AWS_ENDPOINT_URL,
-  };
-  const bus = new Bus(
-    output(target, 'BusName'),
-    new EventBridgeClient(config.endpoint === undefined ? {} : (config as object)),
-  );
+  const bus = new Bus(output(target, 'BusName'), new EventBridgeClient(clientConfig(target, 'EVENTBRIDGE')));
   let done = 0;
   for (const chunk of chunks(events, 100)) {
     const refused = await bus.put(chunk.map(({ name, detail }) => ({ source, detailType: name, detail })));

@@ -1,8 +1,7 @@
 // kairos publish: checks the templates, publishes them, and shows the walk over all contacts until campaigns are live.
-import { userInfo } from 'node:os';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import type { Command } from 'commander';
-import { findTarget, type Target } from './outputs.ts';
+import { findTarget } from './outputs.ts';
+import { personName } from './person-name.ts';
 import { type Filling, type Published, publish, readFilling, shelfOf, waitForFill } from './publish.ts';
 import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { count, printFaults, printRefusal, TEMPLATES } from './validate.ts';
@@ -28,7 +27,7 @@ export function registerPublish(program: Command): void {
       }
       const target = await findTarget({ stage: options.stage });
       const shelf = shelfOf(target);
-      const published = await publish(templates, shelf, { by: await publisher(target), now: Date.now() });
+      const published = await publish(templates, shelf, { by: await personName(target), now: Date.now() });
       if (!options.json) say(published, target.stage);
       const live = !published.changed && (await readFilling(shelf.table, published.ordinal)).done;
       if (options.wait && !live)
@@ -63,10 +62,4 @@ function progress(): (filling: Filling) => void {
     else if (done && !said) console.log(line);
     said ||= done;
   };
-}
-
-/** Who publishes: the AWS principal, or the user of this machine for a laptop run. */
-async function publisher(target: Target): Promise<string> {
-  if (target.stage === 'laptop') return userInfo().username;
-  return (await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn ?? 'unknown';
 }

@@ -250,8 +250,10 @@ export async function waitForFill(
   }
 }
 
+type Service = 'DYNAMODB' | 'EVENTBRIDGE' | 'S3' | 'SECRETS_MANAGER' | 'SESV2' | 'SQS' | 'STS';
+
 /** SDK configuration that reaches a target without touching this process's environment. */
-export function clientConfig(target: Pick<Target, 'env'>, service: 'DYNAMODB' | 'S3' | 'SQS'): Record<string, unknown> {
+export function clientConfig(target: Pick<Target, 'env'>, service: Service): Record<string, unknown> {
   const { env } = target;
   const endpoint = env[`AWS_ENDPOINT_URL_${service}`] ?? env.AWS_ENDPOINT_URL;
   const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION;

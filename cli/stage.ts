@@ -44,20 +44,18 @@ export async function openStage(options: FindOptions = {}): Promise<Stage> {
 /** A stage whose target and clock are known. */
 export function holdStage(target: Target, now: () => number): Stage {
   const s3 = new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') });
-  // On the laptop one address serves them all.
-  const config = clientConfig(target, 'SQS');
   let name: Promise<string> | undefined;
   return {
     target,
     table: tableOf(target),
     bucket: new S3Bucket(output(target, 'BucketName'), s3),
     s3,
-    sqs: new SQSClient(config),
-    ses: new SESv2Client(config),
-    bus: new Bus(output(target, 'BusName'), new EventBridgeClient(config)),
+    sqs: new SQSClient(clientConfig(target, 'SQS')),
+    ses: new SESv2Client(clientConfig(target, 'SESV2')),
+    bus: new Bus(output(target, 'BusName'), new EventBridgeClient(clientConfig(target, 'EVENTBRIDGE'))),
     now,
     who: () => {
-      name ??= personName(target, new STSClient(config));
+      name ??= personName(target, new STSClient(clientConfig(target, 'STS')));
       return name;
     },
     say: (line) => console.log(line),

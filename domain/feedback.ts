@@ -92,7 +92,7 @@ const Outer = z.looseObject({
 /** Our own event of somebody who left, with the mail whose link it was. */
 const Left = z.looseObject({
   contactId: z.string().min(1),
-  timestamp: Instant,
+  timestamp: Instant.optional(),
   properties: z.looseObject({ message: z.string().min(1).optional() }),
 });
 
@@ -177,12 +177,18 @@ function readLeaving(event: EventBridgeEvent): ReturnType<typeof readFeedback> {
   if (!left.success) return { fault: faultOf(left.error, event.detail) };
   const { contactId: contact, timestamp, properties } = left.data;
   if (properties.message === undefined) return { ignored: 'a withdrawal that names no mail' };
+  const at = Date.parse(timestamp ?? String(event.time));
+  if (Number.isNaN(at)) {
+    return {
+      fault: { code: 'feedback.shape', path: 'time', message: 'it is no instant.', received: kindOf(event.time) },
+    };
+  }
   return {
     feedback: {
       type: 'unsubscribe',
       message: properties.message,
       contact,
-      at: Date.parse(timestamp),
+      at,
       id: String(event.id),
     },
   };

@@ -31,6 +31,8 @@ export interface Message {
   /** In the due index from birth until terminal. */
   due?: number;
   claimedAt?: number;
+  /** Since when the `Send` event of a later claim is known to have come, while this one's has not. */
+  provenAt?: number;
   attempts: number;
   /** SES's id, once accepted. */
   sesId?: string;

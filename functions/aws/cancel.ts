@@ -56,7 +56,7 @@ export async function resendMessage(
 ): Promise<Handled> {
   return change(table, name, (message, contact) => {
     if (message.state !== 'failed' && !(evenUncertain && message.state === 'uncertain')) return undefined;
-    const { reason: _, claimedAt: __, ...rest } = message;
+    const { reason: _, claimedAt: __, provenAt: ___, ...rest } = message;
     return { message: { ...rest, state: 'ready', due: now }, contact: contact && placed(contact, message, now) };
   });
 }

@@ -33,7 +33,8 @@ export function composeMail({ message, contact, book, products, keys, publicBase
   if (to === undefined) throw missing('send.no-address', 'contact', 'a contact without address');
   const link = (door: 'u' | 'c' | 'p', payload: LinkPayload): string =>
     `${publicBaseUrl.replace(/\/$/, '')}/${door}/${signLink(payload, keys)}`;
-  const about = { contact: contact.id, brand: sender.brand, message: message.id };
+  // Under this contact the message is stored, also when it was merged into another meanwhile.
+  const about = { contact: message.contact, brand: sender.brand, message: message.id };
   const unsubscribe = link('u', { kind: 'unsubscribe', ...about });
   const confirm = confirmation(message, about, now);
   const view = buildView(definitions, contact, message, products, {

@@ -223,17 +223,19 @@ async function isAgain(item: Item, turn: Turn): Promise<boolean> {
   const message = readMessage(item);
   const verdict = reconcile(message, await turn.watermark(), now());
   switch (verdict.kind) {
-    case 'wait':
-      await table.replaceMessage(item, { ...message, due: verdict.until });
+    case 'wait': {
+      const { until, provenAt } = verdict;
+      await table.replaceMessage(item, { ...message, due: until, ...(provenAt !== undefined && { provenAt }) });
       return false;
+    }
     case 'again': {
-      const { claimedAt: _, ...rest } = message;
+      const { claimedAt: _, provenAt: __, ...rest } = message;
       log.warn('claim.again', { campaign: message.campaign, attempts: message.attempts });
       return table.replaceMessage(item, { ...rest, state: 'ready', due: now() + putOff });
     }
     case 'uncertain': {
       const { due: _, ...rest } = message;
-      log.error('claim.uncertain', { campaign: message.campaign, message: message.id });
+      log.error('claim.uncertain', { campaign: message.campaign, id: message.id });
       await table.replaceMessage(item, { ...rest, state: 'uncertain', reason: 'no answer and no feedback' });
       return false;
     }

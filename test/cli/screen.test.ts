@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { describe as tell } from '../../cli/contact.ts';
 import { shapeOf } from '../../cli/dead-letters.ts';
 import { span } from '../../cli/stage.ts';
 import { findings, type Status } from '../../cli/status.ts';
 import { drawStatus } from '../../cli/status-screen.ts';
+import { emptyBook } from '../../domain/book.ts';
+import { newContact } from '../../domain/contact.ts';
 import { QUEUES } from '../../infra/names.ts';
 
 const AT = Date.parse('2026-03-02T11:00:00Z');
@@ -184,5 +187,20 @@ describe('a span', () => {
     [72 * 60 * MINUTE, '3 days'],
   ])('of %i ms is said as %s', (length, said) => {
     expect(span(length)).toBe(said);
+  });
+});
+
+describe('a contact', () => {
+  it('is told with the pauses that the person asked for, and with whether it may be profiled', () => {
+    const contact = newContact('c-1', AT);
+    contact.facts.pauses = {
+      aurora: { until: AT + 86_400_000, at: AT, id: 'p1' },
+      boreal: { until: AT - 60_000, at: AT - 86_400_000, id: 'p2' },
+    };
+    contact.facts.profiling = { aurora: { stopped: true, at: AT, id: 'p3' } };
+    const lines = tell({ contact, messages: [] }, emptyBook(), AT).join('\n');
+    expect(lines).toMatch(/pause +asked for 2 Mar 2026, \d\d:00: nothing of aurora before 3 Mar 2026/);
+    expect(lines).toMatch(/pause +of boreal, over since 2 Mar 2026/);
+    expect(lines).toMatch(/profiling +stopped for aurora/);
   });
 });

@@ -57,7 +57,9 @@ describe('given a daily quota', () => {
       perSecond: 100,
       waits: 1,
     });
-    expect(drain({ messages: 30_000, rate: 100, lane: 'triggered', dailyQuota: 50_000, sent24h: 20_000 }).waits).toBe(0);
+    expect(drain({ messages: 30_000, rate: 100, lane: 'triggered', dailyQuota: 50_000, sent24h: 20_000 }).waits).toBe(
+      0,
+    );
   });
 
   it('which is used up, waits a day first; with no quota at all, for ever', () => {

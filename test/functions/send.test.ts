@@ -404,12 +404,30 @@ describe('given an open claim', () => {
       { kind: 'wait', until: NOON + 20 * MINUTE },
     ],
     ['with the Send of the same instant', NOON + 15 * MINUTE, NOON, { kind: 'wait', until: NOON + 20 * MINUTE }],
-    ['with the Send of a later claim', NOON + 15 * MINUTE, NOON + 1, { kind: 'again' }],
+    [
+      'with the Send of a later claim',
+      NOON + 15 * MINUTE,
+      NOON + 1,
+      { kind: 'wait', until: NOON + 45 * MINUTE, provenAt: NOON + 15 * MINUTE },
+    ],
     ['shortly before six hours', NOON + 6 * HOUR - 1, undefined, { kind: 'wait', until: NOON + 6 * HOUR }],
     ['after six hours of silence', NOON + 6 * HOUR, undefined, { kind: 'uncertain' }],
-    ['after six hours, when a later Send has come', NOON + 6 * HOUR, NOON + 1, { kind: 'again' }],
+    [
+      'after six hours, when a later Send has come',
+      NOON + 6 * HOUR,
+      NOON + 1,
+      { kind: 'wait', until: NOON + 6.5 * HOUR, provenAt: NOON + 6 * HOUR },
+    ],
   ])('%s', (_name, now, watermark, expected) => {
     expect(reconcile(claim, watermark, now)).toEqual(expected);
+  });
+
+  it.each([
+    ['shortly before half an hour', NOON + 50 * MINUTE - 1, { kind: 'wait', until: NOON + 50 * MINUTE }],
+    ['after half an hour', NOON + 50 * MINUTE, { kind: 'again' }],
+    ['after a night of silence', NOON + 20 * HOUR, { kind: 'again' }],
+  ])('whose proof stands %s', (_name, now, expected) => {
+    expect(reconcile({ claimedAt: NOON, provenAt: NOON + 20 * MINUTE }, NOON + 1, now)).toEqual(expected);
   });
 
   const lost = async () => {
@@ -430,11 +448,15 @@ describe('given an open claim', () => {
     await feedback(sesEvent(ses.accepted[0]!, 'Send', bench.clock.at));
     bench.clock.at += 6 * MINUTE;
     await walk();
+    expect(await stored(message)).toMatchObject({ state: 'claimed', provenAt: bench.clock.at });
+    bench.clock.at += 30 * MINUTE;
+    await walk();
     expect((await stored(message)).state).toBe('ready');
     expect(queued('triggered').map((entry) => JSON.parse(entry.MessageBody ?? '').message)).toContain(message.id);
     await send(message);
     expect(ses.accepted.map((mail) => mail.Destination?.ToAddresses?.[0])).toEqual(['bob@example.org', address]);
     expect(await stored(message)).toMatchObject({ state: 'sent', attempts: 2 });
+    expect((await stored(message)).provenAt).toBeUndefined();
   });
 
   it('is closed by its own Send, and not sent again', async () => {
@@ -488,8 +510,10 @@ describe('given a worker that dies before or after any of its calls', () => {
         await send(later);
         const other = ses.accepted.find((mail) => mail.Destination?.ToAddresses?.[0] === 'bob@example.org')!;
         await feedback(sesEvent(other, 'Send', bench.clock.at));
-        bench.clock.at += 10 * MINUTE;
-        await walk();
+        for (const minutes of [10, 30]) {
+          bench.clock.at += minutes * MINUTE;
+          await walk();
+        }
         await send(message);
         const own = ses.accepted.filter((mail) => mail.Destination?.ToAddresses?.[0] === address);
         expect({ when, at, call: process.calls[at], mails: own.length }).toMatchObject({ mails: 1 });

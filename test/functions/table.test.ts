@@ -5,7 +5,6 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newContact } from '../../domain/contact.ts';
 import type { Message } from '../../domain/message.ts';
-import { takePermits } from '../../functions/aws/rate.ts';
 import {
   Cancelled,
   chunks,
@@ -174,17 +173,6 @@ for (const name of engines) {
       const { subject } = interaction('x', { id: 'x', user: 'under' });
       const found = await table.under(`SUBJECT#${subject}`, 'INTERACTION#Product Viewed#');
       expect(found.map((item) => item.sk.split('#').at(-1))).toEqual(['v1', 'v2']);
-    });
-
-    it('gives out no more permits a second than there are, to any number of takers', async () => {
-      const takers = await Promise.all(Array.from({ length: 6 }, () => takePermits(table, 4, 10, NOON)));
-      const perSecond = new Map<number, number>();
-      for (const at of takers.flat()) perSecond.set(at, (perSecond.get(at) ?? 0) + 1);
-      expect([...perSecond].sort()).toEqual([
-        [NOON, 10],
-        [NOON + 1000, 10],
-        [NOON + 2000, 4],
-      ]);
     });
   });
 }

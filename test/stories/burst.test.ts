@@ -56,7 +56,13 @@ describe(`given ${MESSAGES} messages that are due when sending starts again`, ()
       if (nightly) {
         const busy = [...bySecond.values()];
         console.log(
-          JSON.stringify({ messages: MESSAGES, rate: RATE, seconds: took, sending: busy.length, most: Math.max(...busy) }),
+          JSON.stringify({
+            messages: MESSAGES,
+            rate: RATE,
+            seconds: took,
+            sending: busy.length,
+            most: Math.max(...busy),
+          }),
         );
       }
     },

@@ -128,7 +128,7 @@ describe('a claim that SES never got', () => {
     await shop.until(said + 40 * MINUTE);
     expect([await count(shop, 'unsent'), await state(shop, 'unsent')]).toEqual([0, 'claimed']);
     await shop.send(asks('unsent-later'));
-    await shop.until(said + 60 * MINUTE);
+    await shop.until(said + 80 * MINUTE);
     expect([await count(shop, 'unsent'), await state(shop, 'unsent')]).toEqual([1, 'sent']);
     expect(await shop.messages({ user: 'unsent' })).toMatchObject([{ attempts: 2 }]);
     await shop.forward('7h');

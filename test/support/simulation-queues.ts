@@ -136,12 +136,7 @@ export class SimulatedQueue {
   /** Nothing is received until then. */
   stuckUntil = 0;
 
-  constructor(
-    simulation: Simulation,
-    mapping: Mapping,
-    fn: SimulatedFunction<Records, Failures>,
-    chances: Chances,
-  ) {
+  constructor(simulation: Simulation, mapping: Mapping, fn: SimulatedFunction<Records, Failures>, chances: Chances) {
     this.#simulation = simulation;
     this.#mapping = mapping;
     this.#fn = fn;
@@ -175,10 +170,16 @@ export class SimulatedQueue {
   #pump(): void {
     const simulation = this.#simulation;
     const { batch, window = 0, most } = this.#mapping;
-    if (simulation.now < this.stuckUntil) return this.#soon(this.stuckUntil - simulation.now);
+    if (simulation.now < this.stuckUntil) {
+      this.#soon(this.stuckUntil - simulation.now);
+      return;
+    }
     while (this.#visible.length > 0 && this.#running < most) {
       const waited = simulation.now - (this.#visible[0] as Waiting).since;
-      if (this.#visible.length < batch && waited < window) return this.#soon(window - waited + 1);
+      if (this.#visible.length < batch && waited < window) {
+        this.#soon(window - waited + 1);
+        return;
+      }
       this.#receive(batch);
     }
   }

@@ -1,5 +1,5 @@
 // SES in the simulation: so many a second, a quota, answers that get lost, and events that come late, twice or never.
-import type { SendEmailCommandInput, SESv2Client } from '@aws-sdk/client-sesv2';
+import type { SESv2Client, SendEmailCommandInput } from '@aws-sdk/client-sesv2';
 import type { Latency, Process, Simulation } from './simulation.ts';
 import { silence } from './simulation-queues.ts';
 

@@ -1,7 +1,5 @@
 // A shop's sending in the simulation: the real hand-off, walks, senders, receivers and guards over a real table.
-import { sha256 } from '../../domain/interaction.ts';
-import { newContact } from '../../domain/contact.ts';
-import type { Kind } from '../../domain/grammar.ts';
+
 import { isTerminal, type Message, type MessageState } from '../../domain/message.ts';
 import { BookStore } from '../../functions/aws/book-store.ts';
 import { keepBudgets, rebase } from '../../functions/aws/budgets.ts';
@@ -12,7 +10,7 @@ import { Mailer } from '../../functions/aws/mailer.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import { Sender } from '../../functions/aws/sender.ts';
-import { contactItem, type Item, messageItem, shardText, Table } from '../../functions/aws/table.ts';
+import { contactItem, type Item, messageItem, Table } from '../../functions/aws/table.ts';
 import { guardSending } from '../../functions/guard-sending.ts';
 import { handOff } from '../../functions/hand-off.ts';
 import { receiveFeedback } from '../../functions/receive-feedback.ts';
@@ -22,12 +20,14 @@ import { walkDueShards } from '../../functions/walk-due.ts';
 import { writeLake } from '../../functions/write-lake.ts';
 import type { StreamRecord } from '../../local/streams.ts';
 import { nested, SeededTrouble, type Step } from '../functions/faults.ts';
-import { definitions, MemoryBucket, publish } from '../functions/fixtures.ts';
+import { MemoryBucket, publish } from '../functions/fixtures.ts';
 import type { Engine } from './engine.ts';
 import { type Latency, Process, Simulation } from './simulation.ts';
+import { bookOf, type Campaign, messageOf, personOf } from './simulation-people.ts';
 import { type Chances, queueClient, SimulatedFunction, SimulatedQueue } from './simulation-queues.ts';
 import { type Account, type Fortunes, type SesChances, SimulatedSes } from './simulation-ses.ts';
-import { attributeOf, EngineLine, lightClient, valuesOf } from './simulation-table.ts';
+import { Follower, SimulatedStream } from './simulation-stream.ts';
+import { attributeOf, EngineLine, lightClient, plainsOf } from './simulation-table.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -40,12 +40,7 @@ const urls = { triggered: 'triggered', bulk: 'bulk', timers: 'timers', feedback:
 const DEAD = 'dead';
 const POLLED_EACH = 250;
 
-export type Lane = Message['lane'];
-export interface Campaign {
-  kind: Kind;
-  lane: Lane;
-}
-
+type Lane = Message['lane'];
 export interface ShopOptions {
   seed: number;
   engine: Engine;
@@ -92,7 +87,6 @@ interface Known {
   firstAccepted?: number;
 }
 
-const PROVIDERS = ['gmail.com', 'outlook.com', 'yahoo.com', 'icloud.com', 'gmx.de', 'web.de', 'post.example'];
 const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** All functions of the path from the table to SES and back, in the numbers in which the stack runs them. */
@@ -119,11 +113,9 @@ export class SimulatedShop {
   readonly #orders: { campaign: string; contact: number }[] = [];
   readonly #operator: Process;
   #controls = '';
-  #shardIterator: string | undefined;
-  readonly #handOver: { buffer: StreamRecord[]; busy: boolean } = { buffer: [], busy: false };
-  readonly #lake: { buffer: StreamRecord[]; busy: boolean } = { buffer: [], busy: false };
+  readonly #stream: SimulatedStream;
   #contacts = 0;
-  #polledAfter = 0;
+  #written = 0;
 
   constructor(options: ShopOptions) {
     const { seed, chances } = options;
@@ -166,6 +158,29 @@ export class SimulatedShop {
     });
     const queue = (fn: typeof sender, seconds: number, mapping: { batch: number; most: number; window?: number }) =>
       new SimulatedQueue(simulation, { ...mapping, visibility: seconds * 6 * SECOND }, fn, chances);
+    const handing = this.#function('hand-off', 30, (process) => {
+      const { queue, now } = this.#parts(process);
+      return async (event: object) => {
+        await handOff(event as never, { queue, now, urls });
+        return true;
+      };
+    });
+    const nowhere = { get: async () => undefined, put: async () => {} };
+    const lake = this.#function('write-lake', 120, (process) => {
+      const { table } = this.#parts(process);
+      return (event: object) => writeLake(event as never, { table, bucket: nowhere });
+    });
+    const isMessage = (record: StreamRecord): boolean => record.dynamodb.Keys.sk?.S?.startsWith('MESSAGE#') === true;
+    const disturbed = { late: chances.streamLate, lateBy: 20 * SECOND, twice: chances.streamTwice };
+    this.#stream = new SimulatedStream(simulation, this.line, [
+      new Follower(simulation, handing, {
+        ...disturbed,
+        wants: (record) => record.eventName === 'INSERT' && isMessage(record),
+        batch: 100,
+        every: 0,
+      }),
+      new Follower(simulation, lake, { ...disturbed, wants: isMessage, batch: 5000, every: MINUTE }),
+    ]);
     this.queues = {
       triggered: queue(sender, 60, { batch: 10, most: options.workers ?? 5 }),
       bulk: queue(sender, 60, { batch: 10, most: options.workers ?? 5 }),
@@ -180,7 +195,7 @@ export class SimulatedShop {
     this.#tableName = await options.engine.createTable();
     const client = lightClient(this.line, nested());
     await publish(new Table(client, this.#tableName, options.shards), this.bucket, bookOf(options.campaigns));
-    await this.#followStream();
+    await this.#stream.open(this.#tableName);
     const ceiling = { sendRate: options.sendRate, share: 1 };
     const timers = this.#function('run-timers', 30, (process) => {
       const { table, queue, log, now } = this.#parts(process);
@@ -203,9 +218,10 @@ export class SimulatedShop {
       };
       simulation.after(simulation.draw() * MINUTE, eachMinute);
     }
-    const poll = (): Promise<void> => {
+    const poll = async (): Promise<void> => {
       simulation.after(POLLED_EACH, poll);
-      return this.#poll();
+      await this.#write();
+      await this.#stream.poll();
     };
     simulation.after(POLLED_EACH, poll);
   }
@@ -340,7 +356,7 @@ export class SimulatedShop {
       Key: { pk: { S: 'BOOK#CONTROLS' }, sk: { S: 'CONTROLS' } },
       ConsistentRead: true,
     });
-    const { stopped, paused = {} } = valuesOf((answer.Item ?? {}) as Record<string, unknown>);
+    const { stopped, paused = {} } = plainsOf((answer.Item ?? {}) as Record<string, unknown>);
     const now = [...(stopped === undefined ? [] : ['everything']), ...Object.keys(paused as object).sort()];
     if (now.join() === this.#controls) return;
     const before = new Set(this.#controls === '' ? [] : this.#controls.split(','));
@@ -371,7 +387,10 @@ export class SimulatedShop {
       if (now < from || now >= until) continue;
       if (what === 'bulk' ? known.lane !== 'bulk' : what !== 'everything' && what.campaign !== campaign) continue;
       if (now <= from + grace) this.sentWhileHeld.inGrace++;
-      else this.sentWhileHeld.later.push(`${message} ${((now - from) / SECOND).toFixed(1)} s after ${sayHeld(what)} was held`);
+      else
+        this.sentWhileHeld.later.push(
+          `${message} ${((now - from) / SECOND).toFixed(1)} s after ${sayHeld(what)} was held`,
+        );
     }
   }
 
@@ -389,42 +408,7 @@ export class SimulatedShop {
     return [`${message} ${known?.campaign} ${known?.lane}`, ...(this.#histories.get(message) ?? [])];
   }
 
-  // ---- the table's stream, and what follows it ----
-
-  async #followStream(): Promise<void> {
-    const { Table: described } = (await this.line.call('DescribeTable', { TableName: this.#tableName })) as {
-      Table: { LatestStreamArn: string };
-    };
-    const StreamArn = described.LatestStreamArn;
-    const { StreamDescription } = (await this.line.call('DescribeStream', { StreamArn })) as {
-      StreamDescription: { Shards: { ShardId: string }[] };
-    };
-    const ShardId = StreamDescription.Shards[0]?.ShardId;
-    const answer = await this.line.call('GetShardIterator', { StreamArn, ShardId, ShardIteratorType: 'LATEST' });
-    this.#shardIterator = answer.ShardIterator as string;
-    this.#startLake();
-  }
-
-  async #poll(): Promise<void> {
-    await this.#write();
-    const { writes } = this.line;
-    while (this.#polledAfter !== writes) {
-      const answer = (await this.line.call('GetRecords', { ShardIterator: this.#shardIterator, Limit: 1000 })) as {
-        Records: StreamRecord[];
-        NextShardIterator: string;
-      };
-      this.#shardIterator = answer.NextShardIterator;
-      for (const record of answer.Records) {
-        if (record.dynamodb.Keys.sk?.S?.startsWith('MESSAGE#') !== true) continue;
-        record.dynamodb.ApproximateCreationDateTime = Math.floor(this.simulation.now / SECOND);
-        record.dynamodb.SequenceNumber = record.dynamodb.SequenceNumber.padStart(21, '0');
-        if (record.eventName === 'INSERT') this.#handOver.buffer.push(record);
-        this.#lake.buffer.push(record);
-      }
-      if (answer.Records.length < 1000) this.#polledAfter = writes;
-    }
-    this.#handOn();
-  }
+  // ---- what was ordered ----
 
   /** Puts what was ordered since to the table, as the recorder would: contact and message in one transaction. */
   async #write(): Promise<void> {
@@ -441,34 +425,14 @@ export class SimulatedShop {
 
   #itemsOf(campaign: string, number: number, known: boolean): Item[] {
     const { shards, campaigns } = this.options;
-    const { kind, lane } = campaigns[campaign] as Campaign;
+    const about = campaigns[campaign] as Campaign;
     const now = Math.floor(this.simulation.now);
-    const contact = `c${number}`;
     const id = `m${this.made++}`;
-    const message: Message = {
-      shape: 1,
-      id,
-      contact,
-      campaign,
-      version: 'v1',
-      step: 's1',
-      run: `r-${id}`,
-      kind,
-      ...(kind === 'marketing' && { topic: 'offers' }),
-      sender: 'main',
-      email: 'hello',
-      state: 'ready',
-      plannedAt: now,
-      createdAt: now,
-      lane,
-      due: now + 5 * MINUTE,
-      attempts: 0,
-      ignoresQuiet: true,
-      inputs: { trigger: { name: 'Order Completed', at: now, properties: {} }, recommendations: [] },
-    };
+    const message = messageOf(id, number, campaign, about, now);
+    const { lane } = about;
     this.messages.set(id, { campaign, lane, createdAt: now, state: 'ready' });
     this.open++;
-    this.#note(id, `made for ${contact}`);
+    this.#note(id, `made for ${message.contact}`);
     const items = [messageItem(message, shards)];
     if (number === this.#written && !known) {
       this.#written++;
@@ -476,100 +440,6 @@ export class SimulatedShop {
     }
     return items;
   }
-  #written = 0;
-
-  /** hand-off: one batch after the other; a batch that fails comes again, and is given up in the end. */
-  #handOn(): void {
-    const { simulation, options } = this;
-    const { buffer } = this.#handOver;
-    if (this.#handOver.busy || buffer.length === 0) return;
-    this.#handOver.busy = true;
-    const fn = (this.functions['hand-off'] ??= this.#function('hand-off', 30, (process) => {
-      const { queue, now } = this.#parts(process);
-      return async (event: never) => {
-        await handOff(event, { queue, now, urls });
-        return true;
-      };
-    }) as never);
-    const Records = buffer.splice(0, 100);
-    const late = simulation.chance(options.chances.streamLate) ? simulation.exponential(20 * SECOND) : 0;
-    const attempt = async (left: number): Promise<void> => {
-      const answer = await fn.invoke({ Records } as never);
-      if (answer === undefined && left > 0) {
-        await simulation.sleep(200);
-        return attempt(left - 1);
-      }
-    };
-    simulation.after(late, () => {
-      void attempt(10).then(async () => {
-        if (simulation.chance(options.chances.streamTwice)) await fn.invoke({ Records } as never);
-        this.#handOver.busy = false;
-        this.#handOn();
-      });
-    });
-  }
-
-  /** write-lake: each minute what has come, without the files. */
-  #startLake(): void {
-    const { simulation, options } = this;
-    const nowhere = { get: async () => undefined, put: async () => {} };
-    const fn = this.#function('write-lake', 120, (process) => {
-      const { table } = this.#parts(process);
-      return (event: never) => writeLake(event, { table, bucket: nowhere });
-    });
-    const each = (): void => {
-      simulation.after(MINUTE, each);
-      const { buffer } = this.#lake;
-      if (this.#lake.busy || buffer.length === 0) return;
-      this.#lake.busy = true;
-      const Records = buffer.splice(0, 5000);
-      const attempt = async (left: number): Promise<void> => {
-        const answer = await fn.invoke({ Records, shardId: 'shard' } as never);
-        if (answer === undefined && left > 0) {
-          await simulation.sleep(SECOND);
-          return attempt(left - 1);
-        }
-        if (simulation.chance(options.chances.streamTwice)) await fn.invoke({ Records, shardId: 'shard' } as never);
-      };
-      void attempt(10).then(() => {
-        this.#lake.busy = false;
-      });
-    };
-    simulation.after(MINUTE, each);
-  }
-}
-
-function bookOf(campaigns: Record<string, Campaign>) {
-  const book = definitions({ segments: {}, campaigns: {} });
-  for (const [id, { kind }] of Object.entries(campaigns)) {
-    book.campaigns[id] = {
-      id,
-      version: 'v1',
-      since: 1,
-      campaign: {
-        kind,
-        aim: kind === 'service' ? 'service' : 'cross-sell',
-        ...(kind === 'marketing' && { topic: 'offers' }),
-        sender: 'main',
-        when: { did: 'Order Completed' },
-        again: 'every time',
-        steps: [{ send: 'hello' }],
-      },
-    };
-  }
-  book.settings.caps = [];
-  return book;
-}
-
-function personOf(number: number, now: number) {
-  const contact = newContact(`c${number}`, now);
-  const address = `p${number}@${PROVIDERS[number % PROVIDERS.length]}`;
-  const addressHash = sha256(address);
-  contact.aliases = [`address#${addressHash}`];
-  contact.facts.address = { value: address, at: now, id: 'i' };
-  contact.facts.addressHash = addressHash;
-  contact.facts.consents['shop|offers|email'] = { granted: true, at: now - HOUR, id: 'g' };
-  return contact;
 }
 
 export const sayHeld = (what: Held['what']): string => (typeof what === 'string' ? what : what.campaign);
@@ -580,5 +450,3 @@ export function clock(instant: number): string {
   const part = (length: number, most: number): string => String(Math.floor(since / length) % most).padStart(2, '0');
   return `${Math.floor(since / HOUR)}:${part(MINUTE, 60)}:${part(SECOND, 60)}.${String(Math.floor(since % SECOND)).padStart(3, '0')}`;
 }
-
-export const shardsOf = (shards: number): string[] => Array.from({ length: shards }, (_, shard) => shardText(shard));

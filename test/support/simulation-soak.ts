@@ -399,7 +399,8 @@ export function judge(
     ),
     sentWhileHeld: shop.sentWhileHeld,
     held: shop.held.map(
-      ({ what, from, until }) => `${sayHeld(what)} ${clock(from)} to ${Number.isFinite(until) ? clock(until) : 'the end'}`,
+      ({ what, from, until }) =>
+        `${sayHeld(what)} ${clock(from)} to ${Number.isFinite(until) ? clock(until) : 'the end'}`,
     ),
     latency: { triggered: spread(waits.triggered), bulk: spread(waits.bulk) },
     deadLetters: shop.deadLetters.length + Object.values(shop.queues).reduce((sum, { dead }) => sum + dead.length, 0),

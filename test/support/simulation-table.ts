@@ -125,21 +125,21 @@ function attributesOf(item: Given): Given {
   return made;
 }
 
-function valueOf(attribute: Attribute): unknown {
+function plainOf(attribute: Attribute): unknown {
   for (const type in attribute) {
     const value = attribute[type];
     if (type === 'N') return Number(value);
-    if (type === 'M') return valuesOf(value as Given);
-    if (type === 'L') return (value as Attribute[]).map(valueOf);
+    if (type === 'M') return plainsOf(value as Given);
+    if (type === 'L') return (value as Attribute[]).map(plainOf);
     return type === 'NULL' ? null : value;
   }
   return undefined;
 }
 
 /** An item or image of the API as plain values. */
-export function valuesOf(item: Given): Given {
+export function plainsOf(item: Given): Given {
   const made: Given = {};
-  for (const name in item) made[name] = valueOf(item[name] as Attribute);
+  for (const name in item) made[name] = plainOf(item[name] as Attribute);
   return made;
 }
 
@@ -167,19 +167,19 @@ function asked(input: Given): Given {
 function answered(output: Given): Given {
   const made: Given = { ...output };
   for (const name of ['Item', 'Attributes', 'LastEvaluatedKey']) {
-    if (made[name] !== undefined) made[name] = valuesOf(made[name] as Given);
+    if (made[name] !== undefined) made[name] = plainsOf(made[name] as Given);
   }
-  if (made.Items !== undefined) made.Items = (made.Items as Given[]).map(valuesOf);
+  if (made.Items !== undefined) made.Items = (made.Items as Given[]).map(plainsOf);
   if (made.Responses !== undefined) {
     made.Responses = Object.fromEntries(
-      Object.entries(made.Responses as Record<string, Given[]>).map(([table, items]) => [table, items.map(valuesOf)]),
+      Object.entries(made.Responses as Record<string, Given[]>).map(([table, items]) => [table, items.map(plainsOf)]),
     );
   }
   if (made.UnprocessedKeys !== undefined) {
     made.UnprocessedKeys = Object.fromEntries(
       Object.entries(made.UnprocessedKeys as Record<string, { Keys: Given[] }>).map(([table, wanted]) => [
         table,
-        { ...wanted, Keys: wanted.Keys.map(valuesOf) },
+        { ...wanted, Keys: wanted.Keys.map(plainsOf) },
       ]),
     );
   }

@@ -306,7 +306,7 @@ Under way
   up-sell  started 1 Apr 2026, 12:00 with Halden One mirrorless camera; waits until 2 Apr 2026, 12:00, then sends up-sell
 
 Messages
-  cross-sell  delivered, 1 Apr 2026, 12:00
+  cross-sell  delivered, 1 Apr 2026, 12:00  sample
 
 Last decisions
   cross-sell  skip: frequency-cap  (1 Apr 2026, 12:00)`,
