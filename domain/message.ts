@@ -56,9 +56,12 @@ export interface Message {
   provider?: string;
 }
 
-/** hash(contact, campaign, run, step, occurrence): letters, digits, `-` and `_` only. */
+/**
+ * hash(contact, campaign, run, step, occurrence): letters, digits, `-` and `_` only, as tags of SES allow, with a letter
+ * in front, so that no command line takes it for an option.
+ */
 export function messageId(contact: string, campaign: string, run: string, step: string, occurrence: string): string {
-  return shortHash('message', contact, campaign, run, step, occurrence);
+  return `m${shortHash('message', contact, campaign, run, step, occurrence)}`;
 }
 
 /** The state that reports count: the delivery where one is known, else the state. */

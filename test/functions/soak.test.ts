@@ -61,7 +61,7 @@ describe.each(SEEDS)(
     });
 
     it('had something to survive', () => {
-      const always = ['accepted unheard', '5xx', 'lost on the way', 'throttled', 'quota', 'throttle', 'lost answer'];
+      const always = ['accepted unheard', '5xx', 'lost on the way', 'throttled', 'throttle', 'lost answer'];
       for (const what of nightly ? [...always, 'paused', 'walk-due: crashes'] : always) {
         expect({ what, times: verdict.faults[what] ?? 0 }).not.toEqual({ what, times: 0 });
       }

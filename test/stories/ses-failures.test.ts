@@ -298,7 +298,7 @@ describe('when the region is out of reach', () => {
       expect((await shop.controls()).stopped).toBeUndefined();
       await shop.forward('10m');
       await shop.send(asks(`${kind}-later`));
-      await shop.forward('30m');
+      await shop.forward('50m');
       for (const user of [...users, `${kind}-later`]) expect([user, ...(await both(user))]).toEqual([user, 1, 'sent']);
       await shop.forward('7h');
       expect(await Promise.all(users.map(count))).toEqual(users.map(() => 1));

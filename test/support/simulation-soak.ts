@@ -148,7 +148,7 @@ export async function soak(options: SoakOptions): Promise<Verdict> {
     const atLeast = (from: number, until: number): number => Math.max(until, from + (40 * SECOND) / length);
     during(0.3, atLeast(0.3, 0.36), shop.operate.stop, shop.operate.start);
     during(
-      0.4,
+      0.1,
       0.62,
       () => {
         ses.fortunes = (campaign) => (campaign === 'summer' ? { ...USUAL_FORTUNES, bounce: 0.12 } : USUAL_FORTUNES);
