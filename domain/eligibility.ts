@@ -238,7 +238,8 @@ export function recheck(
   if (contact.journey.stopped?.[message.run] !== undefined) return drop('its run was stopped');
   if (at.suppressed || contact.facts.suppressed !== undefined) return drop('suppressed');
   if (contact.facts.address === undefined) return drop('no address');
-  if (!consents(contact, campaign, now)) return drop('no consent');
+  // A sender's clock may be behind the one that decided: a consent of that moment is none of the future.
+  if (!consents(contact, campaign, Math.max(now, message.createdAt))) return drop('no consent');
   const refused = refusedByPerson(book, contact, campaign, now);
   if (refused !== undefined) return drop(refused);
   if (book.controls.stopped !== undefined) return { kind: 'defer', until: now + 300_000, reason: 'sending is stopped' };

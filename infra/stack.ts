@@ -47,6 +47,12 @@ const SIMULATOR = 'simulator.amazonses.com';
 const into = ({ queue, deadLetters }: WorkQueue): SqsQueue =>
   new SqsQueue(queue, { deadLetterQueue: deadLetters, retryAttempts: 185, maxEventAge: Duration.hours(24) });
 
+/**
+ * How many senders of one lane may run at once. Simulated with the times that AWS's calls are said to take, one sends
+ * about 16 messages a second where many share each second's slots.
+ */
+const sendersOf = (sendRate: number): number => Math.min(100, Math.max(5, Math.ceil(sendRate / 15)));
+
 export class KairosStack extends Stack {
   readonly #settings: StageSettings;
   readonly #entries: Entries;
@@ -220,8 +226,8 @@ export class KairosStack extends Stack {
       },
       may: [record, readSecret, bury(triggeredQueue), this.#sendMail(configurationSet, trackedSet)],
     });
-    sendMessage.takes(triggeredQueue, { batch: 10, most: 5 });
-    sendMessage.takes(bulkQueue, { batch: 10, most: 5 });
+    sendMessage.takes(triggeredQueue, { batch: 10, most: sendersOf(settings.sendRate) });
+    sendMessage.takes(bulkQueue, { batch: 10, most: sendersOf(settings.sendRate) });
     readsBooks(sendMessage);
 
     // SES → default bus → queue. Transitions are idempotent and in any order.
@@ -254,7 +260,11 @@ export class KairosStack extends Stack {
       environment: { [variable.deadLetters]: feedbackQueue.deadLetters.queueUrl },
       may: [record, bury(feedbackQueue)],
     });
-    receiveFeedback.takes(feedbackQueue, { batch: 50, windowSeconds: 2, most: 10 });
+    receiveFeedback.takes(feedbackQueue, {
+      batch: 50,
+      windowSeconds: 2,
+      most: Math.max(10, sendersOf(settings.sendRate)),
+    });
     readsBooks(receiveFeedback);
 
     // Each minute. No retry: the next minute is one. What it finds is derived anew each time; a stop or a pause that is there stays as it is.

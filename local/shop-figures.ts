@@ -120,7 +120,8 @@ class Count {
 
   #report(item: Item): void {
     for (const [state, value] of Object.entries(item)) {
-      if (typeof value === 'number' && !NOT_STATES.has(state))
+      // By provider the same is counted again.
+      if (typeof value === 'number' && !NOT_STATES.has(state) && !state.includes('.'))
         add(this.#reported, item.pk.slice('REPORT#'.length), state, value);
     }
   }
@@ -139,7 +140,9 @@ class Count {
       );
     }
     for (const [campaign, states] of Object.entries(figures.messages)) {
-      const counted = this.#reported[campaign] ?? {};
+      const { made = 0, ...counted } = this.#reported[campaign] ?? {};
+      const all = Object.values(states).reduce((sum, each) => sum + each, 0);
+      differ(`${campaign}, all messages, and those made in the report`, all, made);
       for (const state of new Set([...Object.keys(states), ...Object.keys(counted)])) {
         differ(`${campaign}, ${state}, in messages and in the report`, states[state] ?? 0, counted[state] ?? 0);
       }
@@ -148,7 +151,7 @@ class Count {
   }
 }
 
-const NOT_STATES = new Set(['shape', 'ttl', 'version']);
+const NOT_STATES = new Set(['shape', 'ttl', 'version', 'opened', 'clicked', 'unsubscribed']);
 
 function add(into: Record<string, Record<string, number>>, key: string, state: string, many: number): void {
   into[key] ??= {};

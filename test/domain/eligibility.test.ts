@@ -413,4 +413,16 @@ describe('given a message that was parked for longer than its run remembers it',
     world.record([order('1', '2026-03-02 13:00', ['bag'])]);
     expect(ask('2026-03-02 13:30')).toEqual({ kind: 'drop', reason: 'its run was stopped' });
   });
+
+  it('a sender whose clock is behind does not take the consent that started it all for one of the future', () => {
+    const campaign = marketing({ when: { did: 'Consent Granted' }, steps: [{ send: 'hello' }] });
+    const book = bookOf({ campaigns: { welcome: campaign } });
+    const world = new World(book).record(introduced('2026-03-02 09:00'));
+    const [message] = world.kept();
+    const behind = recheck(book, world.person(), message as Message, {
+      suppressed: false,
+      now: instant('2026-03-02 09:00') - 900,
+    });
+    expect(behind.kind).not.toBe('drop');
+  });
 });
