@@ -414,7 +414,7 @@ describe('given a message that was parked for longer than its run remembers it',
     expect(ask('2026-03-02 13:30')).toEqual({ kind: 'drop', reason: 'its run was stopped' });
   });
 
-  it('a sender whose clock is behind does not take the consent that started it all for one of the future', () => {
+  test('a sender whose clock is behind does not take the consent that started it all for one of the future', () => {
     const campaign = marketing({ when: { did: 'Consent Granted' }, steps: [{ send: 'hello' }] });
     const book = bookOf({ campaigns: { welcome: campaign } });
     const world = new World(book).record(introduced('2026-03-02 09:00'));
