@@ -270,11 +270,14 @@ export function planRelease(
     paused,
     lanes: {
       triggered: held === undefined ? room(SECONDS_OF_SENDS, rate, depths.triggered) : { putOff: HELD_FOR },
-      // Bulk leaves the senders to triggered mail that waits already.
+      // Bulk leaves the senders to triggered mail that waits already; where that is more than what bulk leaves of a
+      // minute, after a stop or a rush, no bulk is queued until it has gone.
       bulk:
-        bulkHeld === undefined
-          ? room(SECONDS_OF_SENDS, bulkRate, depths.bulk + depths.triggered)
-          : { putOff: HELD_FOR },
+        bulkHeld !== undefined
+          ? { putOff: HELD_FOR }
+          : depths.triggered > 60 * Math.max(1, rate - bulkRate)
+            ? { room: 0 }
+            : room(SECONDS_OF_SENDS, bulkRate, depths.bulk + depths.triggered),
     },
   };
 }

@@ -129,6 +129,19 @@ describe('given more due messages than two minutes can send', () => {
     expect(line.waiting.bulk).toHaveLength(60);
   });
 
+  it('no bulk is queued while more triggered mail waits than bulk leaves room for in a minute', async () => {
+    await crowdOf(bench.table, people(20), { lane: 'bulk' });
+    const line = new Line();
+    const piledUp = people(181);
+    line.waiting.triggered.push(...piledUp);
+    await line.minute(bench.table, 14);
+    expect(line.waiting.bulk).toEqual([]);
+    line.waiting.triggered.splice(0, 1);
+    bench.clock.at += MINUTE;
+    await line.minute(bench.table, 14);
+    expect(line.waiting.bulk).toHaveLength(20);
+  });
+
   it('while sending is stopped nothing is queued, and what is due is looked at again after five minutes', async () => {
     const messages = await crowdOf(bench.table, people(30), { lane: 'bulk' });
     await stop(bench.table, { by: 'ann', at: NOON, why: 'a test' });
