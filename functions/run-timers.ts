@@ -9,8 +9,8 @@ import { env, envNumber, envOptional, envShare } from './aws/env.ts';
 import { faultOf, type Log, log, once, handler as wrapped } from './aws/handler.ts';
 import { queue, table } from './aws/parts.ts';
 import type { Queue } from './aws/queue.ts';
-import { key, shardText, type Table } from './aws/table.ts';
-import { planRelease, type Release, startWalks } from './aws/walk.ts';
+import { key, pooled, shardText, type Table } from './aws/table.ts';
+import { patienceOf, planRelease, type Release, startWalks } from './aws/walk.ts';
 
 /** What it takes to look how full the send queues are. */
 export interface Looking {
@@ -48,11 +48,23 @@ async function lookAround({ table, now, log, looking }: TimerDeps): Promise<Rele
       depths.of(urls.bulk),
     ]);
     const allowed = allowance(accountOf(found.get(key.account())), ceiling, now());
-    return planRelease(allowed, readControls(found.get(key.controls())), { triggered, bulk }, now());
+    const piled = triggered + (await dueInIndex(table, patienceOf(allowed), now()));
+    return planRelease(allowed, readControls(found.get(key.controls())), { triggered, bulk, piled }, now());
   } catch (error) {
     log.error('timers.blind', faultOf(error));
     return undefined;
   }
+}
+
+/** How much triggered mail is due in the index, told no further than `enough`: a query of half a read unit per shard. */
+async function dueInIndex(table: Table, enough: number, now: number): Promise<number> {
+  const shards = Array.from({ length: table.shards }, (_, shard) => shardText(shard));
+  let due = 0;
+  await pooled(shards, 8, async (shard) => {
+    const { items } = await table.due(`DUE#triggered#${shard}`, now, Math.ceil(enough / shards.length) + 1);
+    due += items.length;
+  });
+  return due;
 }
 
 const depths = /* @__PURE__ */ once(() => new Depths());

@@ -191,6 +191,7 @@ export class KairosStack extends Stack {
           resources: [table.tableArn],
         },
         send(timersQueue),
+        queryIndex('due'),
         // How full the send queues are says how much may be released into them.
         { actions: ['sqs:GetQueueAttributes'], resources: [triggeredQueue.queue.queueArn, bulkQueue.queue.queueArn] },
       ],

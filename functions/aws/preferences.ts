@@ -175,8 +175,8 @@ async function readProducts(table: Pick<Table, 'read'>, ids: string[]): Promise<
 }
 
 /**
- * The event of a click. A confirmation counts once per link. A withdrawal counts once per link and minute: a person who
- * has come back may leave again by an old mail.
+ * The event of a click. A confirmation counts once per link. A withdrawal counts once per link and second: a person who
+ * has come back may leave again by an old mail, however soon.
  */
 function clickEvent(payload: LinkPayload, token: string, now: number): BusEvent {
   const { brand, message, topic, wording, form } = payload;
@@ -193,7 +193,7 @@ function clickEvent(payload: LinkPayload, token: string, now: number): BusEvent 
     return eventOf({ name: 'Consent Granted', properties }, payload, sha256(token), now);
   }
   const properties = { brand, all: true, source: 'unsubscribe link', message };
-  return eventOf({ name: 'Consent Withdrawn', properties }, payload, sha256(`${token} ${minuteOf(now)}`), now);
+  return eventOf({ name: 'Consent Withdrawn', properties }, payload, sha256(`${token} ${Math.floor(now / 1000)}`), now);
 }
 
 /**

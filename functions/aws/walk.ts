@@ -246,11 +246,19 @@ async function isAgain(item: Item, turn: Turn): Promise<boolean> {
   }
 }
 
-/** How much each lane may release this minute: two minutes of sends, less what its queue holds already. */
+/** How much triggered mail may wait beside bulk: what bulk leaves of a minute. */
+export function patienceOf({ rate, bulkRate }: Pick<Allowance, 'rate' | 'bulkRate'>): number {
+  return 60 * Math.max(1, rate - bulkRate);
+}
+
+/**
+ * How much each lane may release this minute: two minutes of sends, less what its queue holds already. `piled`: the
+ * triggered mail that waits, in the queue and in the index.
+ */
 export function planRelease(
   { rate, bulkRate, held, bulkHeld }: Allowance,
   controls: Controls,
-  depths: Record<Lane, number>,
+  depths: Record<Lane | 'piled', number>,
   minute: number,
 ): Release {
   const paused = Object.fromEntries(
@@ -275,7 +283,7 @@ export function planRelease(
       bulk:
         bulkHeld !== undefined
           ? { putOff: HELD_FOR }
-          : depths.triggered > 60 * Math.max(1, rate - bulkRate)
+          : depths.piled > patienceOf({ rate, bulkRate })
             ? { room: 0 }
             : room(SECONDS_OF_SENDS, bulkRate, depths.bulk + depths.triggered),
     },

@@ -149,7 +149,7 @@ describe('given ten messages', () => {
     const release = planRelease(
       { rate: 14, bulkRate: 11 },
       { paused: {}, filled: 0 },
-      { triggered: 0, bulk: 0 },
+      { triggered: 0, bulk: 0, piled: 0 },
       now(),
     );
     await walkDue(

@@ -142,6 +142,22 @@ describe('given more due messages than two minutes can send', () => {
     expect(line.waiting.bulk).toHaveLength(20);
   });
 
+  it('nor while it waits in the index, as it does after a stop', async () => {
+    await crowdOf(bench.table, people(200), { lane: 'triggered' });
+    await crowdOf(
+      bench.table,
+      Array.from({ length: 20 }, (_, n) => `bulk-${n}`),
+      { lane: 'bulk' },
+    );
+    const line = new Line();
+    await line.minute(bench.table, 14);
+    expect([line.waiting.triggered.length, line.waiting.bulk.length]).toEqual([200, 0]);
+    line.waiting.triggered.length = 0;
+    bench.clock.at += MINUTE;
+    await line.minute(bench.table, 14);
+    expect(line.waiting.bulk).toHaveLength(20);
+  });
+
   it('while sending is stopped nothing is queued, and what is due is looked at again after five minutes', async () => {
     const messages = await crowdOf(bench.table, people(30), { lane: 'bulk' });
     await stop(bench.table, { by: 'ann', at: NOON, why: 'a test' });

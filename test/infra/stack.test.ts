@@ -497,6 +497,7 @@ describe('Role: a step may do what it does, and no more', () => {
     expect(
       Object.fromEntries(STEPS.map((step) => [step, indexes(step)]).filter(([, found]) => found!.length > 0)),
     ).toEqual({
+      'run-timers': ['/index/due'],
       'walk-due': ['/index/due'],
       'guard-sending': ['/index/due'],
       'walk-roster': ['/index/roster'],
