@@ -10,6 +10,7 @@ import { registerMessages } from './messages.ts';
 import { registerPreview } from './preview.ts';
 import { registerPublish } from './publish-command.ts';
 import { registerSchemas } from './schemas.ts';
+import { registerSegments } from './segments.ts';
 import { registerStatus } from './status.ts';
 import { registerValidate } from './validate.ts';
 import { registerWithdraw } from './withdraw.ts';
@@ -20,6 +21,7 @@ const program = new Command('kairos')
   .showSuggestionAfterError();
 
 registerValidate(program);
+registerSegments(program);
 registerPreview(program);
 registerPublish(program);
 registerImport(program);
