@@ -11,7 +11,7 @@ import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
 import { heldPk, key, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
-import { type GivenUp, sizeOf, streamRecordsGivenUp } from './dead-letters.ts';
+import { type GivenUp, sizeOf, streamRecordsGivenUp } from './letters.ts';
 import { output } from './outputs.ts';
 import { type Filling, readFilling } from './publish.ts';
 import { openStage, readBook, STAGE_OPTION, type Stage } from './stage.ts';

@@ -2,18 +2,8 @@
 import { type Contact, releaseMessage } from '../../domain/contact.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
 import { jitter, sleep } from './clock.ts';
-import {
-  Cancelled,
-  heldPk,
-  type Item,
-  key,
-  readMessage,
-  shardText,
-  type Table,
-  type Versioned,
-  type Write,
-} from './table.ts';
-import { emptyWorld, readContacts } from './world.ts';
+import { Cancelled, heldPk, type Item, key, readMessage, shardText, type Table, type Write } from './table.ts';
+import { readLiving } from './world.ts';
 
 const MOST_ATTEMPTS = 5;
 const A_PAGE = 500;
@@ -82,7 +72,7 @@ async function change(
     const item = await table.readOne(key.message(name.contact, name.message));
     if (item === undefined) return { kind: 'not', state: undefined };
     const before = readMessage(item);
-    const contact = await living(table, name.contact);
+    const contact = await readLiving(table, name.contact);
     const after = decide(before, contact?.value);
     if (after === undefined) return { kind: 'not', state: before.state };
     const writes: Write[] = [table.messageReplacement(item, after.message)];
@@ -97,14 +87,6 @@ async function change(
       await sleep(jitter(attempt));
     }
   }
-}
-
-async function living(table: Table, id: string): Promise<Versioned<Contact> | undefined> {
-  const world = emptyWorld();
-  await readContacts(table, world, [id]);
-  let contact = world.contacts.get(id);
-  while (contact?.value.mergedInto !== undefined) contact = world.contacts.get(contact.value.mergedInto);
-  return contact;
 }
 
 /**

@@ -22,7 +22,7 @@ import { type Permit, Permits } from './rate.ts';
 import type { Secrets } from './secrets.ts';
 import { Cancelled, type Item, key, messageItem, pooled, readMessage, type Table, type Versioned } from './table.ts';
 import { WarmUps } from './warm-up.ts';
-import { emptyWorld, readContacts, type World } from './world.ts';
+import { emptyWorld, living, readContacts, readLiving, type World } from './world.ts';
 
 export interface SenderDeps {
   table: Table;
@@ -383,9 +383,7 @@ export class Sender {
         if (attempt === 4) throw error;
         await sleep(jitter(attempt));
       }
-      const world = emptyWorld();
-      await readContacts(table, world, [contact.value.id]);
-      contact = living(world, contact.value.id);
+      contact = await readLiving(table, contact.value.id);
     }
   }
 
@@ -418,12 +416,6 @@ function wish(lane: Lane, wanted: number, { rate, bulkRate }: Allowance) {
   // Bulk looks no further than it must, so that triggered mail finds seconds that are free; triggered mail looks beyond them.
   const ahead = Math.ceil(IN_HAND / most) * (lane === 'bulk' ? 1 : 2);
   return { wanted, rate, most, ahead: Math.min(AHEAD.most, Math.max(AHEAD.least, ahead)) };
-}
-
-function living(world: World, id: string): Versioned<Contact> | undefined {
-  let contact = world.contacts.get(id);
-  while (contact?.value.mergedInto !== undefined) contact = world.contacts.get(contact.value.mergedInto);
-  return contact;
 }
 
 /** The book that the contact was last decided with, where it is still there, under the controls of this moment. */

@@ -57,6 +57,8 @@ export const key = {
   warmUp: (domain: string, date: string): Key => ({ pk: `WARMUP#${domain}`, sk: date }),
   /** What an operator or a guard did, in the order of time. */
   action: (at: number, id: string): Key => ({ pk: 'ACTIONS', sk: `${new Date(at).toISOString()}#${id}` }),
+  /** How much of a lane the walks of one minute have released together. */
+  release: (lane: Message['lane'], minute: number): Key => ({ pk: `RELEASE#${lane}#${minute}`, sk: 'RELEASE' }),
   rate: (second: number): Key => ({ pk: `RATE#${second}`, sk: 'RATE' }),
   lease: (): Key => ({ pk: 'LEASE#timers', sk: 'LEASE' }),
   watermark: (shard: string): Key => ({ pk: `WATERMARK#${shard}`, sk: 'WATERMARK' }),

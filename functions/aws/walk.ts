@@ -1,5 +1,5 @@
 // Walking what is due in a shard: contacts to their ticks, messages to the send queues, open claims to settle.
-import type { Allowance } from '../../domain/allowance.ts';
+import { type Allowance, BULK_SHARE } from '../../domain/allowance.ts';
 import type { Controls } from '../../domain/book.ts';
 import type { Message } from '../../domain/message.ts';
 import { readWatermark, reconcile } from './claims.ts';
@@ -19,7 +19,6 @@ const PAUSED_FOR = { least: RELEASED_FOR, most: 30 * 60_000 };
 const TICKS_A_PAGE = 100;
 /** A queue holds at most two minutes of sends. */
 const SECONDS_OF_SENDS = 120;
-const BULK_SHARE = 0.8;
 /** Messages of a shard that are looked at in one turn, at least and at most. */
 const TURN = { least: 25, most: 1000 };
 /** Writes at a time, and messages that are written before they are queued: what dies between is due again in minutes. */
@@ -148,8 +147,6 @@ const roomOf = (rate: number, lane: Lane, seconds: number): number =>
 
 const wantedOf = ({ pk, sk }: Key) => ({ contact: pk.slice('CONTACT#'.length), message: sk.slice('MESSAGE#'.length) });
 
-const roomKey = (lane: Lane, { minute }: Release): Key => ({ pk: `RELEASE#${lane}#${minute}`, sk: 'RELEASE' });
-
 /** Takes part of the minute's room: how much, and whether any was left. */
 async function takeRoom(
   lane: Lane,
@@ -160,7 +157,7 @@ async function takeRoom(
 ): Promise<{ count: number; more: boolean }> {
   if (release === undefined) return { count: Math.min(wanted, Math.ceil(room / table.shards) + 9), more: false };
   for (let take = Math.min(wanted, room); take > 0; ) {
-    const answer = await table.updateAnd(roomKey(lane, release), {
+    const answer = await table.updateAnd(key.release(lane, release.minute), {
       UpdateExpression: 'ADD released :take SET #ttl = :ttl',
       ConditionExpression: 'attribute_not_exists(released) OR released <= :left',
       ExpressionAttributeNames: { '#ttl': 'ttl' },
@@ -178,7 +175,7 @@ async function takeRoom(
 
 async function giveRoomBack(lane: Lane, unused: number, { release }: Walk, { table }: WalkDeps): Promise<void> {
   if (release === undefined) return;
-  await table.update(roomKey(lane, release), {
+  await table.update(key.release(lane, release.minute), {
     UpdateExpression: 'ADD released :unused',
     ExpressionAttributeValues: { ':unused': -unused },
   });

@@ -111,6 +111,20 @@ export async function readContacts(table: Table, world: World, ids: string[], ad
   }
 }
 
+/** The contact that a contact lives on in, after merges; undefined when it is not among those read. */
+export function living(world: World, id: string): Versioned<Contact> | undefined {
+  let contact = world.contacts.get(id);
+  while (contact?.value.mergedInto !== undefined) contact = world.contacts.get(contact.value.mergedInto);
+  return contact;
+}
+
+/** The living contact of an id, read now; undefined when there is none. */
+export async function readLiving(table: Table, id: string): Promise<Versioned<Contact> | undefined> {
+  const world = emptyWorld();
+  await readContacts(table, world, [id]);
+  return living(world, id);
+}
+
 /** What was found to stand against an address. */
 export function readSuppressions(found: Found, hash: string): Suppressions {
   const suppressions: Suppressions = {};

@@ -2,7 +2,7 @@
 import { SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pauseCampaign, resumeCampaign, startSending, stopSending } from '../../cli/control.ts';
-import { dropLetters, listLetters, readLetters, redrive } from '../../cli/dead-letters.ts';
+import { dropLetters, listLetters, readLetters, redrive } from '../../cli/letters.ts';
 import { cancel, listMessages, resend } from '../../cli/messages.ts';
 import { clientConfig } from '../../cli/publish.ts';
 import { holdStage, type Stage } from '../../cli/stage.ts';
@@ -10,7 +10,7 @@ import type { BusEvent } from '../../functions/aws/bus.ts';
 import { lastActions } from '../../functions/aws/controls.ts';
 import { key } from '../../functions/aws/table.ts';
 import type { Trouble } from '../../local/laptop.ts';
-import { aStory, MINUTE, type Said, type Story } from '../support/laptop.ts';
+import { aStory, asks, MINUTE, type Story } from '../support/laptop.ts';
 
 const story = aStory({ overrides: { SEND_RATE: '8' } });
 
@@ -29,13 +29,6 @@ function held(shop: Story): Stage {
 /** What was said on the bus. */
 const told: BusEvent[] = [];
 
-/** Somebody new asks for a confirmation: one service mail, at once. */
-const asks = (user: string): Said => ({
-  event: 'Consent Requested',
-  user,
-  email: `${user}@customers.example`,
-  properties: { topic: 'offers' },
-});
 const CONFIRMS = 'confirm-subscription';
 const people = (name: string, many: number): string[] => Array.from({ length: many }, (_, at) => `${name}-${at}`);
 

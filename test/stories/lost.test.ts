@@ -1,18 +1,11 @@
 // What gets lost on the way: the due index heals it, and no mail goes out twice.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Trouble } from '../../local/laptop.ts';
-import { aStory, HOUR, MINUTE, order, type Said, type Story } from '../support/laptop.ts';
+import { aStory, asks, HOUR, MINUTE, order, type Story } from '../support/laptop.ts';
 
 const story = aStory();
 beforeEach(() => story().next());
 
-/** Somebody new asks for a confirmation: one service mail, at once. */
-const asks = (user: string): Said => ({
-  event: 'Consent Requested',
-  user,
-  email: `${user}@customers.example`,
-  properties: { topic: 'offers' },
-});
 const count = async (shop: Story, user: string) => (await shop.mails(`${user}@customers.example`)).length;
 const state = async (shop: Story, user: string) => (await shop.messages({ user }))[0]?.state;
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { readWatermark } from '../../functions/aws/claims.ts';
 import { heldPk, shardText } from '../../functions/aws/table.ts';
 import type { Simulated, Trouble } from '../../local/laptop.ts';
-import { aStory, DAY, HOUR, MINUTE, order, type Said } from '../support/laptop.ts';
+import { aStory, asks, DAY, HOUR, MINUTE, order, type Said } from '../support/laptop.ts';
 
 const story = aStory({
   change: (folder) => {
@@ -24,13 +24,6 @@ const story = aStory({
 });
 beforeEach(() => story().next());
 
-/** Somebody new asks for a confirmation: one service mail, at once. */
-const asks = (user: string): Said => ({
-  event: 'Consent Requested',
-  user,
-  email: `${user}@customers.example`,
-  properties: { topic: 'offers' },
-});
 const count = async (user: string) => (await story().mails(`${user}@customers.example`)).length;
 const state = async (user: string) => (await story().messages({ user }))[0]?.state;
 const both = async (user: string) => [await count(user), await state(user)];

@@ -395,6 +395,14 @@ export class Story {
   }
 }
 
+/** Somebody new asks for a confirmation: one service mail, at once. */
+export const asks = (user: string): Said => ({
+  event: 'Consent Requested',
+  user,
+  email: `${user}@customers.example`,
+  properties: { topic: 'offers' },
+});
+
 /** The properties of an order event: lines of product, price and quantity; `revenue` is their sum. */
 export function order(id: string, ...lines: [product: string, price: number, quantity?: number][]): JsonObject {
   const products = lines.map(([product, price, quantity = 1]) => ({ product_id: product, price, quantity }));
