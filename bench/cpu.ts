@@ -44,9 +44,11 @@ export function perEvent(cpu: Cpu, events: number): Cpu {
   return { ours: round(cpu.ours), sdk: round(cpu.sdk), node: round(cpu.node), engine: round(cpu.engine) };
 }
 
+/** Milliseconds of processor time, by whose code spent them, on one line. */
 export const sayCpu = ({ ours, sdk, node, engine }: Cpu): string =>
   `our code ${ours}, SDK ${sdk}, Node ${node}, engine ${engine}`;
 
+/** The machine that figures were measured on: processor, cores, Node and DynamoDB engine. */
 export function machine(engine: string): string {
   return `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}, ${engine}`;
 }

@@ -5,6 +5,7 @@ import type { Interaction, Json, JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { type Order, orderEffect, productsOf, statedCurrency } from './order.ts';
 
+/** Whether `a` is the later word: by event time, at the same instant by id. Anything is later than nothing. */
 export const newer = (a: { at: number; id: string }, b: { at: number; id: string } | undefined): boolean =>
   b === undefined || a.at > b.at || (a.at === b.at && a.id > b.id);
 
