@@ -13,7 +13,7 @@ import {
 import { sendsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
-import { canonical } from '../domain/rule.ts';
+import { canonical } from '../domain/canonical.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
 import { Queue } from '../functions/aws/queue.ts';

@@ -1,10 +1,12 @@
 // The definitions as published, and compiled: what decides.
 
+import { canonical } from './canonical.ts';
+import type { Counter } from './counting.ts';
 import { builtinEvents } from './fields.ts';
 import type { Campaign, Rule, Segment, Step } from './grammar.ts';
 import { shortHash } from './interaction.ts';
 import { NO_CURRENCY } from './order.ts';
-import { type CompiledRule, type Counter, canonical, compileRule, type RuleContext } from './rule.ts';
+import { type CompiledRule, compileRule, type RuleContext } from './rule.ts';
 import type { Catalogue, Fields, Settings } from './settings.ts';
 import { durationMs } from './time.ts';
 import { type CompiledWhere, compileWhere } from './where.ts';

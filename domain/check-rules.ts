@@ -175,7 +175,7 @@ export class RuleCheck {
       this.name('reference.segment', 'segment', rule.segment, this.#known.segments, [...path, 'segment']);
     } else if ('consent' in rule) {
       this.name('reference.topic', 'topic', rule.consent, this.#known.topics, [...path, 'consent']);
-    } else this.did(rule, path);
+    } else if ('did' in rule) this.did(rule, path);
   }
 
   /** A rule's or a trigger's "did": its events, where, measure and period. */

@@ -1,13 +1,14 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
 import type { Book, CompiledCampaign } from './book.ts';
 import type { Contact, Run } from './contact.ts';
+import { countInto } from './counting.ts';
 import { type Decided, type Draft, note, type Stimulus } from './decision.ts';
 import { longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
 import { foldFacts, foldSuppression, foldWithdrawal, takeOverFacts } from './facts.ts';
 import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
-import { countInto, type Sight } from './rule.ts';
+import type { Sight } from './rule.ts';
 import { advance, runDue } from './run.ts';
 import { startRuns } from './start.ts';
 import type { Around } from './where.ts';

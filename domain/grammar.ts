@@ -34,6 +34,11 @@ export const Operators = {
   inLast: Duration,
   inNext: Duration,
   moreThanAgo: Duration,
+  anniversary: z.union([
+    z.literal('today'),
+    z.strictObject({ inNext: Duration }),
+    z.strictObject({ inLast: Duration }),
+  ]),
 } as const;
 export type OperatorName = keyof typeof Operators;
 
@@ -80,6 +85,33 @@ export const Sum = z
   .meta({ id: 'Sum', description: 'A sum over the matching events, money in major units' });
 export type Sum = z.infer<typeof Sum>;
 
+/** A value over the matching events: the greatest amount, or how many different values. */
+export const Distinct = z
+  .union([
+    z.strictObject({ of: z.string(), atLeast: z.int().min(1) }),
+    z.strictObject({ of: z.string(), moreThan: z.int().min(0) }),
+    z.strictObject({ of: z.string(), atMost: z.int().min(1) }),
+    z.strictObject({ of: z.string(), lessThan: z.int().min(2) }),
+    z.strictObject({ of: z.string(), between: z.tuple([z.int().min(1), z.int().min(1)]) }),
+  ])
+  .meta({ id: 'Distinct', description: 'How many different values of a property' });
+export type Distinct = z.infer<typeof Distinct>;
+
+/** Calendar words; weeks begin on Monday. */
+export const CALENDAR = [
+  'today',
+  'yesterday',
+  'this week',
+  'last week',
+  'this month',
+  'last month',
+  'this quarter',
+  'last quarter',
+  'this year',
+  'last year',
+] as const;
+export type CalendarWord = (typeof CALENDAR)[number];
+
 export const Latest = z
   .union([
     z.strictObject({ moreThanAgo: Duration }),
@@ -97,17 +129,29 @@ export const Did = z
   .strictObject({
     did: EventNames.meta({ description: 'The name of an event, or a list: any of them' }),
     where: Where.optional(),
+    same: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'A property: the events with one and the same value of it' }),
     times: Count.optional(),
     sum: Sum.optional(),
+    largest: Sum.optional(),
+    distinct: Distinct.optional(),
     latest: Latest.optional(),
+    first: Latest.optional(),
     inLast: Duration.optional(),
-    since: z.literal('run start').optional().meta({ description: 'Only inside a campaign' }),
+    in: z.enum(CALENDAR).optional(),
+    between: z.tuple([z.string(), z.string()]).optional(),
+    since: z.string().min(1).optional().meta({ description: '"run start" inside a campaign, or a date' }),
   })
-  .refine((did) => [did.times, did.sum, did.latest].filter((m) => m !== undefined).length <= 1, {
-    message: 'one measure at most: times, sum or latest',
-  })
-  .refine((did) => [did.inLast, did.since].filter((p) => p !== undefined).length <= 1, {
-    message: 'one period at most: inLast or since',
+  .refine(
+    ({ times, sum, largest, distinct, latest, first }) =>
+      [times, sum, largest, distinct, latest, first].filter((measure) => measure !== undefined).length <= 1,
+    { message: 'one measure at most: times, sum, largest, distinct, latest or first' },
+  )
+  .refine((did) => [did.inLast, did.in, did.between, did.since].filter((p) => p !== undefined).length <= 1, {
+    message: 'one period at most: inLast, in, between or since',
   })
   .meta({ id: 'Did', description: 'Did something: an event that matches' });
 export type Did = z.infer<typeof Did>;
@@ -132,6 +176,15 @@ export const ConsentRule = z
   })
   .meta({ id: 'ConsentRule', description: 'Consents to a topic now' });
 
+/** A share of a draw: everybody has a fixed number from 0 to 100 in each draw; `from` is in, `to` is not. */
+export const Share = z
+  .strictObject({
+    share: id.meta({ description: 'The name of the draw' }),
+    percent: z.tuple([z.number().min(0).max(100), z.number().min(0).max(100)]),
+  })
+  .meta({ id: 'Share', description: 'Is in this part of a draw' });
+export type Share = z.infer<typeof Share>;
+
 export type Rule =
   | { all: Rule[] }
   | { any: Rule[] }
@@ -139,7 +192,8 @@ export type Rule =
   | Has
   | Did
   | { segment: string }
-  | z.infer<typeof ConsentRule>;
+  | z.infer<typeof ConsentRule>
+  | Share;
 
 /** A rule: an object with exactly one subject. */
 export const Rule: z.ZodType<Rule> = z
@@ -152,9 +206,13 @@ export const Rule: z.ZodType<Rule> = z
       Did,
       z.strictObject({ segment: id }),
       ConsentRule,
+      Share,
     ]),
   )
-  .meta({ id: 'Rule', description: 'Who is meant: all, any, not, has, did, segment or consent' }) as z.ZodType<Rule>;
+  .meta({
+    id: 'Rule',
+    description: 'Who is meant: all, any, not, has, did, segment, consent or share',
+  }) as z.ZodType<Rule>;
 
 export const Segment = z
   .strictObject({
@@ -216,7 +274,11 @@ export const When = z
         where: Where.optional(),
         times: Count.optional(),
         sum: Sum.optional(),
+        largest: Sum.optional(),
+        distinct: Distinct.optional(),
+        same: z.string().min(1).optional(),
         inLast: Duration.optional(),
+        in: z.enum(CALENDAR).optional(),
         each: z.literal('products').optional().meta({ description: 'A run per line of the order' }),
       })
       .refine((when) => !(when.times !== undefined && when.sum !== undefined), 'one measure at most: times or sum')

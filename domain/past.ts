@@ -1,9 +1,9 @@
 // What a decision may ask for: everything that was recorded of a person under some names.
 import type { Contact } from './contact.ts';
+import { type Counter, countInto } from './counting.ts';
 import type { Draft, Stimulus } from './decision.ts';
 import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
-import { type Counter, countInto } from './rule.ts';
 import type { Around } from './where.ts';
 
 /** Everything that was recorded of a person under the asked names, with the present state of the orders spoken of. */

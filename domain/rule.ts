@@ -1,41 +1,75 @@
 // Rules compiled to closures: the answer now, and the earliest instant at which it can turn.
+import { canonical } from './canonical.ts';
 import type { Contact } from './contact.ts';
-import { addEntry, type CounterEntry, type CounterState, removeEntry, replaceEntry, tally } from './counter.ts';
+import { type CounterState, tally } from './counter.ts';
+import type { Counter } from './counting.ts';
 import { cartLines, consentAt } from './facts.ts';
 import type { Comparison, Count, Did, Latest, Rule, Sum, Where } from './grammar.ts';
-import { type Interaction, type Json, shortHash } from './interaction.ts';
+import { type Json, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { inShopCurrency, netRevenue, type Order, orderEntryKey, statedCurrency } from './order.ts';
 import { durationMs } from './time.ts';
-import { type Around, type CompiledWhere, compileComparison, compileWhere, numberOf } from './where.ts';
+import { type Around, compileComparison, compileWhere } from './where.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** One contact at one instant, as rules see it. */
 export interface Sight extends Around {
   contact: Contact;
-  /** Answers of segments: filled as they are asked. */
-  answers: Map<string, boolean>;
-  segmentAnswer(id: string, sight: Sight): boolean;
+  /** The shop's zone: calendar words about money follow it; those about anything else, the contact's. */
+  shopZone: string;
+  /** Whether the contact is in a segment at this instant. */
+  inSegment(id: string): boolean;
   /** Counters of the run that is asked for; absent in segments. */
   runCounters?: Record<string, CounterState>;
 }
 
+/** What a column finds: a scalar, several of them (an attribute that is a list), or nothing. */
+export type Found = Json | undefined;
+
+/** The earliest instant after now at which time alone can change something: lowered by whoever knows one. */
+export interface Turn {
+  at: number;
+}
+
+/** Something that is read of a contact. Columns with equal keys read the same. */
+export interface Column {
+  key: string;
+  /**
+   * How what is found is sorted, so that every atom of the column answers alike within a bucket, by the atoms' `cuts`:
+   * `equal` texts and booleans (numbers as their text); `number`; `instant` epoch milliseconds; `date` instants, cut at
+   * the midnights that begin dates in the contact's zone; `age` instants, cut by `now − instant` in milliseconds;
+   * `other` not sorted: each atom is asked.
+   */
+  family: 'equal' | 'number' | 'instant' | 'date' | 'age' | 'other';
+  /**
+   * In `number`, `instant`, `date` and `age` numbers only. Lowers `turn.at` to the earliest instant after `sight.now` at
+   * which time alone changes what is found; that an age reaches a cut is not a change of what is found.
+   */
+  read(sight: Sight, turn: Turn): Found;
+}
+
+/** One comparison of what one column finds. */
+export interface Atom {
+  column: Column;
+  /** Where the answer may change: below, at and above each; of `equal`: for each. Empty in `other`. */
+  cuts: readonly (string | number | boolean)[];
+  test(found: Found, sight: Sight): boolean;
+  /** The earliest instant after now at which the answer for this finding can turn by time alone; Infinity = never. */
+  next(found: Found, sight: Sight): number;
+}
+
+/** A rule as compiled. A `segment` is asked of the sight. */
+export type Node =
+  | { kind: 'all' | 'any'; parts: Node[] }
+  | { kind: 'not'; part: Node }
+  | { kind: 'segment'; id: string }
+  | { kind: 'atom'; atom: Atom };
+
 export interface CompiledRule {
+  node: Node;
   test(sight: Sight): boolean;
   /** Conservative: never later than the instant at which the answer turns by time alone; Infinity = by events only. */
   next(sight: Sight): number;
-}
-
-/** An event counter that some rule reads. Equal counters are one. */
-export interface Counter {
-  id: string;
-  names: string[];
-  where?: CompiledWhere;
-  /** Properties that are summed, in the order of the entry's values. */
-  of: string[];
-  /** Counts only what happened after the run's start. */
-  sinceStart: boolean;
 }
 
 export interface RuleContext {
@@ -52,19 +86,6 @@ export interface RuleContext {
 }
 
 const namesOf = (did: string | string[]): string[] => [...new Set(typeof did === 'string' ? [did] : did)].sort();
-
-/** JSON with sorted keys: equal things have one text. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value !== null && typeof value === 'object') {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-    return `{${entries
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`)
-      .join(',')}}`;
-  }
-  return JSON.stringify(value) ?? 'null';
-}
 
 interface CounterUse {
   counter: Counter;
@@ -245,99 +266,4 @@ export function compileRule(rule: Rule, context: RuleContext): CompiledRule {
       return Math.min(...turns, NEVER);
     },
   };
-}
-
-/** An event as counters see it: an order stands for its Order Completed, as updated and refunded since. */
-interface Seen {
-  name: string;
-  at: number;
-  key: string;
-  properties: Interaction['properties'];
-  /** Its money is of another currency than the shop's: it is counted, not summed. */
-  foreign: boolean;
-  netRevenue?: number;
-}
-
-function seenOf({ id, name, at, properties }: Interaction, currency: string): Seen {
-  const foreign = (statedCurrency(properties) ?? currency) !== currency;
-  return { name, at, key: shortHash(id).slice(0, 10), properties, foreign };
-}
-
-function seenOrder(given: Order | undefined, currency: string): Seen | undefined {
-  if (given?.completed === undefined || given.statement === undefined) return undefined;
-  const order = inShopCurrency(given, currency) as Order & Required<Pick<Order, 'completed' | 'statement'>>;
-  return {
-    name: 'Order Completed',
-    at: order.completed.at,
-    key: orderEntryKey(order.key),
-    properties: JSON.parse(order.statement.properties),
-    foreign: order.currency !== currency,
-    netRevenue: netRevenue(order),
-  };
-}
-
-function entryOf(
-  counter: Counter,
-  seen: Seen,
-  around: Around,
-  context: Pick<RuleContext, 'currency' | 'isMoney'>,
-): CounterEntry | undefined {
-  if (!counter.names.includes(seen.name)) return undefined;
-  if (counter.where !== undefined && !counter.where.test(seen.properties, around)) return undefined;
-  const entry: CounterEntry = [seen.at, seen.key];
-  for (const property of counter.of) {
-    const money = context.isMoney(seen.name, property);
-    if (money && seen.foreign) {
-      entry.push(0);
-      continue;
-    }
-    if (property === 'revenue' && seen.netRevenue !== undefined) {
-      entry.push(seen.netRevenue);
-      continue;
-    }
-    const value = seen.properties[property];
-    entry.push(money && numberOf(value) !== undefined ? minorUnits(value, context.currency) : (numberOf(value) ?? 0));
-  }
-  return entry;
-}
-
-/**
- * Counts an interaction in the counters that read it, in `states` (changed). An order event moves its Order Completed
- * from what it was before to what it is after.
- */
-export function countInto(
-  states: Record<string, CounterState>,
-  counters: Iterable<Counter>,
-  interaction: Interaction,
-  order: { before?: Order | undefined; after: Order } | undefined,
-  around: Around,
-  context: Pick<RuleContext, 'currency' | 'isMoney'>,
-): void {
-  const { currency } = context;
-  const own = interaction.name === 'Order Completed' && order !== undefined ? undefined : seenOf(interaction, currency);
-  const was = order === undefined ? undefined : seenOrder(order.before, currency);
-  const is = order === undefined ? undefined : seenOrder(order.after, currency);
-  for (const counter of counters) {
-    const added = own === undefined ? undefined : entryOf(counter, own, around, context);
-    const before = was === undefined ? undefined : entryOf(counter, was, around, context);
-    const after = is === undefined ? undefined : entryOf(counter, is, around, context);
-    if (added === undefined && before === undefined && after === undefined) continue;
-    states[counter.id] = moveEntry(states[counter.id] ?? { e: [] }, before, after, added);
-    if (states[counter.id]?.e.length === 0 && states[counter.id]?.d === undefined && !states[counter.id]?.stale) {
-      delete states[counter.id];
-    }
-  }
-}
-
-function moveEntry(
-  state: CounterState,
-  before: CounterEntry | undefined,
-  after: CounterEntry | undefined,
-  added: CounterEntry | undefined,
-): CounterState {
-  if (before !== undefined && after !== undefined) replaceEntry(state, before, after);
-  else if (before !== undefined) removeEntry(state, before);
-  else if (after !== undefined) addEntry(state, after);
-  if (added !== undefined) addEntry(state, added);
-  return state;
 }

@@ -41,6 +41,7 @@ function say(rule: Rule, negated: boolean): string {
   if ('has' in rule) return sayHas(rule.has, negated);
   if ('did' in rule) return sayDid(rule, negated);
   if ('segment' in rule) return `is ${negated ? 'not ' : ''}in ${rule.segment}`;
+  if ('share' in rule) return `is ${negated ? 'not ' : ''}between ${rule.percent[0]} and ${rule.percent[1]} % of the draw ${rule.share}`;
   const how = rule.basis === undefined ? '' : ` (${oneOf(rule.basis)})`;
   return `${negated ? 'does not consent' : 'consents'} to ${rule.consent}${rule.channel === undefined ? '' : ` by ${rule.channel}`}${how} now`;
 }

@@ -62,6 +62,7 @@ const operators: Record<OperatorName, true> = {
   inLast: true,
   inNext: true,
   moreThanAgo: true,
+  anniversary: true,
 };
 
 /** True when the object is one operator with its value, and not a nested "where". */

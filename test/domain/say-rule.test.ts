@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Rule } from '../../domain/grammar.ts';
-import { canonical } from '../../domain/rule.ts';
+import { canonical } from '../../domain/canonical.ts';
 import { sayRule } from '../../domain/say-rule.ts';
 
 const table = (name: string) =>
