@@ -148,7 +148,7 @@ function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: numb
   const entered = new Set<string>();
   const { segments } = draft.contact.journey;
   for (const { id, since } of draft.book.segments) {
-    const inside = sight.segmentAnswer(id, sight);
+    const inside = sight.inSegment(id);
     const state = segments[id];
     if (inside === (state?.since !== undefined)) continue;
     if (!inside) {

@@ -20,22 +20,22 @@ export function zoneOf(book: Book, contact: Contact): string {
 
 /** How rules see one contact at one instant, segments answered at most once. */
 export function sightOf(book: Book, contact: Contact, now: number): Sight {
-  return {
+  const answers = new Map<string, boolean>();
+  const sight: Sight = {
     contact,
     now,
     zone: zoneOf(book, contact),
+    shopZone: book.definitions.settings.zone,
     catalogue: book.definitions.catalogue,
-    answers: new Map(),
-    segmentAnswer(id, sight) {
-      const known = sight.answers.get(id);
+    inSegment(id) {
+      const known = answers.get(id);
       if (known !== undefined) return known;
-      // A segment never sees the run that asks for it.
-      const { resolve, runCounters, ...plain } = sight;
-      const answer = book.segment.get(id)?.rule.test(plain) ?? false;
-      sight.answers.set(id, answer);
+      const answer = book.segment.get(id)?.rule.test(sight) ?? false;
+      answers.set(id, answer);
       return answer;
     },
   };
+  return sight;
 }
 
 /** The same sight, from inside a run: its own counters, `@trigger` and `@product`. */

@@ -252,7 +252,7 @@ export function compileRule(rule: Rule, context: RuleContext): CompiledRule {
   if ('has' in rule) return compileHas(rule.has, context);
   if ('did' in rule) return compileDid(rule, context);
   // A segment's own turn is among the book's segments: it is not asked again here.
-  if ('segment' in rule) return { test: (sight) => sight.segmentAnswer(rule.segment, sight), next: () => NEVER };
+  if ('segment' in rule) return { test: (sight) => sight.inSegment(rule.segment), next: () => NEVER };
   const channel = rule.channel ?? 'email';
   const { basis, consent: topic } = rule;
   return {

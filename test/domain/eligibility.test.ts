@@ -374,7 +374,7 @@ test('a segment never sees the run that asks for it', () => {
   const sight = sightOf(book, contact, 1);
   const own = sightOfRun(sight, { counters: {}, trigger: { properties: { country: 'PL' } } });
   expect(own.resolve?.('@trigger.country')).toBe('PL');
-  expect(own.segmentAnswer('same', own)).toBe(false);
+  expect(own.inSegment('same')).toBe(false);
 });
 
 test("a zone that is none gives way to the shop's", () => {

@@ -52,7 +52,7 @@ const answers = (world: World, now: number): string =>
 
 function sightAnswer(world: World, id: string, now: number): boolean {
   const sight = sightOf(world.book, world.person(), now);
-  return sight.segmentAnswer(id, sight);
+  return sight.inSegment(id);
 }
 
 function nextOf(world: World, now: number): number {
