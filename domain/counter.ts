@@ -1,20 +1,30 @@
-// How often, how much and when last: the compact state of one event counter.
+// How often, how much and when: the compact state of one event counter.
+
+/** What is kept of a measured property: amounts to be added up, the greatest amount, or the different values. */
+export type Kind = 'sum' | 'largest' | 'groups';
+/** Of one event: an amount (null where a `largest` has none), or its different values. */
+export type Measured = number | null | string[];
+export type CounterEntry = [at: number, key: string, ...values: Measured[]];
+/** Of one UTC day: how many events, then for each measure the sum, the largest, or value → how many events hold it. */
+type Bucket = [times: number, ...values: (number | null | Record<string, number>)[]];
 
 /** Newest 64 matching events exactly; older ones by UTC day. A function of the set of events, not of their order. */
 export interface CounterState {
-  /** [event time, key of the order or of the interaction, values summed…], ascending by time then key. */
+  /** [event time, key of the order or of the interaction, what is measured…], ascending by time then key. */
   e: CounterEntry[];
-  /** UTC day number → [how many, sums…]. */
-  d?: Record<string, number[]>;
+  /** UTC day number → what happened then. */
+  d?: Record<string, Bucket>;
   /** The compact state could not be undone: rebuild from the interactions. */
   stale?: true;
 }
-export type CounterEntry = [at: number, key: string, ...values: number[]];
 
 export const EXACT_ENTRIES = 64;
 const DAY = 86_400_000;
+const NEVER = Number.POSITIVE_INFINITY;
 
 const dayOf = (at: number): number => Math.floor(at / DAY);
+/** The instant at which an event that is known by its day alone stands: the day's last millisecond. */
+const standsAt = (day: string): number => (Number(day) + 1) * DAY - 1;
 /** Sums of fractions stay equal under any order of adding: six decimals are kept. */
 const tidy = (value: number): number => Math.round(value * 1e6) / 1e6;
 
@@ -22,111 +32,239 @@ function compare(a: CounterEntry, b: CounterEntry): number {
   return a[0] - b[0] || (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0);
 }
 
-function addToDay(state: CounterState, entry: CounterEntry, sign: 1 | -1): void {
-  state.d ??= {};
-  const day = String(dayOf(entry[0]));
-  const bucket = state.d[day] ?? new Array<number>(entry.length - 1).fill(0);
-  bucket[0] = (bucket[0] ?? 0) + sign;
-  for (let i = 2; i < entry.length; i++) bucket[i - 1] = tidy((bucket[i - 1] ?? 0) + sign * (entry[i] as number));
-  if (bucket[0] === 0) delete state.d[day];
-  else state.d[day] = bucket;
-  if (Object.keys(state.d).length === 0) delete state.d;
+function emptyBucket(kinds: readonly Kind[]): Bucket {
+  return [0, ...kinds.map((kind) => (kind === 'sum' ? 0 : kind === 'largest' ? null : {}))];
 }
 
-/** Adds one event. Each (time, key) is added once: repeats were stopped at the interaction. Changes `state`. */
-export function addEntry(state: CounterState, entry: CounterEntry): void {
+const largest = (a: number | null, b: number | null): number | null =>
+  a === null ? b : b === null ? a : Math.max(a, b);
+
+function addToDay(state: CounterState, entry: CounterEntry, kinds: readonly Kind[], sign: 1 | -1): void {
+  const days = { ...state.d };
+  const day = String(dayOf(entry[0]));
+  const bucket: Bucket = [...(days[day] ?? emptyBucket(kinds))];
+  bucket[0] += sign;
+  kinds.forEach((kind, i) => {
+    const value = entry[i + 2] as Measured;
+    const known = bucket[i + 1];
+    if (kind === 'sum') bucket[i + 1] = tidy(((known as number) ?? 0) + sign * ((value as number) ?? 0));
+    else if (kind === 'largest') {
+      if (sign === 1) bucket[i + 1] = largest((known as number | null) ?? null, value as number | null);
+      // The second largest of the day is not known.
+      else if (value !== null && value === known) state.stale = true;
+    } else {
+      const groups = { ...(known as Record<string, number>) };
+      for (const group of value as string[]) {
+        const many = (Object.hasOwn(groups, group) ? (groups[group] as number) : 0) + sign;
+        if (many === 0) delete groups[group];
+        else groups[group] = many;
+      }
+      bucket[i + 1] = groups;
+    }
+  });
+  if (bucket[0] === 0) delete days[day];
+  else days[day] = bucket;
+  if (Object.keys(days).length === 0) delete state.d;
+  else state.d = days;
+}
+
+function add(state: CounterState, entry: CounterEntry, kinds: readonly Kind[]): void {
   const full = state.e.length >= EXACT_ENTRIES || state.d !== undefined;
   const oldest = state.e[0];
   if (full && oldest !== undefined && compare(entry, oldest) < 0) {
-    addToDay(state, entry, 1);
+    addToDay(state, entry, kinds, 1);
     return;
   }
   let i = state.e.length;
   while (i > 0 && compare(state.e[i - 1] as CounterEntry, entry) > 0) i--;
   state.e.splice(i, 0, entry);
-  if (state.e.length > EXACT_ENTRIES) addToDay(state, state.e.shift() as CounterEntry, 1);
+  if (state.e.length > EXACT_ENTRIES) addToDay(state, state.e.shift() as CounterEntry, kinds, 1);
 }
 
-/** Takes one event back. Where the newest 64 are not all known any more, the state is marked stale. Changes `state`. */
-export function removeEntry(state: CounterState, entry: CounterEntry): void {
-  const i = state.e.findIndex((known) => known[0] === entry[0] && known[1] === entry[1]);
+function placeOf(state: CounterState, entry: CounterEntry): number {
+  for (let i = state.e.length - 1; i >= 0; i--) {
+    const known = state.e[i] as CounterEntry;
+    if (known[0] === entry[0] && known[1] === entry[1]) return i;
+  }
+  return -1;
+}
+
+function remove(state: CounterState, entry: CounterEntry, kinds: readonly Kind[]): void {
+  const i = placeOf(state, entry);
   if (i < 0) {
-    if (state.d !== undefined) addToDay(state, entry, -1);
+    if (state.d !== undefined) addToDay(state, entry, kinds, -1);
     return;
   }
   state.e.splice(i, 1);
   if (state.d !== undefined) state.stale = true;
 }
 
-/** Puts other values in the place of an event that stays. Changes `state`. */
-export function replaceEntry(state: CounterState, before: CounterEntry, after: CounterEntry): void {
-  const i = state.e.findIndex((known) => known[0] === before[0] && known[1] === before[1]);
-  if (i >= 0 && before[0] === after[0] && before[1] === after[1]) {
-    state.e[i] = after;
-  } else if (i < 0 && dayOf(before[0]) === dayOf(after[0]) && before[0] === after[0]) {
-    addToDay(state, before, -1);
-    addToDay(state, after, 1);
-  } else {
-    removeEntry(state, before);
-    addEntry(state, after);
-  }
+const copyOf = (state: CounterState | undefined): CounterState =>
+  state === undefined ? { e: [] } : { ...state, e: [...state.e] };
+
+/** The state with one event more. Each (time, key) is added once: repeats were stopped at the interaction. */
+export function addEntry(state: CounterState | undefined, entry: CounterEntry, kinds: readonly Kind[]): CounterState {
+  const next = copyOf(state);
+  add(next, entry, kinds);
+  return next;
 }
 
-/** The state of two disjoint sets of events together. */
-export function mergeCounters(a: CounterState, b: CounterState): CounterState {
-  const merged: CounterState = { e: [] };
-  for (const state of [a, b]) {
-    for (const [day, bucket] of Object.entries(state.d ?? {})) {
-      merged.d ??= {};
-      const sum = merged.d[day];
-      merged.d[day] = sum === undefined ? [...bucket] : bucket.map((value, i) => tidy(value + (sum[i] ?? 0)));
-    }
-    if (state.stale) merged.stale = true;
+/** The state without one event. Where the newest 64 are not all known any more, it is marked stale. */
+export function removeEntry(
+  state: CounterState | undefined,
+  entry: CounterEntry,
+  kinds: readonly Kind[],
+): CounterState {
+  const next = copyOf(state);
+  remove(next, entry, kinds);
+  return next;
+}
+
+/** The state with other values in the place of an event that stays. */
+export function replaceEntry(
+  state: CounterState | undefined,
+  before: CounterEntry,
+  after: CounterEntry,
+  kinds: readonly Kind[],
+): CounterState {
+  const next = copyOf(state);
+  const i = placeOf(next, before);
+  if (i >= 0 && before[0] === after[0] && before[1] === after[1]) {
+    next.e[i] = after;
+  } else if (i < 0 && before[0] === after[0]) {
+    addToDay(next, before, kinds, -1);
+    addToDay(next, after, kinds, 1);
+  } else {
+    remove(next, before, kinds);
+    add(next, after, kinds);
   }
+  return next;
+}
+
+/** The entries of two disjoint sets of events together; marked stale where one of them knows days only. */
+export function mergeCounters(a: CounterState, b: CounterState): CounterState {
   const all = [...a.e, ...b.e].sort(compare);
-  const exact = all.slice(-EXACT_ENTRIES);
-  for (const entry of all.slice(0, all.length - exact.length)) addToDay(merged, entry, 1);
-  merged.e = exact;
+  const merged: CounterState = { e: all.slice(-EXACT_ENTRIES) };
+  if (a.stale || b.stale || a.d !== undefined || b.d !== undefined || all.length > EXACT_ENTRIES) merged.stale = true;
   return merged;
 }
 
+/** A stretch of time: what happened after `after` and not after `until`. */
+export interface Span {
+  after: number;
+  until: number;
+}
+
+export type Measure = 'times' | 'sum' | 'largest' | 'distinct' | 'same';
+
 export interface Tally {
   times: number;
-  /** Sum of the value with the asked index. */
-  sum: number;
-  /** Event time of the newest event at or before `now`. */
-  latest?: number;
-  /** The earliest instant after `now` at which this tally can change by time alone. */
-  next: number;
+  /** The asked measure over the span; undefined where nothing in it has a value. */
+  value?: number;
+  /** When the oldest that was counted stands; Infinity where nothing was. */
+  oldest: number;
+  /** The earliest event after the span's end; Infinity where there is none. */
+  ahead: number;
 }
 
 /**
- * Counts what lies in (now − window, now]; `window` Infinity = ever. Days older than the newest 64 events leave the
- * window whole, when the day's end leaves it.
+ * Measures what lies in the span; `index` is the measured property's place. Events that are known by their day alone
+ * stand at its last millisecond: they enter and leave a span together.
  */
-export function tally(state: CounterState | undefined, now: number, window: number, value: number): Tally {
-  const found: Tally = { times: 0, sum: 0, next: Number.POSITIVE_INFINITY };
+export function tally(state: CounterState | undefined, span: Span, measure: Measure, index: number): Tally {
+  const found: Tally = { times: 0, oldest: NEVER, ahead: NEVER };
   if (state === undefined) return found;
-  const from = now - window;
+  let sum = 0;
+  let greatest: number | null = null;
+  const groups = new Map<string, number>();
+  const grouped = measure === 'distinct' || measure === 'same';
+  if (state.d !== undefined) {
+    for (const [day, bucket] of Object.entries(state.d)) {
+      const at = standsAt(day);
+      if (at <= span.after) continue;
+      if (at > span.until) {
+        found.ahead = Math.min(found.ahead, at);
+        continue;
+      }
+      found.times += bucket[0];
+      found.oldest = Math.min(found.oldest, at);
+      const value = bucket[index + 1];
+      if (measure === 'sum') sum += value as number;
+      else if (measure === 'largest') greatest = largest(greatest, value as number | null);
+      else if (grouped) {
+        for (const [group, many] of Object.entries(value as Record<string, number>))
+          groups.set(group, (groups.get(group) ?? 0) + many);
+      }
+    }
+  }
   for (const entry of state.e) {
     const at = entry[0];
-    if (at > now) {
-      found.next = Math.min(found.next, at);
+    if (at <= span.after) continue;
+    if (at > span.until) {
+      found.ahead = Math.min(found.ahead, at);
       break;
     }
-    if (at <= from) continue;
     found.times += 1;
-    found.sum += (entry[value + 2] as number | undefined) ?? 0;
-    found.latest = at;
-    found.next = Math.min(found.next, at + window);
+    if (at < found.oldest) found.oldest = at;
+    const value = entry[index + 2];
+    if (measure === 'sum') sum += (value as number | undefined) ?? 0;
+    else if (measure === 'largest') greatest = largest(greatest, (value as number | null | undefined) ?? null);
+    else if (grouped) for (const group of value as string[]) groups.set(group, (groups.get(group) ?? 0) + 1);
   }
-  for (const [day, bucket] of Object.entries(state.d ?? {})) {
-    const end = (Number(day) + 1) * DAY;
-    if (end <= from) continue;
-    found.times += bucket[0] ?? 0;
-    found.sum += bucket[value + 1] ?? 0;
-    found.next = Math.min(found.next, end + window);
-  }
-  found.sum = tidy(found.sum);
+  if (found.times === 0) return found;
+  if (measure === 'times') found.value = found.times;
+  else if (measure === 'sum') found.value = tidy(sum);
+  else if (measure === 'largest') {
+    if (greatest !== null) found.value = greatest;
+  } else if (groups.size > 0) found.value = measure === 'distinct' ? groups.size : Math.max(...groups.values());
   return found;
+}
+
+/** When the n-th newest event up to `now` stands (1 = the newest); undefined where there are fewer. */
+export function newest(state: CounterState | undefined, n: number, now: number): number | undefined {
+  if (state === undefined) return undefined;
+  let i = state.e.length - 1;
+  while (i >= 0 && (state.e[i] as CounterEntry)[0] > now) i--;
+  if (state.d === undefined) return state.e[i - n + 1]?.[0];
+  // Keys that are whole numbers stand in ascending order.
+  const days = Object.keys(state.d);
+  let left = n;
+  for (let day = days.length - 1; i >= 0 || day >= 0; ) {
+    const entry = i >= 0 ? (state.e[i] as CounterEntry)[0] : Number.NEGATIVE_INFINITY;
+    const known = day >= 0 ? standsAt(days[day] as string) : Number.NEGATIVE_INFINITY;
+    if (known > now) {
+      day--;
+    } else if (entry >= known) {
+      left -= 1;
+      if (left <= 0) return entry;
+      i--;
+    } else {
+      left -= state.d[days[day] as string]?.[0] ?? 0;
+      if (left <= 0) return known;
+      day--;
+    }
+  }
+  return undefined;
+}
+
+/** When the oldest event up to `now` stands; undefined where there is none. */
+export function oldest(state: CounterState | undefined, now: number): number | undefined {
+  const { ahead, ...found } = tally(state, { after: Number.NEGATIVE_INFINITY, until: now }, 'times', 0);
+  return found.oldest === NEVER ? undefined : found.oldest;
+}
+
+/** The earliest event that is still to come; Infinity where there is none. */
+export function ahead(state: CounterState | undefined, now: number): number {
+  if (state === undefined) return NEVER;
+  let first = NEVER;
+  for (let i = state.e.length - 1; i >= 0; i--) {
+    const at = (state.e[i] as CounterEntry)[0];
+    if (at <= now) break;
+    first = at;
+  }
+  if (state.d !== undefined) {
+    const day = standsAt(Object.keys(state.d).at(-1) as string);
+    if (day > now) first = Math.min(first, day);
+  }
+  return first;
 }

@@ -1,6 +1,6 @@
 // Event counters: which events they count, and how an interaction, or a change of an order, moves them.
-import { addEntry, type CounterEntry, type CounterState, removeEntry, replaceEntry } from './counter.ts';
-import { type Interaction, shortHash } from './interaction.ts';
+import { addEntry, type CounterEntry, type CounterState, type Kind, removeEntry, replaceEntry } from './counter.ts';
+import { type Interaction, type Json, type JsonObject, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { inShopCurrency, netRevenue, type Order, orderEntryKey, statedCurrency } from './order.ts';
 import { type Around, type CompiledWhere, numberOf } from './where.ts';
@@ -10,10 +10,23 @@ export interface Counter {
   id: string;
   names: string[];
   where?: CompiledWhere;
-  /** Properties that are summed, in the order of the entry's values. */
+  /** What is measured of each event, `<kind>:<property>`, in the order of the entry's values. */
   of: string[];
+  /** The kinds of `of`, and its properties. */
+  kinds: Kind[];
+  properties: string[];
   /** Counts only what happened after the run's start. */
   sinceStart: boolean;
+}
+
+/** The place of a measured property among the values of a counter's entries; registers it where it is new. */
+export function measured(counter: Counter, kind: Kind, property: string): number {
+  const name = `${kind}:${property}`;
+  const known = counter.of.indexOf(name);
+  if (known >= 0) return known;
+  counter.kinds.push(kind);
+  counter.properties.push(property);
+  return counter.of.push(name) - 1;
 }
 
 /** What amounts are in. */
@@ -28,8 +41,8 @@ interface Seen {
   name: string;
   at: number;
   key: string;
-  properties: Interaction['properties'];
-  /** Its money is of another currency than the shop's: it is counted, not summed. */
+  properties: JsonObject;
+  /** Its money is of another currency than the shop's: it is counted, not measured. */
   foreign: boolean;
   netRevenue?: number;
 }
@@ -39,42 +52,67 @@ function seenOf({ id, name, at, properties }: Interaction, currency: string): Se
   return { name, at, key: shortHash(id).slice(0, 10), properties, foreign };
 }
 
-function seenOrder(given: Order | undefined, currency: string): Seen | undefined {
+function seenOrder(given: Order | undefined, currency: string, said: Interaction): Seen | undefined {
   if (given?.completed === undefined || given.statement === undefined) return undefined;
   const order = inShopCurrency(given, currency) as Order & Required<Pick<Order, 'completed' | 'statement'>>;
   return {
     name: 'Order Completed',
     at: order.completed.at,
     key: orderEntryKey(order.key),
-    properties: JSON.parse(order.statement.properties),
+    properties: order.statement.id === said.id ? said.properties : JSON.parse(order.statement.properties),
     foreign: order.currency !== currency,
     netRevenue: netRevenue(order),
   };
 }
 
+const MOST_GROUPS = 50;
+const LONGEST_GROUP = 64;
+
+/** The different values of a property, as texts; of a path into lines (`products.product_id`) those of every line. */
+function groupsOf(properties: JsonObject, path: string): string[] {
+  const found = new Set<string>();
+  const walk = (value: Json | undefined, [part, ...rest]: string[]): void => {
+    if (value === null || value === undefined || found.size >= MOST_GROUPS) return;
+    if (Array.isArray(value)) {
+      for (const one of value) walk(one, part === undefined ? [] : [part, ...rest]);
+    } else if (part === undefined) {
+      if (typeof value === 'object') return;
+      const text = String(value);
+      found.add(text.length <= LONGEST_GROUP ? text : `#${shortHash(text)}`);
+    } else if (typeof value === 'object') {
+      if (Object.hasOwn(value, part)) walk(value[part], rest);
+      else if (part === 'product_id' && Object.hasOwn(value, 'sku')) walk(value.sku, rest);
+    }
+  };
+  walk(properties, Object.hasOwn(properties, path) ? [path] : path.split('.'));
+  return [...found].sort();
+}
+
 function entryOf(counter: Counter, seen: Seen, around: Around, context: CountContext): CounterEntry | undefined {
-  if (!counter.names.includes(seen.name)) return undefined;
   if (counter.where !== undefined && !counter.where.test(seen.properties, around)) return undefined;
   const entry: CounterEntry = [seen.at, seen.key];
-  for (const property of counter.of) {
+  counter.kinds.forEach((kind, i) => {
+    const property = counter.properties[i] as string;
+    if (kind === 'groups') {
+      entry.push(groupsOf(seen.properties, property));
+      return;
+    }
+    const nothing = kind === 'sum' ? 0 : null;
     const money = context.isMoney(seen.name, property);
-    if (money && seen.foreign) {
-      entry.push(0);
-      continue;
-    }
-    if (property === 'revenue' && seen.netRevenue !== undefined) {
-      entry.push(seen.netRevenue);
-      continue;
-    }
     const value = seen.properties[property];
-    entry.push(money && numberOf(value) !== undefined ? minorUnits(value, context.currency) : (numberOf(value) ?? 0));
-  }
+    if (money && seen.foreign) entry.push(nothing);
+    else if (property === 'revenue' && seen.netRevenue !== undefined) entry.push(seen.netRevenue);
+    else {
+      const number = numberOf(value);
+      entry.push(number === undefined ? nothing : money ? minorUnits(value, context.currency) : number);
+    }
+  });
   return entry;
 }
 
 /**
- * Counts an interaction in the counters that read it, in `states` (changed). An order event moves its Order Completed
- * from what it was before to what it is after.
+ * Counts an interaction in the counters that read it, in the record `states`, which is changed; the states in it are
+ * not. An order event moves its Order Completed from what it was before to what it is after.
  */
 export function countInto(
   states: Record<string, CounterState>,
@@ -85,30 +123,49 @@ export function countInto(
   context: CountContext,
 ): void {
   const { currency } = context;
-  const own = interaction.name === 'Order Completed' && order !== undefined ? undefined : seenOf(interaction, currency);
-  const was = order === undefined ? undefined : seenOrder(order.before, currency);
-  const is = order === undefined ? undefined : seenOrder(order.after, currency);
+  // Most events are read by few counters: what they see is made when the first asks.
+  let own: Seen | undefined;
+  let change: { was: Seen | undefined; is: Seen | undefined } | undefined;
+  const spoken = interaction.name === 'Order Completed' && order !== undefined;
   for (const counter of counters) {
-    const added = own === undefined ? undefined : entryOf(counter, own, around, context);
-    const before = was === undefined ? undefined : entryOf(counter, was, around, context);
-    const after = is === undefined ? undefined : entryOf(counter, is, around, context);
-    if (added === undefined && before === undefined && after === undefined) continue;
-    states[counter.id] = moveEntry(states[counter.id] ?? { e: [] }, before, after, added);
-    if (states[counter.id]?.e.length === 0 && states[counter.id]?.d === undefined && !states[counter.id]?.stale) {
-      delete states[counter.id];
+    let added: CounterEntry | undefined;
+    let before: CounterEntry | undefined;
+    let after: CounterEntry | undefined;
+    if (!spoken && counter.names.includes(interaction.name)) {
+      own ??= seenOf(interaction, currency);
+      added = entryOf(counter, own, around, context);
     }
+    if (order !== undefined && counter.names.includes('Order Completed')) {
+      change ??= {
+        was: seenOrder(order.before, currency, interaction),
+        is: seenOrder(order.after, currency, interaction),
+      };
+      if (change.was !== undefined) before = entryOf(counter, change.was, around, context);
+      if (change.is !== undefined) after = entryOf(counter, change.is, around, context);
+      if (before !== undefined && after !== undefined && sameEntry(before, after)) before = after = undefined;
+    }
+    if (added === undefined && before === undefined && after === undefined) continue;
+    const moved = moveEntry(states[counter.id], counter.kinds, before, after, added);
+    if (moved.e.length === 0 && moved.d === undefined && !moved.stale) delete states[counter.id];
+    else states[counter.id] = moved;
   }
 }
 
+function sameEntry(a: CounterEntry, b: CounterEntry): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i] || String(value) === String(b[i]));
+}
+
 function moveEntry(
-  state: CounterState,
+  state: CounterState | undefined,
+  kinds: Kind[],
   before: CounterEntry | undefined,
   after: CounterEntry | undefined,
   added: CounterEntry | undefined,
 ): CounterState {
-  if (before !== undefined && after !== undefined) replaceEntry(state, before, after);
-  else if (before !== undefined) removeEntry(state, before);
-  else if (after !== undefined) addEntry(state, after);
-  if (added !== undefined) addEntry(state, added);
-  return state;
+  let moved = state ?? { e: [] };
+  if (before !== undefined && after !== undefined) moved = replaceEntry(moved, before, after, kinds);
+  else if (before !== undefined) moved = removeEntry(moved, before, kinds);
+  else if (after !== undefined) moved = addEntry(moved, after, kinds);
+  if (added !== undefined) moved = addEntry(moved, added, kinds);
+  return moved;
 }

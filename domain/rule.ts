@@ -1,16 +1,19 @@
-// Rules compiled to closures: the answer now, and the earliest instant at which it can turn.
+// Rules compiled to atoms over columns: the answer now, and the earliest instant at which it can turn.
+import { anniversaries, type Period as CalendarPeriod, calendarPeriod, dayAfter, dayOfYear } from './calendar.ts';
 import { canonical } from './canonical.ts';
 import type { Contact } from './contact.ts';
-import { type CounterState, tally } from './counter.ts';
-import type { Counter } from './counting.ts';
+import { ahead, type CounterState, type Measure, newest, oldest, type Span, tally } from './counter.ts';
+import { type Counter, measured } from './counting.ts';
 import { cartLines, consentAt } from './facts.ts';
-import type { Comparison, Count, Did, Latest, Rule, Sum, Where } from './grammar.ts';
-import { type Json, shortHash } from './interaction.ts';
+import type { CalendarWord, Comparison, Did, OperatorName, Rule } from './grammar.ts';
+import { type Json, sha256, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
+import { hasSubscription, openCases, SCORES, scoreOf } from './standing.ts';
 import { durationMs } from './time.ts';
-import { type Around, compileComparison, compileWhere } from './where.ts';
+import { type Around, compileComparison, compileWhere, instantIn, isOperator, numberOf } from './where.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+const timeless = (): number => NEVER;
 
 /** One contact at one instant, as rules see it. */
 export interface Sight extends Around {
@@ -87,105 +90,98 @@ export interface RuleContext {
 
 const namesOf = (did: string | string[]): string[] => [...new Set(typeof did === 'string' ? [did] : did)].sort();
 
-interface CounterUse {
-  counter: Counter;
-  value: number;
-  state(sight: Sight): CounterState | undefined;
-}
-
-/** Registers the counter that a "did" reads, in the run where it speaks of the run, else in the contact. */
-function counterOf(
-  did: { did: string | string[]; where?: Where; since?: string; sum?: { of: string } },
-  context: RuleContext,
-): CounterUse {
-  const names = namesOf(did.did);
-  const where = did.where === undefined ? undefined : compileWhere(did.where);
-  const sinceStart = did.since === 'run start';
-  const ofRun = sinceStart || where?.references === true;
-  const id = shortHash(
-    'counter',
-    canonical(names),
-    canonical(did.where ?? {}),
-    sinceStart ? 'since' : '',
-    where?.catalogue ? context.catalogueHash : '',
-  ).slice(0, 8);
-  const place = ofRun ? context.runCounters : context.counters;
-  if (place === undefined) throw new Error('a rule that speaks of a run stands outside a campaign');
-  const counter = place.get(id) ?? { id, names, of: [], sinceStart, ...(where === undefined ? {} : { where }) };
-  place.set(id, counter);
-  const of = did.sum?.of;
-  if (of !== undefined && !counter.of.includes(of)) counter.of.push(of);
-  return {
-    counter,
-    value: of === undefined ? -1 : counter.of.indexOf(of),
-    state: ofRun ? (sight) => sight.runCounters?.[id] : (sight) => sight.contact.facts.counters[id],
-  };
-}
-
-type Ordered = Exclude<Count, number> | Omit<Sum, 'of'>;
-function compileAmount(amount: Ordered, scale: (value: number) => number): (value: number) => boolean {
-  const [name, wanted] = Object.entries(amount)[0] as [string, number | [number, number]];
-  if (Array.isArray(wanted)) {
-    const [low, high] = wanted.map(scale) as [number, number];
-    return (value) => value >= low && value <= high;
-  }
-  const bound = scale(wanted);
-  switch (name) {
-    case 'atLeast':
-      return (value) => value >= bound;
-    case 'moreThan':
-      return (value) => value > bound;
-    case 'atMost':
-      return (value) => value <= bound;
-    case 'lessThan':
-      return (value) => value < bound;
+/** Whether a compiled rule holds for what is seen. */
+function holds(node: Node, sight: Sight): boolean {
+  switch (node.kind) {
+    case 'atom':
+      return node.atom.test(node.atom.column.read(sight, UNASKED), sight);
+    case 'not':
+      return !holds(node.part, sight);
+    case 'segment':
+      return sight.inSegment(node.id);
+    case 'all':
+      return node.parts.every((part) => holds(part, sight));
     default:
-      throw new Error(`unknown measure: ${name}`);
+      return node.parts.some((part) => holds(part, sight));
   }
 }
 
-const identity = (value: number): number => value;
+/** A turn that nobody looks at. */
+const UNASKED: Turn = { at: NEVER };
 
-function compileDid(did: Did, context: RuleContext): CompiledRule {
-  const use = counterOf(did as Parameters<typeof counterOf>[0], context);
-  const window = did.inLast === undefined ? NEVER : durationMs(did.inLast);
-  const counted = (sight: Sight) => tally(use.state(sight), sight.now, window, use.value);
-  if (did.latest !== undefined) {
-    const latest = compileComparison(did.latest as Latest as Comparison);
-    return {
-      test: (sight) => latest.test(counted(sight).latest, sight),
-      next: (sight) => {
-        const found = counted(sight);
-        return Math.min(found.next, latest.next(found.latest, sight));
-      },
-    };
+function nextOf(node: Node, sight: Sight): number {
+  switch (node.kind) {
+    case 'atom': {
+      const turn = { at: NEVER };
+      const found = node.atom.column.read(sight, turn);
+      return Math.min(turn.at, node.atom.next(found, sight));
+    }
+    case 'not':
+      return nextOf(node.part, sight);
+    // A segment's own turn is among the book's segments: it is not asked again here.
+    case 'segment':
+      return NEVER;
+    default:
+      return node.parts.reduce((first, part) => Math.min(first, nextOf(part, sight)), NEVER);
   }
-  let holds: (sight: Sight) => boolean;
-  if (did.sum !== undefined) {
-    const { of, ...amount } = did.sum;
-    const money = namesOf(did.did).some((name) => context.isMoney(name, of));
-    const enough = compileAmount(amount as Ordered, money ? (value) => minorUnits(value, context.currency) : identity);
-    holds = (sight) => {
-      const found = counted(sight);
-      return found.times > 0 && enough(found.sum);
-    };
-  } else {
-    const enough =
-      did.times === undefined
-        ? (times: number) => times >= 1
-        : typeof did.times === 'number'
-          ? (times: number) => times === did.times
-          : compileAmount(did.times, identity);
-    // "at most" and "less than" speak of those who did it at least once: who did not is said with "not".
-    holds = (sight) => {
-      const { times } = counted(sight);
-      return times > 0 && enough(times);
-    };
-  }
-  return { test: holds, next: (sight) => counted(sight).next };
 }
+
+/** Compiles a rule; registers the counters that it reads. Throws on what publish would have refused. */
+export function compileRule(rule: Rule, context: RuleContext): CompiledRule {
+  const node = nodeOf(rule, context);
+  return { node, test: (sight) => holds(node, sight), next: (sight) => nextOf(node, sight) };
+}
+
+const all = (parts: Node[]): Node => (parts.length === 1 ? (parts[0] as Node) : { kind: 'all', parts });
+
+function nodeOf(rule: Rule, context: RuleContext): Node {
+  if ('all' in rule) return { kind: 'all', parts: rule.all.map((part) => nodeOf(part, context)) };
+  if ('any' in rule) return { kind: 'any', parts: rule.any.map((part) => nodeOf(part, context)) };
+  if ('not' in rule) return { kind: 'not', part: nodeOf(rule.not, context) };
+  if ('has' in rule)
+    return all(
+      Object.entries(rule.has).map(([name, wanted]) => ({ kind: 'atom', atom: hasAtom(name, wanted, context) })),
+    );
+  if ('did' in rule) return didNode(rule, context);
+  if ('segment' in rule) return { kind: 'segment', id: rule.segment };
+  if ('share' in rule) return { kind: 'atom', atom: shareAtom(rule.share, rule.percent, context) };
+  return { kind: 'atom', atom: consentAtom(rule, context) };
+}
+
+/** Columns of one book, and of the runs of one campaign, by key: equal ones are made once. */
+const columns = new WeakMap<RuleContext['counters'], Map<string, Column>>();
+
+function columnOf(key: string, family: Column['family'], context: RuleContext, read: () => Column['read']): Column {
+  const place = (key.startsWith('run|') ? context.runCounters : undefined) ?? context.counters;
+  let known = columns.get(place);
+  if (known === undefined) {
+    known = new Map();
+    columns.set(place, known);
+  }
+  const column = known.get(key) ?? { key, family, read: read() };
+  known.set(key, column);
+  return column;
+}
+
+// ── attributes ──
 
 type Getter = (sight: Sight) => Json | undefined;
+const DAY = 86_400_000;
+
+/** Mean days between orders, of at least two. */
+function orderInterval({ contact: { facts } }: Sight): number | undefined {
+  const { count, first, last } = facts.orders;
+  if (count < 2 || first === undefined || last === undefined || last <= first) return undefined;
+  return (last - first) / (count - 1) / DAY;
+}
+
+function overdue(sight: Sight): number | undefined {
+  const interval = orderInterval(sight);
+  return interval === undefined
+    ? undefined
+    : (sight.now - (sight.contact.facts.orders.last as number)) / DAY / interval;
+}
+
 const derived: Record<string, Getter> = {
   'orders.count': ({ contact }) => contact.facts.orders.count,
   'orders.spend': ({ contact }) => contact.facts.orders.gross - contact.facts.orders.refunded,
@@ -198,16 +194,31 @@ const derived: Record<string, Getter> = {
   'cart.items': ({ contact }) => cartLines(contact.facts).length || undefined,
   'cart.value': ({ contact }) =>
     cartLines(contact.facts).reduce((sum, [, line]) => sum + line.quantity * (line.price ?? 0), 0) || undefined,
+  'rhythm.interval': orderInterval,
+  'rhythm.overdue': overdue,
+  'service.openCases': ({ contact }) => openCases(contact.facts),
+  'subscription.active': ({ contact }) => hasSubscription(contact.facts),
   running: ({ contact }) => contact.journey.runs.filter((run) => run.ended === undefined).map((run) => run.campaign),
+  ...Object.fromEntries(
+    Object.keys(SCORES).map((name): [string, Getter] => [name, ({ contact }) => scoreOf(contact.facts, name)]),
+  ),
 };
-const derivedMoney = new Set(['orders.spend', 'orders.average', 'cart.value']);
+
+type DerivedType = 'number' | 'money' | 'date' | 'list' | 'text' | 'boolean';
+const typed: Record<string, DerivedType> = {
+  'orders.spend': 'money',
+  'orders.average': 'money',
+  'cart.value': 'money',
+  'orders.first': 'date',
+  'orders.last': 'date',
+  'subscription.active': 'boolean',
+  running: 'list',
+  ...SCORES,
+};
 
 /** Names of derived attributes that rules may read, with their type. */
-export const derivedAttributes: Record<string, 'number' | 'money' | 'date' | 'list'> = Object.fromEntries(
-  Object.keys(derived).map((name) => {
-    if (derivedMoney.has(name)) return [name, 'money'];
-    return [name, name === 'running' ? 'list' : name === 'orders.first' || name === 'orders.last' ? 'date' : 'number'];
-  }),
+export const derivedAttributes: Record<string, DerivedType> = Object.fromEntries(
+  Object.keys(derived).map((name) => [name, typed[name] ?? 'number']),
 );
 
 function getterOf(name: string): Getter {
@@ -223,47 +234,391 @@ function stamped(contact: Contact, name: string) {
   return Object.hasOwn(contact.facts.attributes, name) ? contact.facts.attributes[name] : undefined;
 }
 
-function compileHas(has: Record<string, Comparison>, context: RuleContext): CompiledRule {
-  const one = 10 ** Math.round(Math.log10(minorUnits(1, context.currency)));
-  const parts = Object.entries(has).map(([name, wanted]) => ({
-    get: getterOf(name),
-    comparison: compileComparison(wanted, derivedMoney.has(name) ? one : 1),
-  }));
-  return {
-    test: (sight) => parts.every(({ get, comparison }) => comparison.test(get(sight), sight)),
-    next: (sight) => Math.min(...parts.map(({ get, comparison }) => comparison.next(get(sight), sight))),
+/** What a finding is read as in a family: several at once where the attribute is a list. */
+function readAs(value: Json | undefined, one: (each: Json) => Json | undefined): Found {
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value)) return one(value);
+  return value.flatMap((each) => (each === null ? [] : (one(each) ?? [])));
+}
+
+const readers: Record<Column['family'], (get: Getter) => Column['read']> = {
+  equal: (get) => get,
+  other: (get) => get,
+  number: (get) => (sight) => readAs(get(sight), numberOf),
+  instant: (get) => (sight) => readAs(get(sight), (each) => instantIn(each, sight.zone)),
+  date: (get) => (sight) => readAs(get(sight), (each) => instantIn(each, sight.zone)),
+  age: (get) => (sight) => readAs(get(sight), (each) => instantIn(each, sight.zone)),
+};
+
+function hasAtom(name: string, wanted: Comparison, context: RuleContext): Atom {
+  if (isOperator(wanted) && 'anniversary' in wanted) {
+    return anniversaryAtom(name, wanted.anniversary as Anniversary, context);
+  }
+  const scale = derivedAttributes[name] === 'money' ? 10 ** Math.round(Math.log10(minorUnits(1, context.currency))) : 1;
+  const { family, cuts } = sorted(name, wanted, scale);
+  const { test, next } = compileComparison(wanted, scale);
+  const column = columnOf(`has|${name}|${family}`, family, context, () => readers[family](getterOf(name)));
+  // What grows with time turns where it meets the bound, not where the finding changes.
+  if (name === 'rhythm.overdue') return { column, cuts: [], test, next: overdueNext(wanted) };
+  return { column, cuts, test, next };
+}
+
+const isDate = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
+const DERIVED_NUMBERS = new Set(['number', 'money']);
+
+/** The family in which a comparison's answer is one in each bucket, and where the buckets begin. */
+function sorted(name: string, wanted: Comparison, scale: number): Pick<Atom, 'cuts'> & { family: Column['family'] } {
+  const unsorted = { family: 'other', cuts: [] } as const;
+  if (name === 'running' || name === 'rhythm.overdue') return unsorted;
+  const scaled = (value: number): number => Math.round(value * scale * 1e6) / 1e6;
+  const constants = (values: unknown[], ordered: boolean): ReturnType<typeof sorted> => {
+    if (values.some((value) => typeof value === 'string' && value.startsWith('@'))) return unsorted;
+    if (values.every((value) => typeof value === 'number')) {
+      return { family: 'number', cuts: (values as number[]).map(scaled) };
+    }
+    if (!ordered) {
+      const plain = values.every((value) => typeof value === 'string' || typeof value === 'boolean');
+      return plain ? { family: 'equal', cuts: values as (string | boolean)[] } : unsorted;
+    }
+    if (values.every((value) => typeof value === 'string' && isDate(value))) {
+      return { family: 'date', cuts: values as string[] };
+    }
+    const instants = values.map((value) => (typeof value === 'string' ? instantIn(value, 'UTC') : undefined));
+    if (values.some((value) => typeof value === 'string' && isDate(value)) || instants.includes(undefined))
+      return unsorted;
+    return { family: 'instant', cuts: instants as number[] };
+  };
+  if (!isOperator(wanted)) return constants([wanted].flat(), false);
+  const [operator, value] = Object.entries(wanted)[0] as [OperatorName, unknown];
+  switch (operator) {
+    case 'exists':
+      return { family: 'equal', cuts: [] };
+    case 'isNot':
+      // A text that is no number is not 3: only what is always a number can be sorted as one.
+      return typeof value === 'number' && !DERIVED_NUMBERS.has(derivedAttributes[name] ?? '')
+        ? unsorted
+        : constants([value], false);
+    case 'inLast':
+      return { family: 'age', cuts: [0, durationMs(value as string)] };
+    case 'inNext':
+      return { family: 'age', cuts: [-durationMs(value as string), 0] };
+    case 'moreThanAgo':
+      return { family: 'age', cuts: [durationMs(value as string)] };
+    case 'contains':
+    case 'startsWith':
+    case 'anniversary':
+      return unsorted;
+    default:
+      return constants([value].flat(), true);
+  }
+}
+
+/** When `rhythm.overdue` reaches a bound: at last + bound × interval; nothing else turns it by time. */
+function overdueNext(wanted: Comparison): Atom['next'] {
+  const value = isOperator(wanted) ? Object.values(wanted)[0] : wanted;
+  const bounds = [value].flat().filter((bound) => typeof bound === 'number');
+  return (_found, sight) => {
+    const interval = orderInterval(sight);
+    if (interval === undefined) return NEVER;
+    const last = sight.contact.facts.orders.last as number;
+    // One that is met for a single instant turns there, and right after it.
+    const turns = bounds
+      .map((bound) => last + bound * interval * DAY)
+      .flatMap((at) => [Math.floor(at), Math.floor(at) + 1]);
+    return Math.min(NEVER, ...turns.filter((at) => at > sight.now));
   };
 }
 
-/** Compiles a rule; registers the counters that it reads. Throws on what publish would have refused. */
-export function compileRule(rule: Rule, context: RuleContext): CompiledRule {
-  if ('all' in rule || 'any' in rule) {
-    const parts = ('all' in rule ? rule.all : rule.any).map((part) => compileRule(part, context));
-    const every = 'all' in rule;
+type Anniversary = 'today' | { inNext: string } | { inLast: string };
+
+function anniversaryAtom(name: string, wanted: Anniversary, context: RuleContext): Atom {
+  const column = columnOf(`has|${name}|other`, 'other', context, () => readers.other(getterOf(name)));
+  const length = wanted === 'today' ? 0 : durationMs(Object.values(wanted)[0] as string);
+  const around = (found: Found, { now, zone }: Sight) => {
+    // An instant's anniversary is its UTC date's; a date with or without its year is as it is written.
+    const text =
+      typeof found === 'number' ? new Date(found).toISOString().slice(0, 10) : String(found ?? '').slice(0, 10);
+    const date = Array.isArray(found) ? undefined : dayOfYear(text);
+    return date === undefined ? undefined : anniversaries(date, now, zone);
+  };
+  return {
+    column,
+    cuts: [],
+    test(found, sight) {
+      const day = around(found, sight);
+      if (day === undefined) return false;
+      if (wanted === 'today') return sight.now < day.ends;
+      return 'inNext' in wanted ? day.next <= sight.now + length : day.last > sight.now - length;
+    },
+    next(found, sight) {
+      const day = around(found, sight);
+      if (day === undefined) return NEVER;
+      const turns = [day.next, day.ends, day.next - length, day.last + length];
+      return Math.min(NEVER, ...turns.filter((at) => at > sight.now));
+    },
+  };
+}
+
+// ── events ──
+
+/** Registers the counter that a "did" reads; answers its key, and how a sight finds its state. */
+function counterOf(did: Did, context: RuleContext) {
+  const names = namesOf(did.did);
+  const where = did.where === undefined ? undefined : compileWhere(did.where);
+  const sinceStart = did.since === 'run start';
+  const ofRun = sinceStart || where?.references === true;
+  const id = shortHash(
+    'counter',
+    canonical(names),
+    canonical(did.where ?? {}),
+    sinceStart ? 'since' : '',
+    where?.catalogue ? context.catalogueHash : '',
+  ).slice(0, 8);
+  const place = ofRun ? context.runCounters : context.counters;
+  if (place === undefined) throw new Error('a rule that speaks of a run stands outside a campaign');
+  const counter: Counter = place.get(id) ?? {
+    id,
+    names,
+    of: [],
+    kinds: [],
+    properties: [],
+    sinceStart,
+    ...(where === undefined ? {} : { where }),
+  };
+  place.set(id, counter);
+  const state = ofRun
+    ? (sight: Sight) => sight.runCounters?.[id]
+    : (sight: Sight): CounterState | undefined => sight.contact.facts.counters[id];
+  return { counter, state, key: `${ofRun ? 'run' : 'did'}|${id}` };
+}
+type CounterUse = ReturnType<typeof counterOf>;
+
+/** An atom that asks how long ago something was: `found` is its instant, `within` the window in which it must lie. */
+function recently(column: Column, within: number): Atom {
+  return {
+    column,
+    cuts: within === NEVER ? [] : [within],
+    test: (found, { now }) => found !== undefined && now - (found as number) < within,
+    next: (found, { now }) => {
+      const at = found === undefined ? NEVER : (found as number) + within;
+      return at > now ? at : NEVER;
+    },
+  };
+}
+
+/** Whether something lies in (now − w, now]: the n-th newest event does exactly when at least n do. */
+const newestColumn = ({ key, state }: CounterUse, n: number, family: Column['family'], context: RuleContext): Column =>
+  columnOf(`${key}|newest ${n}|${family}`, family, context, () => (sight, turn) => {
+    const counted = state(sight);
+    if (counted === undefined) return undefined;
+    turn.at = Math.min(turn.at, ahead(counted, sight.now));
+    return newest(counted, n, sight.now);
+  });
+
+const oldestColumn = ({ key, state }: CounterUse, family: Column['family'], context: RuleContext): Column =>
+  columnOf(`${key}|oldest|${family}`, family, context, () => (sight, turn) => {
+    const counted = state(sight);
+    if (counted === undefined) return undefined;
+    turn.at = Math.min(turn.at, ahead(counted, sight.now));
+    return oldest(counted, sight.now);
+  });
+
+const atom = (one: Atom): Node => ({ kind: 'atom', atom: one });
+const not = (part: Node): Node => ({ kind: 'not', part });
+
+type Bound = number | [number, number];
+
+/** The least and the greatest that a count may be; "exactly" is both. */
+function countBounds(count: NonNullable<Did['times']>): { least: number; most: number } {
+  if (typeof count === 'number') return { least: count, most: count };
+  const [name, value] = Object.entries(count)[0] as [string, Bound];
+  switch (name) {
+    case 'atLeast':
+      return { least: value as number, most: NEVER };
+    case 'moreThan':
+      return { least: (value as number) + 1, most: NEVER };
+    case 'atMost':
+      return { least: 1, most: value as number };
+    case 'lessThan':
+      return { least: 1, most: (value as number) - 1 };
+    case 'between':
+      return { least: (value as [number, number])[0], most: (value as [number, number])[1] };
+    default:
+      throw new Error(`unknown measure: ${name}`);
+  }
+}
+
+/** An atom over a number that a counter measures, in a period. */
+function amountAtom(column: Column, amount: Record<string, unknown>, scale: (value: number) => number): Atom {
+  const [name, wanted] = Object.entries(amount)[0] as [OperatorName, Bound];
+  const bounds = [wanted].flat().map(scale) as [number, number?];
+  const [low, high = low] = bounds;
+  const compare: Partial<Record<OperatorName, (value: number) => boolean>> = {
+    atLeast: (value) => value >= low,
+    moreThan: (value) => value > low,
+    atMost: (value) => value <= low,
+    lessThan: (value) => value < low,
+    between: (value) => value >= low && value <= high,
+  };
+  const test = compare[name];
+  if (test === undefined) throw new Error(`unknown measure: ${name}`);
+  return {
+    column,
+    cuts: bounds as number[],
+    test: (found) => found !== undefined && test(found as number),
+    next: timeless,
+  };
+}
+
+/** What a "did" without a rolling window counts: the span at an instant, and when the calendar moves it. */
+type PeriodOf = (sight: Sight, turn: Turn) => Span;
+
+const EVER = Number.NEGATIVE_INFINITY;
+
+function periodOf(did: Did, money: boolean): { key: string; rolling: number; span: PeriodOf } {
+  const zoneOf = (sight: Sight): string => (money ? sight.shopZone : sight.zone);
+  if (did.inLast !== undefined) {
+    const rolling = durationMs(did.inLast);
+    return { key: `last ${rolling}`, rolling, span: ({ now }) => ({ after: now - rolling, until: now }) };
+  }
+  const zoned = money ? 'shop' : 'own';
+  if (did.in !== undefined) {
+    const word: CalendarWord = did.in;
     return {
-      test: (sight) => (every ? parts.every((part) => part.test(sight)) : parts.some((part) => part.test(sight))),
-      next: (sight) => Math.min(...parts.map((part) => part.next(sight))),
+      key: `${word} ${zoned}`,
+      rolling: 0,
+      span(sight, turn) {
+        const { from, to, next }: CalendarPeriod = calendarPeriod(word, sight.now, zoneOf(sight));
+        if (next > sight.now) turn.at = Math.min(turn.at, next);
+        return { after: from - 1, until: Math.min(to - 1, sight.now) };
+      },
     };
   }
-  if ('not' in rule) {
-    const part = compileRule(rule.not, context);
-    return { test: (sight) => !part.test(sight), next: part.next };
+  const fixed = (from: string | undefined, to: string | undefined): PeriodOf => {
+    const last = to === undefined || !isDate(to) ? to : dayAfter(to);
+    return (sight) => {
+      const zone = zoneOf(sight);
+      const after = from === undefined ? EVER : (instantIn(from, zone) ?? NEVER) - 1;
+      if (last === undefined) return { after, until: sight.now };
+      const end = instantIn(last, zone) ?? EVER;
+      return { after, until: Math.min(last === to ? end : end - 1, sight.now) };
+    };
+  };
+  if (did.between !== undefined) {
+    const [from, to] = did.between;
+    return { key: `between ${from} ${to} ${zoned}`, rolling: 0, span: fixed(from, to) };
   }
-  if ('has' in rule) return compileHas(rule.has, context);
-  if ('did' in rule) return compileDid(rule, context);
-  // A segment's own turn is among the book's segments: it is not asked again here.
-  if ('segment' in rule) return { test: (sight) => sight.inSegment(rule.segment), next: () => NEVER };
-  const channel = rule.channel ?? 'email';
-  const { basis, consent: topic } = rule;
+  if (did.since !== undefined && did.since !== 'run start') {
+    return { key: `since ${did.since} ${zoned}`, rolling: 0, span: fixed(did.since, undefined) };
+  }
+  return { key: 'ever', rolling: NEVER, span: ({ now }) => ({ after: EVER, until: now }) };
+}
+
+function didNode(did: Did, context: RuleContext): Node {
+  const use = counterOf(did, context);
+  const { latest, first, times, same } = did;
+  const when = latest ?? first;
+  if (when !== undefined) return atom(whenAtom(use, when, latest !== undefined, context));
+  const amount = did.sum ?? did.largest ?? did.distinct;
+  const of = amount?.of;
+  const money =
+    of !== undefined && did.distinct === undefined && use.counter.names.some((name) => context.isMoney(name, of));
+  const period = periodOf(did, money);
+  const measuring = (measure: Measure, index: number): Column =>
+    columnOf(
+      `${use.key}|${measure} ${index < 0 ? '' : use.counter.of[index]}|${period.key}`,
+      'number',
+      context,
+      () => (sight, turn) => {
+        const counted = use.state(sight);
+        if (counted === undefined) return undefined;
+        const found = tally(counted, period.span(sight, turn), measure, index);
+        const leaves = period.rolling === 0 ? NEVER : found.oldest + period.rolling;
+        turn.at = Math.min(turn.at, leaves, found.ahead > sight.now ? found.ahead : NEVER);
+        return found.value;
+      },
+    );
+  if (amount !== undefined) {
+    const { of: property, ...wanted } = amount;
+    const [kind, measure] = did.sum
+      ? (['sum', 'sum'] as const)
+      : did.largest
+        ? (['largest', 'largest'] as const)
+        : (['groups', 'distinct'] as const);
+    const column = measuring(measure, measured(use.counter, kind, property));
+    return atom(amountAtom(column, wanted, money ? (value) => minorUnits(value, context.currency) : (value) => value));
+  }
+  const { least, most } = countBounds(times ?? { atLeast: 1 });
+  if (same !== undefined) {
+    return atom(
+      amountAtom(measuring('same', measured(use.counter, 'groups', same)), { atLeast: least }, (value) => value),
+    );
+  }
+  if (period.rolling > 0) {
+    const atLeast = (n: number): Node => atom(recently(newestColumn(use, n, 'age', context), period.rolling));
+    return most === NEVER ? atLeast(least) : all([atLeast(least), not(atLeast(most + 1))]);
+  }
+  return atom(
+    amountAtom(
+      measuring('times', -1),
+      most === NEVER ? { atLeast: least } : { between: [least, most] },
+      (value) => value,
+    ),
+  );
+}
+
+/** When something happened last, or first. */
+function whenAtom(use: CounterUse, wanted: NonNullable<Did['latest']>, last: boolean, context: RuleContext): Atom {
+  const [operator, value] = Object.entries(wanted)[0] as [OperatorName, string];
+  const family = operator === 'before' || operator === 'after' ? (isDate(value) ? 'date' : 'instant') : 'age';
+  const column = last ? newestColumn(use, 1, family, context) : oldestColumn(use, family, context);
+  if (operator === 'inLast') return recently(column, durationMs(value));
+  const { test, next } = compileComparison(wanted as Comparison);
+  if (operator === 'moreThanAgo') return { column, cuts: [durationMs(value)], test, next };
+  return { column, cuts: [family === 'date' ? value : (instantIn(value, 'UTC') as number)], test, next };
+}
+
+// ── consents and draws ──
+
+function consentAtom(rule: Extract<Rule, { consent: string }>, context: RuleContext): Atom {
+  const { basis, consent: topic, channel = 'email' } = rule;
+  const { brand } = context;
+  const column = columnOf(`consent|${brand}|${topic}|${channel}`, 'equal', context, () => ({ contact, now }, turn) => {
+    const known = contact.facts.consents[`${brand}|${topic}|${channel}`];
+    if (known === undefined) return undefined;
+    for (const at of [known.at, known.until]) if (at !== undefined && at > now) turn.at = Math.min(turn.at, at);
+    const found = consentAt(contact.facts, brand, topic, channel, now);
+    return found === undefined ? undefined : (found.basis ?? 'single');
+  });
   return {
-    test: (sight) => {
-      const found = consentAt(sight.contact.facts, context.brand, topic, channel, sight.now);
-      return found !== undefined && (basis === undefined || basis.includes(found.basis ?? 'single'));
-    },
-    next: ({ contact, now }) => {
-      const consent = contact.facts.consents[`${context.brand}|${topic}|${channel}`];
-      const turns = [consent?.at, consent?.until].filter((at) => at !== undefined && at > now) as number[];
-      return Math.min(...turns, NEVER);
-    },
+    column,
+    cuts: basis ?? [],
+    test: (found) => found !== undefined && (basis === undefined || (basis as string[]).includes(found as string)),
+    next: timeless,
+  };
+}
+
+/**
+ * A contact's number from 0 (included) to 100 (excluded) in a draw: the first 32 bits of
+ * sha256("share" NUL name NUL contact id), as a share of 2^32. Anybody can recompute it.
+ */
+export function drawOf(name: string, contactId: string): number {
+  return (Number.parseInt(sha256(`share\u0000${name}\u0000${contactId}`).slice(0, 8), 16) / 2 ** 32) * 100;
+}
+
+function shareAtom(name: string, [from, to]: [number, number], context: RuleContext): Atom {
+  const column = columnOf(
+    `share|${name}`,
+    'number',
+    context,
+    () =>
+      ({ contact }) =>
+        drawOf(name, contact.id),
+  );
+  return {
+    column,
+    cuts: [from, to],
+    test: (found) => (found as number) >= from && (found as number) < to,
+    next: timeless,
   };
 }

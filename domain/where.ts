@@ -158,6 +158,8 @@ export function compileComparison(comparison: Comparison, scale = 1): CompiledCo
     case 'inNext':
     case 'moreThanAgo':
       return compileMoment(name, durationMs(given as string));
+    case 'anniversary':
+      throw new Error('an anniversary is asked of an attribute, not of an event');
     default: {
       const test = tests[name] as Test;
       return {
