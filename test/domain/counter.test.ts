@@ -3,28 +3,74 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   addEntry,
+  ahead,
   type CounterEntry,
   type CounterState,
   EXACT_ENTRIES,
+  type Kind,
+  type Measure,
   mergeCounters,
+  newest,
+  oldest,
   removeEntry,
   replaceEntry,
   tally,
 } from '../../domain/counter.ts';
-import { DAY } from '../support/people.ts';
+import { DAY, HOUR } from '../support/people.ts';
 import { seeded } from '../support/permutations.ts';
 
-const counted = (entries: CounterEntry[]): CounterState => {
-  const state: CounterState = { e: [] };
-  for (const entry of entries) addEntry(state, entry);
-  return state;
-};
+const kinds: Kind[] = ['sum', 'largest', 'groups'];
+const counted = (entries: CounterEntry[]): CounterState =>
+  entries.reduce<CounterState>((state, entry) => addEntry(state, entry, kinds), { e: [] });
+const groups = ['a', 'b', 'c', 'd'];
 const entriesOf = (most: number) =>
   fc
-    .array(fc.tuple(fc.integer({ min: 0, max: 60 * 24 }), fc.integer({ min: 0, max: 999 })), { maxLength: most })
-    .map((list) => list.map(([hour, cents], i): CounterEntry => [hour * 3_600_000, `k${i}`, cents / 100]));
+    .array(
+      fc.tuple(
+        fc.integer({ min: 0, max: 60 * 24 }),
+        fc.integer({ min: 0, max: 999 }),
+        fc.option(fc.integer({ min: 0, max: 50 })),
+        fc.subarray(groups),
+      ),
+      { maxLength: most },
+    )
+    .map((list) =>
+      list.map(([hour, cents, large, held], i): CounterEntry => [hour * HOUR, `k${i}`, cents / 100, large, held]),
+    );
 const shuffled = (entries: CounterEntry[]) =>
   fc.shuffledSubarray(entries, { minLength: entries.length, maxLength: entries.length });
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
+/** Plain counting of a measure over events that stand at given instants. */
+function plainly(entries: [at: number, entry: CounterEntry][], measure: Measure): number | undefined {
+  const values = entries.map(([, entry]) => entry);
+  if (values.length === 0) return undefined;
+  if (measure === 'times') return values.length;
+  if (measure === 'sum') return rounded(values.reduce((sum, entry) => sum + (entry[2] as number), 0));
+  if (measure === 'largest') {
+    const amounts = values.flatMap((entry) => (entry[3] === null ? [] : [entry[3] as number]));
+    return amounts.length === 0 ? undefined : Math.max(...amounts);
+  }
+  const held = values.flatMap((entry) => entry[4] as string[]);
+  if (held.length === 0) return undefined;
+  if (measure === 'distinct') return new Set(held).size;
+  return Math.max(...groups.map((group) => held.filter((one) => one === group).length));
+}
+
+/** Where each event stands once the oldest are known by their day alone. */
+function standing(entries: CounterEntry[]): [number, CounterEntry][] {
+  const sorted = [...entries].sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1));
+  const exactFrom = sorted.length - EXACT_ENTRIES;
+  return sorted.map((entry, i) => [i >= exactFrom ? entry[0] : (Math.floor(entry[0] / DAY) + 1) * DAY - 1, entry]);
+}
+
+const measures: [Measure, number][] = [
+  ['times', -1],
+  ['sum', 0],
+  ['largest', 1],
+  ['distinct', 2],
+  ['same', 2],
+];
 
 describe('a counter', () => {
   test('is a function of the set of events, not of their order', () => {
@@ -39,117 +85,121 @@ describe('a counter', () => {
     );
   });
 
-  test('of two parts equals the counter of both together', () => {
-    fc.assert(
-      fc.property(entriesOf(150), fc.nat(150), (entries, cut) => {
-        const [a, b] = [counted(entries.slice(0, cut)), counted(entries.slice(cut))];
-        expect(mergeCounters(a, b)).toEqual(counted(entries));
-        expect(mergeCounters(b, a)).toEqual(counted(entries));
-      }),
-      seeded(200),
-    );
+  test('changes no state that it was given', () => {
+    const states = [counted(entries(70)), counted(entries(3)), { e: [] }];
+    for (const state of states) {
+      const text = JSON.stringify(state);
+      addEntry(state, [5, 'new', 1, 2, ['a']], kinds);
+      addEntry(state, [5e12, 'new', 1, 2, ['a']], kinds);
+      removeEntry(state, entries(1)[0] as CounterEntry, kinds);
+      replaceEntry(state, entries(1)[0] as CounterEntry, [0, 'k0', 9, 9, ['b']], kinds);
+      expect(JSON.stringify(state)).toBe(text);
+    }
   });
 
-  test('of up to 64 events tells what plain counting tells, at every instant', () => {
+  test('tells in any span what plain counting tells, days beyond the newest 64 at their last millisecond', () => {
     fc.assert(
       fc.property(
-        entriesOf(EXACT_ENTRIES),
-        fc.integer({ min: 0, max: 70 * 24 }),
-        fc.integer({ min: 1, max: 40 }),
-        (entries, hour, days) => {
-          const now = hour * 3_600_000;
-          const inside = entries.filter(([at]) => at <= now && at > now - days * DAY);
-          const found = tally(counted(entries), now, days * DAY, 0);
-          expect(found.times).toBe(inside.length);
-          expect(found.sum).toBeCloseTo(
-            inside.reduce((sum, [, , value]) => sum + (value ?? 0), 0),
-            6,
-          );
-          expect(found.latest).toBe(inside.length === 0 ? undefined : Math.max(...inside.map(([at]) => at)));
-          const turns = entries.flatMap(([at]) => [at, at + days * DAY]).filter((at) => at > now);
-          expect(found.next).toBe(Math.min(...turns, Number.POSITIVE_INFINITY));
+        entriesOf(150),
+        fc.integer({ min: -1, max: 62 * 24 }),
+        fc.integer({ min: 0, max: 62 * 24 }),
+        (list, from, length) => {
+          const state = counted(list);
+          const span = { after: from * HOUR, until: (from + length) * HOUR };
+          const inside = standing(list).filter(([at]) => at > span.after && at <= span.until);
+          const beyond = standing(list).filter(([at]) => at > span.until);
+          for (const [measure, index] of measures) {
+            const found = tally(state, span, measure, index);
+            expect(found.value).toBe(plainly(inside, measure));
+            expect(found.times).toBe(inside.length);
+            expect(found.oldest).toBe(Math.min(...inside.map(([at]) => at)));
+            expect(found.ahead).toBe(Math.min(...beyond.filter(([at]) => at > span.after).map(([at]) => at)));
+          }
         },
       ),
       seeded(300),
     );
   });
 
-  test("of more is exact for ever, and off by less than a day at a window's old end", () => {
+  test('knows when the n-th newest, the oldest and the next to come stand', () => {
     fc.assert(
-      fc.property(entriesOf(200), fc.integer({ min: 1, max: 40 }), (entries, days) => {
-        const now = 61 * DAY;
-        const state = counted(entries);
-        expect(tally(state, now, Number.POSITIVE_INFINITY, 0).times).toBe(entries.length);
-        const from = now - days * DAY;
-        const { times } = tally(state, now, days * DAY, 0);
-        expect(times).toBeGreaterThanOrEqual(entries.filter(([at]) => at > from).length);
-        expect(times).toBeLessThanOrEqual(entries.filter(([at]) => at > from - DAY).length);
+      fc.property(
+        entriesOf(150),
+        fc.integer({ min: -1, max: 62 * 24 }),
+        fc.integer({ min: 1, max: 100 }),
+        (list, h, n) => {
+          const state = counted(list);
+          const now = h * HOUR;
+          const past = standing(list).flatMap(([at]) => (at <= now ? [at] : []));
+          past.sort((a, b) => b - a);
+          expect(newest(state, n, now)).toBe(past[n - 1]);
+          expect(oldest(state, now)).toBe(past.at(-1));
+          const coming = standing(list).flatMap(([at]) => (at > now ? [at] : []));
+          expect(ahead(state, now)).toBe(Math.min(...coming));
+        },
+      ),
+      seeded(300),
+    );
+  });
+
+  test('of two parts holds the newest of both, and says where it must be made anew', () => {
+    fc.assert(
+      fc.property(entriesOf(150), fc.nat(150), (list, cut) => {
+        const [a, b] = [counted(list.slice(0, cut)), counted(list.slice(cut))];
+        const merged = mergeCounters(a, b);
+        expect(mergeCounters(b, a)).toEqual(merged);
+        expect(merged.stale).toBe(list.length > EXACT_ENTRIES ? true : undefined);
+        if (merged.stale === undefined) expect(merged).toEqual(counted(list));
       }),
       seeded(200),
     );
   });
 
-  test('takes back exactly, or says that it is stale', () => {
+  test('an event that is taken out, or said anew, leaves what the others make, or a stale mark', () => {
     fc.assert(
-      fc.property(
-        entriesOf(100).filter((entries) => entries.length > 0),
-        fc.nat(),
-        (entries, which) => {
-          const gone = entries[which % entries.length] as CounterEntry;
-          const state = counted(entries);
-          removeEntry(state, gone);
-          const expected = counted(entries.filter((entry) => entry !== gone));
-          const dated = entries.length > EXACT_ENTRIES;
-          const newest = [...entries].sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1)).slice(-EXACT_ENTRIES);
-          if (dated && newest.includes(gone)) expect(state.stale).toBe(true);
-          else expect(state).toEqual(expected);
-        },
-      ),
-      seeded(200),
+      fc.property(entriesOf(100), fc.nat(99), fc.integer({ min: 0, max: 60 * 24 }), (list, which, hour) => {
+        const entry = list[which % Math.max(1, list.length)];
+        if (entry === undefined) return;
+        const others = list.filter((one) => one !== entry);
+        const without = removeEntry(counted(list), entry, kinds);
+        if (!without.stale) expect(without).toEqual(counted(others));
+        const again: CounterEntry = [hour * HOUR, entry[1], 7, 70, ['d']];
+        const moved = replaceEntry(counted(list), entry, again, kinds);
+        if (!moved.stale) expect(moved).toEqual(counted([...others, again]));
+        const inPlace: CounterEntry = [entry[0], entry[1], 7, 70, ['d']];
+        const changed = replaceEntry(counted(list), entry, inPlace, kinds);
+        if (!changed.stale) expect(changed).toEqual(counted([...others, inPlace]));
+      }),
+      seeded(300),
     );
   });
 
-  test('puts other values in the place of an event', () => {
-    fc.assert(
-      fc.property(
-        entriesOf(100).filter((entries) => entries.length > 0),
-        fc.nat(),
-        (entries, which) => {
-          const before = entries[which % entries.length] as CounterEntry;
-          const after: CounterEntry = [before[0], before[1], 7.77];
-          const state = counted(entries);
-          replaceEntry(state, before, after);
-          expect(state).toEqual(counted(entries.map((entry) => (entry === before ? after : entry))));
-        },
-      ),
-      seeded(200),
-    );
+  test('of at most 64 events is never stale', () => {
+    const list = entries(EXACT_ENTRIES);
+    expect(removeEntry(counted(list), list[10] as CounterEntry, kinds).stale).toBeUndefined();
   });
 
-  test('moves an event that turns out to be of another time', () => {
-    const state = counted([
-      [5, 'a', 1],
-      [9, 'b', 1],
-    ]);
-    replaceEntry(state, [5, 'a', 1], [12, 'a', 2]);
-    expect(state).toEqual({
-      e: [
-        [9, 'b', 1],
-        [12, 'a', 2],
-      ],
+  test('the greatest of a day that is taken out makes it stale; a smaller one does not', () => {
+    const list = entries(EXACT_ENTRIES + 3);
+    const state = counted(list);
+    expect(Object.values(state.d ?? {})).toEqual([[3, 3, 2, { a: 3 }]]);
+    expect(removeEntry(state, list[2] as CounterEntry, kinds).stale).toBe(true);
+    expect(removeEntry(state, list[1] as CounterEntry, kinds).stale).toBeUndefined();
+  });
+
+  test('without events finds nothing', () => {
+    expect(tally(undefined, { after: 0, until: 1 }, 'sum', 0)).toEqual({
+      times: 0,
+      oldest: Number.POSITIVE_INFINITY,
+      ahead: Number.POSITIVE_INFINITY,
     });
-  });
-
-  test('keeps 64 and puts what is older into days', () => {
-    const state = counted(Array.from({ length: 70 }, (_, i): CounterEntry => [i * DAY, `k${i}`, 2]));
-    expect(state.e).toHaveLength(64);
-    expect(state.d).toEqual({ 0: [1, 2], 1: [1, 2], 2: [1, 2], 3: [1, 2], 4: [1, 2], 5: [1, 2] });
-    removeEntry(state, [3 * DAY, 'k3', 2]);
-    expect(state.d).not.toHaveProperty('3');
-    expect(state).not.toHaveProperty('stale');
-  });
-
-  test('of nothing tells nothing', () => {
-    expect(tally(undefined, 5, 5, 0)).toEqual({ times: 0, sum: 0, next: Number.POSITIVE_INFINITY });
+    expect(newest(undefined, 1, 5)).toBeUndefined();
+    expect(oldest({ e: [] }, 5)).toBeUndefined();
+    expect(ahead(undefined, 5)).toBe(Number.POSITIVE_INFINITY);
   });
 });
+
+/** One event a minute from 0 on; its largest is its place. */
+function entries(many: number): CounterEntry[] {
+  return Array.from({ length: many }, (_, i): CounterEntry => [i * 60_000, `k${i}`, 1, i, ['a']]);
+}
