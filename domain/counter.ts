@@ -23,8 +23,8 @@ const DAY = 86_400_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 const dayOf = (at: number): number => Math.floor(at / DAY);
-/** The instant at which an event that is known by its day alone stands: the day's last millisecond. */
-const standsAt = (day: string): number => (Number(day) + 1) * DAY - 1;
+/** Where an event that is known by its day alone stands: at the day's last millisecond, or now while the day goes on. */
+const standsAt = (day: string, now: number): number => Math.min((Number(day) + 1) * DAY - 1, now);
 /** Sums of fractions stay equal under any order of adding: six decimals are kept. */
 const tidy = (value: number): number => Math.round(value * 1e6) / 1e6;
 
@@ -168,10 +168,16 @@ export interface Tally {
 }
 
 /**
- * Measures what lies in the span; `index` is the measured property's place. Events that are known by their day alone
- * stand at its last millisecond: they enter and leave a span together.
+ * Measures what lies in the span, which ends at or before `now`; `index` is the measured property's place. Events that
+ * are known by their day alone stand at its last millisecond, or now while the day goes on: they leave a span together.
  */
-export function tally(state: CounterState | undefined, span: Span, measure: Measure, index: number): Tally {
+export function tally(
+  state: CounterState | undefined,
+  span: Span,
+  now: number,
+  measure: Measure,
+  index: number,
+): Tally {
   const found: Tally = { times: 0, oldest: NEVER, ahead: NEVER };
   if (state === undefined) return found;
   let sum = 0;
@@ -180,7 +186,7 @@ export function tally(state: CounterState | undefined, span: Span, measure: Meas
   const grouped = measure === 'distinct' || measure === 'same';
   if (state.d !== undefined) {
     for (const [day, bucket] of Object.entries(state.d)) {
-      const at = standsAt(day);
+      const at = standsAt(day, now);
       if (at <= span.after) continue;
       if (at > span.until) {
         found.ahead = Math.min(found.ahead, at);
@@ -231,10 +237,8 @@ export function newest(state: CounterState | undefined, n: number, now: number):
   let left = n;
   for (let day = days.length - 1; i >= 0 || day >= 0; ) {
     const entry = i >= 0 ? (state.e[i] as CounterEntry)[0] : Number.NEGATIVE_INFINITY;
-    const known = day >= 0 ? standsAt(days[day] as string) : Number.NEGATIVE_INFINITY;
-    if (known > now) {
-      day--;
-    } else if (entry >= known) {
+    const known = day >= 0 ? standsAt(days[day] as string, now) : Number.NEGATIVE_INFINITY;
+    if (entry >= known) {
       left -= 1;
       if (left <= 0) return entry;
       i--;
@@ -249,7 +253,7 @@ export function newest(state: CounterState | undefined, n: number, now: number):
 
 /** When the oldest event up to `now` stands; undefined where there is none. */
 export function oldest(state: CounterState | undefined, now: number): number | undefined {
-  const { ahead, ...found } = tally(state, { after: Number.NEGATIVE_INFINITY, until: now }, 'times', 0);
+  const { ahead, ...found } = tally(state, { after: Number.NEGATIVE_INFINITY, until: now }, now, 'times', 0);
   return found.oldest === NEVER ? undefined : found.oldest;
 }
 
@@ -261,10 +265,6 @@ export function ahead(state: CounterState | undefined, now: number): number {
     const at = (state.e[i] as CounterEntry)[0];
     if (at <= now) break;
     first = at;
-  }
-  if (state.d !== undefined) {
-    const day = standsAt(Object.keys(state.d).at(-1) as string);
-    if (day > now) first = Math.min(first, day);
   }
   return first;
 }

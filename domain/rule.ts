@@ -1,5 +1,5 @@
 // Rules compiled to atoms over columns: the answer now, and the earliest instant at which it can turn.
-import { anniversaries, type Period as CalendarPeriod, calendarPeriod, dayAfter, dayOfYear } from './calendar.ts';
+import { anniversaries, calendarPeriod, dayAfter, dayOfYear } from './calendar.ts';
 import { canonical } from './canonical.ts';
 import type { Contact } from './contact.ts';
 import { ahead, type CounterState, type Measure, newest, oldest, type Span, tally } from './counter.ts';
@@ -9,7 +9,7 @@ import type { CalendarWord, Comparison, Did, OperatorName, Rule } from './gramma
 import { type Json, sha256, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { hasSubscription, openCases, SCORES, scoreOf } from './standing.ts';
-import { durationMs } from './time.ts';
+import { durationMs, localTime } from './time.ts';
 import { type Around, compileComparison, compileWhere, instantIn, isOperator, numberOf } from './where.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -334,26 +334,23 @@ type Anniversary = 'today' | { inNext: string } | { inLast: string };
 function anniversaryAtom(name: string, wanted: Anniversary, context: RuleContext): Atom {
   const column = columnOf(`has|${name}|other`, 'other', context, () => readers.other(getterOf(name)));
   const length = wanted === 'today' ? 0 : durationMs(Object.values(wanted)[0] as string);
-  const around = (found: Found, { now, zone }: Sight) => {
-    // An instant's anniversary is its UTC date's; a date with or without its year is as it is written.
-    const text =
-      typeof found === 'number' ? new Date(found).toISOString().slice(0, 10) : String(found ?? '').slice(0, 10);
-    const date = Array.isArray(found) ? undefined : dayOfYear(text);
-    return date === undefined ? undefined : anniversaries(date, now, zone);
-  };
+  /** Of each date that is found: a date, with its year or without, is as it is written; an instant has the zone's. */
+  const daysOf = (found: Found, { now, zone }: Sight) =>
+    (Array.isArray(found) ? found : [found]).flatMap((one) => {
+      const at = typeof one === 'string' && one.length <= 10 ? undefined : instantIn(one, zone);
+      const date = dayOfYear(at === undefined ? String(one) : localTime(at, zone).date);
+      return date === undefined ? [] : [anniversaries(date, now, zone)];
+    });
   return {
     column,
     cuts: [],
-    test(found, sight) {
-      const day = around(found, sight);
-      if (day === undefined) return false;
-      if (wanted === 'today') return sight.now < day.ends;
-      return 'inNext' in wanted ? day.next <= sight.now + length : day.last > sight.now - length;
-    },
+    test: (found, sight) =>
+      daysOf(found, sight).some((day) => {
+        if (wanted === 'today') return sight.now < day.ends;
+        return 'inNext' in wanted ? day.next <= sight.now + length : day.last > sight.now - length;
+      }),
     next(found, sight) {
-      const day = around(found, sight);
-      if (day === undefined) return NEVER;
-      const turns = [day.next, day.ends, day.next - length, day.last + length];
+      const turns = daysOf(found, sight).flatMap((day) => [day.next, day.ends, day.next - length, day.last + length]);
       return Math.min(NEVER, ...turns.filter((at) => at > sight.now));
     },
   };
@@ -470,8 +467,8 @@ function amountAtom(column: Column, amount: Record<string, unknown>, scale: (val
   };
 }
 
-/** What a "did" without a rolling window counts: the span at an instant, and when the calendar moves it. */
-type PeriodOf = (sight: Sight, turn: Turn) => Span;
+/** What a "did" counts at an instant; `next`: when the calendar moves that. */
+type PeriodOf = (sight: Sight) => Span & { next?: number };
 
 const EVER = Number.NEGATIVE_INFINITY;
 
@@ -487,10 +484,9 @@ function periodOf(did: Did, money: boolean): { key: string; rolling: number; spa
     return {
       key: `${word} ${zoned}`,
       rolling: 0,
-      span(sight, turn) {
-        const { from, to, next }: CalendarPeriod = calendarPeriod(word, sight.now, zoneOf(sight));
-        if (next > sight.now) turn.at = Math.min(turn.at, next);
-        return { after: from - 1, until: Math.min(to - 1, sight.now) };
+      span(sight) {
+        const { from, to, next } = calendarPeriod(word, sight.now, zoneOf(sight));
+        return { after: from - 1, until: Math.min(to - 1, sight.now), next };
       },
     };
   }
@@ -532,9 +528,13 @@ function didNode(did: Did, context: RuleContext): Node {
       () => (sight, turn) => {
         const counted = use.state(sight);
         if (counted === undefined) return undefined;
-        const found = tally(counted, period.span(sight, turn), measure, index);
+        const span = period.span(sight);
+        const found = tally(counted, span, sight.now, measure, index);
         const leaves = period.rolling === 0 ? NEVER : found.oldest + period.rolling;
         turn.at = Math.min(turn.at, leaves, found.ahead > sight.now ? found.ahead : NEVER);
+        // A new stretch changes nothing for whom nothing leaves the old one or enters the new.
+        if (span.next !== undefined && (found.times > 0 || found.ahead <= sight.now))
+          turn.at = Math.min(turn.at, span.next);
         return found.value;
       },
     );

@@ -181,13 +181,14 @@ function compileMoment(name: 'inLast' | 'inNext' | 'moreThanAgo', length: number
   };
   return {
     references: false,
-    test: (value, { now, zone }) => {
-      const at = instantIn(value, zone);
-      return at !== undefined && holds(at, now);
-    },
+    test: (value, { now, zone }) =>
+      anyOf(value, (one) => {
+        const at = instantIn(one, zone);
+        return at !== undefined && holds(at, now);
+      }),
     next: (value, { now, zone }) => {
-      const at = instantIn(value, zone);
-      return at === undefined ? NEVER : Math.min(...turns(at).filter((turn) => turn > now), NEVER);
+      const found = (Array.isArray(value) ? value : [value]).flatMap((one) => instantIn(one, zone) ?? []);
+      return Math.min(NEVER, ...found.flatMap(turns).filter((turn) => turn > now));
     },
   };
 }
