@@ -152,7 +152,11 @@ export function countInto(
 }
 
 function sameEntry(a: CounterEntry, b: CounterEntry): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i] || String(value) === String(b[i]));
+  return a.every((value, i) => {
+    const other = b[i];
+    if (!Array.isArray(value) || !Array.isArray(other)) return value === other;
+    return value.length === other.length && value.every((group, j) => group === other[j]);
+  });
 }
 
 function moveEntry(
