@@ -180,47 +180,48 @@ export function tally(
 ): Tally {
   const found: Tally = { times: 0, oldest: NEVER, ahead: NEVER };
   if (state === undefined) return found;
+  const { after, until } = span;
   let sum = 0;
   let greatest: number | null = null;
-  const groups = new Map<string, number>();
-  const grouped = measure === 'distinct' || measure === 'same';
-  if (state.d !== undefined) {
-    for (const [day, bucket] of Object.entries(state.d)) {
-      const at = standsAt(day, now);
-      if (at <= span.after) continue;
-      if (at > span.until) {
-        found.ahead = Math.min(found.ahead, at);
-        continue;
-      }
-      found.times += bucket[0];
-      found.oldest = Math.min(found.oldest, at);
-      const value = bucket[index + 1];
-      if (measure === 'sum') sum += value as number;
-      else if (measure === 'largest') greatest = largest(greatest, value as number | null);
-      else if (grouped) {
-        for (const [group, many] of Object.entries(value as Record<string, number>))
-          groups.set(group, (groups.get(group) ?? 0) + many);
-      }
-    }
-  }
-  for (const entry of state.e) {
+  const groups = measure === 'distinct' || measure === 'same' ? new Map<string, number>() : undefined;
+  for (let i = state.e.length - 1; i >= 0; i--) {
+    const entry = state.e[i] as CounterEntry;
     const at = entry[0];
-    if (at <= span.after) continue;
-    if (at > span.until) {
-      found.ahead = Math.min(found.ahead, at);
-      break;
+    if (at <= after) break;
+    if (at > until) {
+      found.ahead = at;
+      continue;
     }
     found.times += 1;
-    if (at < found.oldest) found.oldest = at;
-    const value = entry[index + 2];
-    if (measure === 'sum') sum += (value as number | undefined) ?? 0;
-    else if (measure === 'largest') greatest = largest(greatest, (value as number | null | undefined) ?? null);
-    else if (grouped) for (const group of value as string[]) groups.set(group, (groups.get(group) ?? 0) + 1);
+    found.oldest = at;
+    if (measure === 'sum') sum += entry[index + 2] as number;
+    else if (measure === 'largest') greatest = largest(greatest, entry[index + 2] as number | null);
+    else if (groups !== undefined) {
+      for (const group of entry[index + 2] as string[]) groups.set(group, (groups.get(group) ?? 0) + 1);
+    }
+  }
+  for (const day in state.d) {
+    const at = standsAt(day, now);
+    if (at <= after) continue;
+    if (at > until) {
+      found.ahead = Math.min(found.ahead, at);
+      continue;
+    }
+    const bucket = state.d[day] as Bucket;
+    found.times += bucket[0];
+    found.oldest = Math.min(found.oldest, at);
+    const value = bucket[index + 1];
+    if (measure === 'sum') sum += value as number;
+    else if (measure === 'largest') greatest = largest(greatest, value as number | null);
+    else if (groups !== undefined) {
+      for (const [group, many] of Object.entries(value as Record<string, number>))
+        groups.set(group, (groups.get(group) ?? 0) + many);
+    }
   }
   if (found.times === 0) return found;
   if (measure === 'times') found.value = found.times;
   else if (measure === 'sum') found.value = tidy(sum);
-  else if (measure === 'largest') {
+  else if (groups === undefined) {
     if (greatest !== null) found.value = greatest;
   } else if (groups.size > 0) found.value = measure === 'distinct' ? groups.size : Math.max(...groups.values());
   return found;

@@ -583,8 +583,9 @@ function whenAtom(use: CounterUse, wanted: NonNullable<Did['latest']>, last: boo
 function consentAtom(rule: Extract<Rule, { consent: string }>, context: RuleContext): Atom {
   const { basis, consent: topic, channel = 'email' } = rule;
   const { brand } = context;
-  const column = columnOf(`consent|${brand}|${topic}|${channel}`, 'equal', context, () => ({ contact, now }, turn) => {
-    const known = contact.facts.consents[`${brand}|${topic}|${channel}`];
+  const key = `${brand}|${topic}|${channel}`;
+  const column = columnOf(`consent|${key}`, 'equal', context, () => ({ contact, now }, turn) => {
+    const known = contact.facts.consents[key];
     if (known === undefined) return undefined;
     for (const at of [known.at, known.until]) if (at !== undefined && at > now) turn.at = Math.min(turn.at, at);
     const found = consentAt(contact.facts, brand, topic, channel, now);

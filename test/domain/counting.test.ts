@@ -68,7 +68,7 @@ describe('what is kept of an event', () => {
     const states: Record<string, CounterState> = {};
     const many = Array.from({ length: 80 }, (_, i) => ({ sku: `s${i}` }));
     countInto(states, [counter], said('Seen', { products: many }), undefined, around, context);
-    expect((states.c?.e[0]?.[2] as string[]).length).toBe(50);
+    expect(states.c?.e[0]?.[2]).toHaveLength(50);
     const long = said('Seen', { products: [{ product_id: 'x'.repeat(300) }] }, 'long');
     countInto(states, [counter], long, undefined, around, context);
     expect(JSON.stringify(states.c?.e)).not.toContain('xxxxx');
