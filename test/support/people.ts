@@ -204,6 +204,38 @@ export function order(
   return event('Order Completed', at, properties, { id: `order-${id}`, ...said });
 }
 
+/** A person as told in a truth table: what they are, their address, and what they did, in the order in which it was heard. */
+export interface Life {
+  is?: JsonObject;
+  address?: string;
+  /** When, what, and what was said of it; `products` as in `lines`. The same id twice is one event, said twice. */
+  did?: [at: string, name: string, properties: JsonObject, id?: string][];
+}
+
+/** The life of "ann" as interactions. What "Identified" says are traits; an order without an id is the order "1". */
+export function lived({ is = {}, address, did = [] }: Life): Interaction[] {
+  const given = { id: 'given', user: 'ann', traits: is, ...(address === undefined ? {} : { address }) };
+  return [
+    event('Identified', '2020-01-01', {}, given),
+    ...did.map(([at, name, properties, id], i) => {
+      const said: Said = { id: id ?? `${i}`, ...(name === 'Scores Updated' && { source: 'kairos' }) };
+      return name === 'Identified'
+        ? event(name, at, {}, { ...said, traits: properties })
+        : event(name, at, expanded(name, properties), said);
+    }),
+  ];
+}
+
+function expanded(name: string, properties: JsonObject): JsonObject {
+  if (!Array.isArray(properties.products)) {
+    return name === 'Order Completed' ? { order_id: '1', ...properties } : properties;
+  }
+  const products = lines(...(properties.products as string[]));
+  const revenue = products.reduce((sum, line) => sum + Number(line.price) * Number(line.quantity), 0);
+  const orders = /^Order (Completed|Updated)/.test(name) ? { order_id: '1', revenue, total: revenue } : {};
+  return { ...orders, ...properties, products };
+}
+
 /** What makes "ann" somebody who may be written to: an address, a consent to offers, and a zone where one is said. */
 export function introduced(at: number | string, said: { user?: string; zone?: string } = {}): Interaction[] {
   const user = said.user ?? 'ann';
