@@ -6,7 +6,7 @@ import { zoneOf } from '../domain/eligibility.ts';
 import { consentAt, pausedUntil, profilingStopped } from '../domain/facts.ts';
 import { KairosError } from '../domain/fault.ts';
 import { inLocale } from '../domain/settings.ts';
-import type { Asked } from './contact.ts';
+import type { Asked } from './find-contact.ts';
 import { ALL, checkBrand, type LedgerProgress, type Statement, wordsOf } from './ledger.ts';
 import { exportConsents, iso } from './ledger-file.ts';
 import { openStage, readBook, STAGE_OPTION } from './stage.ts';

@@ -1,79 +1,43 @@
 // kairos contact: what is known of one person, and what happens next, in words.
 import type { Command } from 'commander';
-import { parseAddress } from '../domain/address.ts';
 import type { Book, Instruction } from '../domain/book.ts';
 import type { Contact, Run } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
+import { segmentTurn } from '../domain/explain.ts';
 import { cartLines, consentAt } from '../domain/facts.ts';
-import { KairosError } from '../domain/fault.ts';
-import { type Json, type SubjectKey, sha256 } from '../domain/interaction.ts';
+import type { Json, SubjectKey } from '../domain/interaction.ts';
 import { type Message, reportedState } from '../domain/message.ts';
 import { formatMoney } from '../domain/money.ts';
-import { key, readContact, readMessage, type Table } from '../functions/aws/table.ts';
+import { SCORES } from '../domain/standing.ts';
+import { key, readMessage, type Table } from '../functions/aws/table.ts';
+import { type Asked, checkAsked, findContact } from './find-contact.ts';
 import { openStage, readBook, STAGE_OPTION } from './stage.ts';
 import { count } from './validate.ts';
 
 const MOST_MESSAGES = 20;
-const MOST_MERGES = 10;
-
-/** How a person is named on the command line; exactly one. */
-export interface Asked {
-  id?: string | undefined;
-  user?: string | undefined;
-  email?: string | undefined;
-}
+const MOST_STANDING = 5;
 
 export interface Person {
   contact: Contact;
   messages: Message[];
 }
 
-/** Finds a person by contact id, user id or address, merges followed. Throws KairosError `contact.unknown`. */
+/** Finds a person as `findContact` does, with their messages, newest first. */
 export async function findPerson(table: Table, asked: Asked): Promise<Person> {
-  let id = asked.id ?? (await contactOf(table, asked));
-  for (let hop = 0; hop < MOST_MERGES; hop += 1) {
-    const item = await table.readOne(key.contact(id));
-    if (item === undefined) break;
-    const contact = readContact(item).value;
-    if (contact.mergedInto === undefined) {
-      // Messages stay with the contact that they were made for; what is pending knows it.
-      const pending = contact.journey.runs.flatMap((run) => run.pending.flatMap((each) => each.contact ?? []));
-      const items = await Promise.all(
-        [...new Set([id, ...pending])].map((each) => table.under(key.contact(each).pk, 'MESSAGE#')),
-      );
-      return {
-        contact,
-        messages: items
-          .flat()
-          .map(readMessage)
-          .sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)),
-      };
-    }
-    id = contact.mergedInto;
-  }
-  throw unknown('There is no such contact.');
+  const contact = await findContact(table, asked);
+  // Messages stay with the contact that they were made for; what is pending knows it.
+  const pending = contact.journey.runs.flatMap((run) => run.pending.flatMap((each) => each.contact ?? []));
+  const items = await Promise.all(
+    [...new Set([contact.id, ...pending])].map((each) => table.under(key.contact(each).pk, 'MESSAGE#')),
+  );
+  return {
+    contact,
+    messages: items
+      .flat()
+      .map(readMessage)
+      .sort((a, b) => b.plannedAt - a.plannedAt || (a.id < b.id ? -1 : 1)),
+  };
 }
-
-async function contactOf(table: Table, { user, email }: Asked): Promise<string> {
-  let subject: SubjectKey;
-  if (email !== undefined) {
-    const parsed = parseAddress(email);
-    if ('refused' in parsed) throw unknown(`This is no address: ${parsed.refused}.`);
-    subject = `address#${parsed.hash}`;
-  } else subject = `user#${sha256(user ?? '')}`;
-  const item = await table.readOne(key.identity(subject));
-  if (item === undefined)
-    throw unknown(email === undefined ? 'No contact has this user id.' : 'No contact has this address.');
-  return item.contact as string;
-}
-
-const unknown = (message: string): KairosError =>
-  new KairosError({
-    code: 'contact.unknown',
-    path: '',
-    message,
-    remedy: 'Give a contact id, or --user or --email as the store sends them.',
-  });
 
 /** Says all that is known of a person, in lines; instants in the person's own zone, money in the shop's currency. */
 export function describe({ contact, messages }: Person, book: Book, now: number): string[] {
@@ -131,6 +95,8 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
     ]),
   ]);
 
+  section('Standing', standing(facts, when, money));
+
   section(
     'Consents',
     [
@@ -172,10 +138,11 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
     'Segments',
     Object.entries(journey.segments)
       .filter(([, membership]) => membership.since !== undefined)
-      .map(([id, { since, entries }]): [string, string] => [
-        id,
-        `since ${when(since!)}${entries > 1 ? `, entered ${entries} times` : ''}`,
-      ]),
+      .map(([id, { since, entries }]): [string, string] => {
+        const until = segmentTurn(book, contact, id, now);
+        const leaves = until === undefined ? '' : `, until ${when(until)} if nothing happens`;
+        return [id, `since ${when(since!)}${entries > 1 ? `, entered ${entries} times` : ''}${leaves}`];
+      }),
     'In none.',
   );
 
@@ -218,6 +185,30 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   if (journey.due !== undefined && Number.isFinite(journey.due))
     lines.push('', `Looked at again ${when(journey.due)} at the latest.`);
   return lines;
+}
+
+/** Cases, subscriptions and scores, the newest word first. */
+function standing(
+  { cases = {}, subscriptions = {}, scores = {} }: Contact['facts'],
+  when: (at: number) => string,
+  money: (minor: number) => string,
+): [string, string][] {
+  const newest = <T extends { at: number }>(entries: Record<string, T>): [string, T][] =>
+    Object.entries(entries).sort(([, a], [, b]) => b.at - a.at);
+  const open = newest(cases).filter(([, word]) => word.open);
+  const active = newest(subscriptions).filter(([, word]) => word.active);
+  const rows: [string, string][] = open
+    .slice(0, MOST_STANDING)
+    .map(([id, { at }]) => ['open case', `${shown(id)}, since ${when(at)}`]);
+  if (open.length > MOST_STANDING) rows.push(['', `and ${open.length - MOST_STANDING} older ones`]);
+  for (const [id, { at }] of active.slice(0, MOST_STANDING))
+    rows.push(['subscription', `${shown(id)}, since ${when(at)}`]);
+  if (active.length > MOST_STANDING) rows.push(['', `and ${active.length - MOST_STANDING} older ones`]);
+  for (const [name, { value, at }] of Object.entries(scores).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const said = SCORES[name] === 'money' && typeof value === 'number' ? money(value) : shown(value);
+    rows.push([name, `${said}  (${when(at)})`]);
+  }
+  return rows;
 }
 
 function spent({ gross, refunded }: Contact['facts']['orders'], money: (minor: number) => string): string {
@@ -296,14 +287,7 @@ export function registerContact(program: Command): void {
     .option('--json', 'print contact and messages as JSON')
     .action(
       async (id: string | undefined, options: { user?: string; email?: string; stage?: string; json?: boolean }) => {
-        if ([id, options.user, options.email].filter((each) => each !== undefined).length !== 1) {
-          throw new KairosError({
-            code: 'contact.which',
-            path: '',
-            message: 'Name one person.',
-            remedy: 'Give a contact id, or --user, or --email.',
-          });
-        }
+        checkAsked({ id, user: options.user, email: options.email });
         const stage = await openStage({ stage: options.stage });
         const person = await findPerson(stage.table, { id, user: options.user, email: options.email });
         if (options.json) {

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Book } from '../domain/book.ts';
 import { KairosError } from '../domain/fault.ts';
 import type { Table } from '../functions/aws/table.ts';
-import type { Asked } from './contact.ts';
+import type { Asked } from './find-contact.ts';
 import { checkBrand, type LedgerOptions, type LedgerProgress, ledger, type Statement, wordsOf } from './ledger.ts';
 
 const COLUMNS = [

@@ -6,7 +6,8 @@ import { KairosError, suggest } from '../domain/fault.ts';
 import { type Interaction, type Json, shortHash } from '../domain/interaction.ts';
 import { type Key, key, pooled, readContact, readInteraction, shardText, type Table } from '../functions/aws/table.ts';
 import { readSuppressions } from '../functions/aws/world.ts';
-import { type Asked, findPerson } from './contact.ts';
+import { findPerson } from './contact.ts';
+import type { Asked } from './find-contact.ts';
 
 /** What was said, in one word. */
 const SAID: Record<string, string> = {

@@ -50,6 +50,12 @@ export interface Facts {
   pauses?: Record<string, { until: number; at: number; id: string }>;
   /** Whether the person lets a brand choose by what they did: brand → the latest word. */
   profiling?: Record<string, { stopped: boolean; at: number; id: string }>;
+  /** Cases at the service desk, by case id: the latest word. The 50 newest. */
+  cases?: Record<string, { open: boolean; at: number; id: string }>;
+  /** Subscriptions by their id: the latest word. The 20 newest. */
+  subscriptions?: Record<string, { active: boolean; at: number; id: string }>;
+  /** Scores by name; money in minor units of the shop's currency. */
+  scores?: Record<string, Stamped<number | string>>;
   cart: { clearedAt?: number; clearedBy?: string; lines: Record<string, CartLine> };
   /** Minor units of the shop's currency. `spend` = gross − refunded. */
   orders: { count: number; gross: number; refunded: number; returned: number; first?: number; last?: number };

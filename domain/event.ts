@@ -26,6 +26,8 @@ export interface SourceRights {
 
 /** The source of our own events: only it names a contact by id. */
 export const OWN_SOURCE = 'kairos';
+/** Events that only we send, to a contact that we name. */
+const OWN_EVENTS = new Set(['Scores Updated']);
 const MOST_HOPS = 5;
 const MOST_AHEAD_MS = 5 * 60_000;
 const EARLIEST = Date.UTC(2000, 0, 1);
@@ -130,6 +132,7 @@ function read(event: EventBridgeEvent, rights: SourceRights | undefined): Intera
   const properties = propertiesOf(name, (envelope.properties ?? {}) as JsonObject);
   const claims = claimsOf(envelope, rights);
   const contact = source === OWN_SOURCE ? readId(envelope.contactId, ['contactId']) : undefined;
+  if (OWN_EVENTS.has(name) && contact === undefined) throw notOurs(name, source);
   const order = orderKeyOf({ name, source, properties });
   const product = name === 'Product Updated' ? String(properties.product_id) : undefined;
 
@@ -295,6 +298,26 @@ function subjectOf(
   if (who.address !== undefined) return `address#${who.address}`;
   if (who.anonymous !== undefined) return `anonymous#${who.anonymous}`;
   return order === undefined ? undefined : orderSubject(order);
+}
+
+function notOurs(name: string, source: string): KairosError {
+  if (source !== OWN_SOURCE) {
+    return new KairosError({
+      code: 'source.event-not-allowed',
+      path: 'event',
+      message: 'only Kairos itself may send this event.',
+      received: name,
+      expected: 'an event of a name of its own',
+      remedy: 'Send what you know of a person as attributes (identify), under names of your own.',
+    });
+  }
+  return new KairosError({
+    code: 'event.missing',
+    path: 'contactId',
+    message: `"${name}" names its contact by id.`,
+    received: 'nothing',
+    expected: 'contactId',
+  });
 }
 
 function nobody(claims: Claims, rights: SourceRights | undefined): KairosError {

@@ -3,6 +3,7 @@ import { KairosError, sayPath } from './fault.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import { isAmount } from './money.ts';
 import type { FieldType } from './settings.ts';
+import { SCORES } from './standing.ts';
 
 /** Property → its type, or the types of each line of a list. */
 export type EventFields = Record<string, FieldType | { lines: Record<string, FieldType> }>;
@@ -63,6 +64,12 @@ const consent: EventFields = {
   form: 'text',
   until: 'date',
 };
+const serviceCase: EventFields = { case_id: 'text', topic: 'text' };
+const subscription: EventFields = { subscription_id: 'text', product_id: 'text' };
+// Money of our own event is in minor units: to all who read events it is a plain number.
+const scores: EventFields = Object.fromEntries(
+  Object.entries(SCORES).map(([name, type]) => [name, type === 'money' ? 'number' : type]),
+);
 const feedback: EventFields = { campaign: 'text', step: 'text', email: 'text', message: 'text' };
 
 /** Event name → its properties. */
@@ -105,6 +112,11 @@ export const builtinEvents: Record<string, EventFields> = {
   'Pause Ended': { brand: 'text', source: 'text' },
   'Profiling Stopped': { brand: 'text', source: 'text' },
   'Profiling Allowed': { brand: 'text', source: 'text' },
+  'Case Opened': serviceCase,
+  'Case Closed': serviceCase,
+  'Subscription Started': subscription,
+  'Subscription Cancelled': subscription,
+  'Scores Updated': scores,
   'Email Delivered': feedback,
   'Email Opened': feedback,
   'Email Clicked': { ...feedback, link: 'text' },
@@ -120,6 +132,10 @@ const NEEDED: Record<string, string> = {
   'Product Added': 'product_id',
   'Product Removed': 'product_id',
   'Product Updated': 'product_id',
+  'Case Opened': 'case_id',
+  'Case Closed': 'case_id',
+  'Subscription Started': 'subscription_id',
+  'Subscription Cancelled': 'subscription_id',
 };
 const MOST_LINES = 1000;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -3,6 +3,7 @@ import { type Block, foldBlock } from './block.ts';
 import { type Contact, type Facts, type Journey, newContact, type Run } from './contact.ts';
 import { mergeCounters } from './counter.ts';
 import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
+import { mergeStanding } from './standing.ts';
 
 function latestOf<T extends { at: number; id: string }>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {
   const merged = { ...a };
@@ -45,6 +46,7 @@ function mergeFacts(a: Facts, b: Facts): Facts {
   const clearedByB = newer({ at: b.cart.clearedAt ?? -1, id: b.cart.clearedBy ?? '' }, clearing(a.cart));
   const clear = clearedByB ? b.cart : a.cart;
   const facts: Facts = {
+    ...mergeStanding(a, b),
     attributes: latestOf(a.attributes, b.attributes),
     consents,
     withdrawn: latestOf(a.withdrawn, b.withdrawn),

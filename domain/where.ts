@@ -143,8 +143,7 @@ export function compileComparison(comparison: Comparison, scale = 1): CompiledCo
       return {
         references,
         next: timeless,
-        test: (value, around) =>
-          value !== undefined && value !== null && !anyOf(value, (one) => same(one, resolved(around))),
+        test: (value, around) => anyOf(value, () => true) && !anyOf(value, (one) => same(one, resolved(around))),
       };
     case 'between': {
       const [low, high] = (given as [Json, Json]).map(scaled) as [Json, Json];

@@ -150,6 +150,42 @@ describe('messages', () => {
   });
 });
 
+describe('explain', () => {
+  it('says of a person by id, user id or address why they are in a segment, and asks for the name that was meant', async () => {
+    const shop = story();
+    await shop.send({
+      event: 'Order Completed',
+      user: 'buyer',
+      email: 'buyer@customers.example',
+      properties: { order_id: 'e-1', revenue: 20, currency: 'EUR', products: [{ product_id: 'film', price: 20 }] },
+    });
+    const one = await kairos('explain', '--user', 'buyer', '--segment', 'first-time-buyers');
+    expect(one).toMatchObject({ code: 0, err: '' });
+    expect(one.out).toMatch(/^Contact \S+\n.* in Europe\/Berlin\.\n\n✓ first-time-buyers .*\n {2}in since /);
+    expect(one.out).toContain('ordered exactly once · 1 order, the last');
+    const all = await kairos('explain', '--email', 'buyer@customers.example');
+    expect(all.out).toMatch(/In \d+ of \d+ segments\./);
+    const json = await kairos('explain', '--user', 'buyer', '--segment', 'vip', '--campaign', 'win-back', '--json');
+    const said = JSON.parse(json.out) as { contact: string; segments: { id: string }[]; campaigns: { id: string }[] };
+    expect(said).toMatchObject({ segments: [{ id: 'vip', holds: false }], campaigns: [{ id: 'win-back' }] });
+    // The clock goes on: all but the line that tells it is the same.
+    const [, , ...tree] = one.out.split('\n');
+    const byId = (await kairos('explain', said.contact, '--segment', 'first-time-buyers')).out;
+    expect(byId.split('\n').slice(2)).toEqual(tree);
+
+    expect(await kairos('explain', '--user', 'buyer', '--segment', 'vips')).toMatchObject({
+      code: 1,
+      err: 'vips: There is no segment of this name. Did you mean "vip"?\n',
+    });
+    expect(await kairos('explain', '--user', 'nobody')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('No contact has this user id.'),
+    });
+    expect(await kairos('explain')).toMatchObject({ code: 1, err: expect.stringContaining('Name one person.') });
+    await shop.idle();
+  });
+});
+
 describe('dead letters', () => {
   it('are listed and read without personal data unless it is asked for, and sent back', async () => {
     const shop = story();

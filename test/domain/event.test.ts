@@ -342,3 +342,58 @@ describe.skipIf(!existsSync(segment))("Segment's own examples", () => {
     });
   });
 });
+
+describe('of how a person stands with the shop', () => {
+  const track = (event: string, properties: Json, more: object = {}) =>
+    normalise(eventOf({ type: 'track', event, userId: 'u-1', properties, ...more }));
+
+  test.each([
+    ['Case Opened', 'case_id'],
+    ['Case Closed', 'case_id'],
+    ['Subscription Started', 'subscription_id'],
+    ['Subscription Cancelled', 'subscription_id'],
+  ])('"%s" needs "%s", which is kept as a text', (name, id) => {
+    expect(track(name, { [id]: 4711, topic: 'late parcel' })).toMatchObject({
+      interaction: { name, properties: { [id]: '4711', topic: 'late parcel' } },
+    });
+    for (const properties of [{}, { [id]: null }, { [id]: ' ' }]) {
+      expect(track(name, properties)).toMatchObject({ fault: { code: 'event.missing', path: `properties.${id}` } });
+    }
+    expect(track(name, { [id]: { a: 1 } })).toMatchObject({ fault: { code: 'event.id', path: `properties.${id}` } });
+  });
+
+  const scores = (properties: Json, source = 'kairos', more: object = { contactId: 'c-1' }) =>
+    normalise(eventOf({ type: 'track', event: 'Scores Updated', properties, ...more }, { source }));
+
+  test('scores come from Kairos itself, for a contact that it names', () => {
+    expect(scores({ 'value.decile': '1', 'loyalty.tier': 'gold', 'rfm.money': null, own: 1 })).toMatchObject({
+      interaction: {
+        who: { contact: 'c-1' },
+        properties: { 'value.decile': 1, 'loyalty.tier': 'gold', own: 1 },
+      },
+    });
+    expect(scores({ 'value.decile': 1 }, 'kairos', { userId: 'u-1' })).toMatchObject({
+      fault: { code: 'event.missing', path: 'contactId' },
+    });
+  });
+
+  test('scores from any other source are refused, whatever its rights, and a contact that it names is not looked at', () => {
+    for (const rights of [undefined, { events: '*', identify: true, consent: true, address: true } as SourceRights]) {
+      expect(
+        normalise(
+          eventOf({ type: 'track', event: 'Scores Updated', userId: 'u-1', contactId: 'c-1', properties: {} }),
+          rights,
+        ),
+      ).toMatchObject({ fault: { code: 'source.event-not-allowed', path: 'event' } });
+    }
+  });
+
+  test('a score that is no number is refused without being quoted', () => {
+    for (const value of ['high', true, [1], { a: 1 }]) {
+      expect(scores({ 'value.decile': value })).toMatchObject({
+        fault: { code: 'event.number', path: 'properties["value.decile"]' },
+      });
+    }
+    expect(JSON.stringify(scores({ 'value.decile': 'secret' }))).not.toContain('secret');
+  });
+});

@@ -1,0 +1,235 @@
+// kairos explain: why a contact is in a segment or not, clause by clause, and when that turns by itself.
+import type { Command } from 'commander';
+import type { Book } from '../domain/book.ts';
+import type { Contact } from '../domain/contact.ts';
+import { zoneOf } from '../domain/eligibility.ts';
+import {
+  type Clause,
+  type ExplainedCampaign,
+  type ExplainedSegment,
+  explainCampaign,
+  explainSegment,
+  isCounted,
+} from '../domain/explain.ts';
+import { KairosError, suggest } from '../domain/fault.ts';
+import { sayInstant } from '../domain/say-found.ts';
+import { checkAsked, findContact } from './find-contact.ts';
+import { checkCampaign, openStage, readBook, STAGE_OPTION } from './stage.ts';
+
+/** What is explained of one contact at one instant. */
+export interface Explained {
+  contact: string;
+  /** The id that was asked for, where it was merged into this contact. */
+  askedFor?: string;
+  at: number;
+  zone: string;
+  /** False: the contact has not been decided over with the present book, so that what is counted may be missing. */
+  counted: boolean;
+  segments: ExplainedSegment[];
+  campaigns: ExplainedCampaign[];
+}
+
+/**
+ * Explains what is asked for: one segment, one campaign, or else all segments, those that hold first. Throws KairosError
+ * `segment.unknown` and `campaign.unknown`.
+ */
+export function explain(
+  book: Book,
+  contact: Contact,
+  now: number,
+  asked: { segment?: string | undefined; campaign?: string | undefined } = {},
+): Explained {
+  const known = Object.keys(book.definitions.segments);
+  if (asked.segment !== undefined && !known.includes(asked.segment)) {
+    const remedy = known.length === 0 ? 'Nothing is published yet: npx kairos publish.' : suggest(asked.segment, known);
+    throw new KairosError({
+      code: 'segment.unknown',
+      path: asked.segment,
+      message: 'There is no segment of this name.',
+      received: asked.segment,
+      ...(remedy !== undefined && { remedy }),
+    });
+  }
+  if (asked.campaign !== undefined) {
+    // What is only paused or retired has no rules to explain: it is as unknown as a wrong name.
+    checkCampaign(asked.campaign, {
+      definitions: { ...book.definitions, retired: {} },
+      controls: { ...book.controls, paused: {} },
+    });
+  }
+  const ids = asked.segment !== undefined ? [asked.segment] : asked.campaign !== undefined ? [] : known.sort();
+  const segments = ids.map((id) => explainSegment(book, contact, id, now));
+  return {
+    contact: contact.id,
+    at: now,
+    zone: zoneOf(book, contact),
+    counted: isCounted(book, contact),
+    segments: [...segments.filter((one) => one.holds), ...segments.filter((one) => !one.holds)],
+    campaigns: asked.campaign === undefined ? [] : [explainCampaign(book, contact, asked.campaign, now)],
+  };
+}
+
+/** How it is printed: `width` in columns; `colours` for a terminal. */
+export interface Paper {
+  width: number;
+  colours: boolean;
+}
+
+type Tone = 'bold' | 'dim' | 'red' | 'green';
+const CODES: Record<Tone, [number, number]> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39] };
+
+/** What was explained, in lines: a tree with ✓ and ✗, what was found, and when it turns. */
+export function drawExplained(explained: Explained, { width, colours }: Paper): string[] {
+  const tone = (name: Tone, text: string): string =>
+    colours ? `\u001b[${CODES[name][0]}m${text}\u001b[${CODES[name][1]}m` : text;
+  const mark = (holds: boolean): string => (holds ? tone('green', '✓') : tone('red', '✗'));
+  const when = (at: number): string => sayInstant(at, explained.zone);
+  const lines: string[] = [];
+  const put = (text: string, indent: string, as: (line: string) => string = (line) => line): void => {
+    for (const line of wrap(text, width - indent.length)) lines.push(`${indent}${as(line)}`);
+  };
+  const dim = (line: string): string => tone('dim', line);
+
+  /** `told`: a turn that has been told of the whole. */
+  const tree = (clause: Clause, depth: number, told?: number): void => {
+    const { words, found, turns, below } = asShown(clause);
+    const indent = '  '.repeat(depth);
+    const notes = [
+      ...(found === undefined ? [] : [found]),
+      ...(turns === undefined || turns === told ? [] : [`${clause.holds ? 'until' : 'from'} ${when(turns)}`]),
+    ];
+    const room = width - indent.length - 2;
+    const [first = '', ...rest] = wrap(words, room);
+    const all = notes.join(' · ');
+    const short = rest.length === 0 && notes.length > 0 && first.length + all.length + 3 <= room;
+    lines.push(`${indent}${mark(clause.holds)} ${first}${short ? dim(` · ${all}`) : ''}`);
+    for (const line of rest) lines.push(`${indent}  ${line}`);
+    if (!short) for (const note of all.length + 4 <= room ? [all] : notes) if (note) put(note, `${indent}    `, dim);
+    for (const part of below) tree(part, depth + 1);
+  };
+
+  const { segments, campaigns } = explained;
+  const inside = segments.filter((one) => one.holds).length;
+  const many = segments.length > 1 ? ` In ${inside} of ${segments.length} segments.` : '';
+  lines.push(tone('bold', `Contact ${explained.contact}`));
+  if (explained.askedFor !== undefined) put(`${explained.askedFor} was merged into this contact.`, '');
+  put(`${when(explained.at)} in ${explained.zone}.${many}`, '');
+  if (!explained.counted)
+    put(
+      'Not yet decided over with what is published now: what is counted may be missing until its next event or its backfill.',
+      '',
+    );
+  if (segments.length === 0 && campaigns.length === 0) lines.push('There are no segments.');
+  for (const one of segments) {
+    lines.push('', `${mark(one.holds)} ${tone('bold', one.id)}${one.title === undefined ? '' : `  ${one.title}`}`);
+    put(membership(one, when), '  ', dim);
+    tree(one.clause, 1, one.turns);
+  }
+  for (const one of campaigns) {
+    lines.push('', `${tone('bold', one.id)}${one.title === undefined ? '' : `  ${one.title}`}`);
+    lines.push(
+      `  ${one.run === undefined ? 'No run under way.' : `A run is under way since ${when(one.run.startedAt)}.`}`,
+    );
+    const rules = [
+      ['for', one.for],
+      ['stopIf', one.stopIf],
+    ] as const;
+    for (const [name, rule] of rules) {
+      lines.push(`  ${name}`);
+      if (rule === undefined) lines.push(`    ${name === 'for' ? 'everybody' : 'nothing stops it'}`);
+      else if ('needsRun' in rule) put(`${rule.words}: asks about a run, and there is none`, '    ');
+      else tree(rule, 2);
+    }
+  }
+  return lines;
+}
+
+function membership({ holds, since, turns }: ExplainedSegment, when: (at: number) => string): string {
+  const standing = holds
+    ? since === undefined
+      ? 'in, not yet recorded'
+      : `in since ${when(since)}`
+    : since === undefined
+      ? 'not in'
+      : `not in; recorded as in since ${when(since)} until it is next looked at`;
+  if (turns === undefined) return `${standing}; time alone does not change that`;
+  return `${standing}; ${holds ? 'leaves' : 'enters'} on ${when(turns)}, if nothing happens`;
+}
+
+/** A clause as people read it: a group of one is its member, a "not" of one thing is one line. */
+function asShown(clause: Clause): { words: string; found?: string; turns?: number; below: Clause[] } {
+  const { kind, parts = [], found, turns, words } = clause;
+  const rest = { ...(found !== undefined && { found }), ...(turns !== undefined && { turns }) };
+  const [part] = parts;
+  if (kind === 'segment' || part === undefined) return { words, ...rest, below: parts };
+  if (kind === 'not') {
+    const inner = asShown(part);
+    if (part.kind === 'any' && inner.below === part.parts)
+      return { words: 'none of these', ...rest, below: inner.below };
+    if ((part.kind === 'all' || part.kind === 'has') && inner.below === part.parts)
+      return { words: 'not all of these', ...rest, below: inner.below };
+    if (part.kind === 'not') return { words: 'not this', ...rest, below: [part] };
+    return { words, ...(inner.found !== undefined && { found: inner.found }), ...rest, below: inner.below };
+  }
+  if (parts.length === 1) return asShown(part);
+  return { words: kind === 'any' ? 'at least one of these' : 'all of these', ...rest, below: parts };
+}
+
+/** The text in lines of at most `width` characters, broken between words. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > Math.max(width, 20)) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** Adds `kairos explain [CONTACT]`. */
+export function registerExplain(program: Command): void {
+  program
+    .command('explain')
+    .description('why a contact is in a segment or not, clause by clause, and when that turns by itself')
+    .argument('[contact]', 'the contact id')
+    .option('--user <id>', 'find by the store’s user id')
+    .option('--email <address>', 'find by e-mail address')
+    .option('--segment <id>', 'one segment; all of them when nothing is named')
+    .option('--campaign <id>', 'whom a campaign is for, and what stops it')
+    .option(...STAGE_OPTION)
+    .option('--json', 'print the answers as JSON, instants in epoch milliseconds')
+    .action(
+      async (
+        id: string | undefined,
+        options: {
+          user?: string;
+          email?: string;
+          segment?: string;
+          campaign?: string;
+          stage?: string;
+          json?: boolean;
+        },
+      ) => {
+        const asked = { id, user: options.user, email: options.email };
+        checkAsked(asked);
+        const stage = await openStage({ stage: options.stage });
+        const [contact, book] = await Promise.all([findContact(stage.table, asked), readBook(stage)]);
+        const explained: Explained = {
+          ...explain(book, contact, stage.now(), options),
+          ...(id !== undefined && id !== contact.id && { askedFor: id }),
+        };
+        if (options.json) {
+          console.log(JSON.stringify(explained));
+          return;
+        }
+        const { isTTY, columns = 100 } = process.stdout;
+        const paper = {
+          width: Math.min(120, Math.max(40, columns)),
+          colours: isTTY === true && process.env.NO_COLOR === undefined,
+        };
+        for (const line of drawExplained(explained, paper)) console.log(line);
+      },
+    );
+}

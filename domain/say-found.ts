@@ -1,0 +1,244 @@
+// What was found of a contact where a clause asks: "3 orders in the last 365 days", "€412.50", "not known".
+
+import { type CounterState, tally } from './counter.ts';
+import type { Counter } from './counting.ts';
+import { consentAt } from './facts.ts';
+import type { Did, Rule } from './grammar.ts';
+import type { Json } from './interaction.ts';
+import { formatMoney, isAmount, minorUnits } from './money.ts';
+import { type Atom, compileRule, derivedAttributes, type Found, type RuleContext, type Sight } from './rule.ts';
+import type { Fields } from './settings.ts';
+import { durationMs } from './time.ts';
+import { instantIn } from './where.ts';
+
+/** Who is asked, and with which counters. */
+export interface Asked {
+  context: RuleContext;
+  sight: Sight;
+  /** Declared attributes with their types. */
+  attributes: NonNullable<Fields['attributes']>;
+}
+
+const DAY = 86_400_000;
+
+/**
+ * What the contact has where a clause asks, in words; undefined for groups. Values are read as the engine reads them.
+ * Instants are told in the contact's zone, money in the shop's currency.
+ */
+export function sayFound(rule: Rule, asked: Asked): string | undefined {
+  if ('has' in rule) {
+    const names = Object.keys(rule.has);
+    return names.length === 1 ? sayAttribute(names[0] as string, asked) : undefined;
+  }
+  if ('did' in rule) return sayDid(rule, asked);
+  if ('consent' in rule) return sayConsent(rule, asked);
+  if ('share' in rule) {
+    // Cut, not rounded: 9.999 is below 10.
+    return `drew ${(Math.floor((read(rule, asked) as number) * 100) / 100).toFixed(2)}`;
+  }
+  if ('segment' in rule) {
+    const since = asked.sight.contact.journey.segments[rule.segment]?.since;
+    return since === undefined ? undefined : `a member since ${day(since, asked)}`;
+  }
+  return undefined;
+}
+
+/** What the engine finds for a rule that compiles to one atom. */
+function read(rule: Rule, { context, sight }: Asked): Found {
+  const { node } = compileRule(rule, context);
+  if (node.kind !== 'atom') throw new TypeError('a rule of one atom was expected');
+  return (node.atom as Atom).column.read(sight, { at: Number.POSITIVE_INFINITY });
+}
+
+// ── attributes ──
+
+function sayAttribute(name: string, asked: Asked): string {
+  // "exists" asks for the value as it was given, whatever it is compared with.
+  const value = read({ has: { [name]: { exists: true } } }, asked);
+  if (value === undefined || value === null) return 'not known';
+  if (Array.isArray(value))
+    return value.length === 0 ? 'none' : value.map((one) => sayValue(name, one, asked)).join(', ');
+  return sayValue(name, value, asked);
+}
+
+const COUNTED: Record<string, [one: string, many: string]> = {
+  'orders.count': ['order', 'orders'],
+  'cart.items': ['line in the cart', 'lines in the cart'],
+  'service.openCases': ['open case', 'open cases'],
+  'rhythm.interval': ['day', 'days'],
+  'rhythm.overdue': ['interval', 'intervals'],
+};
+
+function sayValue(name: string, value: Json, asked: Asked): string {
+  const derived = Object.hasOwn(derivedAttributes, name) ? derivedAttributes[name] : undefined;
+  const declared = Object.hasOwn(asked.attributes, name) ? asked.attributes[name] : undefined;
+  const type = name.endsWith('.givenAt') ? 'date' : (derived ?? declared);
+  if (type === 'date') return sayDate(value, asked);
+  if (type === 'money') {
+    if (derived !== undefined && typeof value === 'number') return money(value, asked);
+    if (isAmount(value)) return money(minorUnits(value, asked.context.currency), asked);
+  }
+  const counted = Object.hasOwn(COUNTED, name) ? COUNTED[name] : undefined;
+  if (typeof value === 'number')
+    return counted === undefined ? number(value) : `${number(value)} ${value === 1 ? counted[0] : counted[1]}`;
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return typeof value === 'string' ? `“${plain(value)}”` : plain(JSON.stringify(value));
+}
+
+function sayDate(value: Json, asked: Asked): string {
+  const yearless = typeof value === 'string' ? /^--(\d\d)-(\d\d)$/.exec(value) : null;
+  // 2000 was a leap year: 29 February is shown as itself.
+  if (yearless !== null) return shown(Date.parse(`2000-${yearless[1]}-${yearless[2]}`), 'UTC', { year: undefined });
+  if (typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)))
+    return shown(Date.parse(value), 'UTC', {});
+  const at = instantIn(value, asked.sight.zone);
+  return at === undefined ? `“${plain(String(value))}”, which is no date` : `${day(at, asked)}, ${ago(at, asked)}`;
+}
+
+// ── events ──
+
+/** What events are called when they are counted. */
+const NOUNS: Record<string, [one: string, many: string]> = {
+  'Order Completed': ['order', 'orders'],
+  'Order Refunded': ['refund', 'refunds'],
+  'Product Viewed': ['product view', 'product views'],
+  'Product Reviewed': ['review', 'reviews'],
+  'Checkout Started': ['checkout', 'checkouts'],
+  'Consent Granted': ['consent', 'consents'],
+  'Email Delivered': ['e-mail', 'e-mails'],
+  'Email Opened': ['opened e-mail', 'opened e-mails'],
+  'Email Clicked': ['click', 'clicks'],
+};
+
+function sayDid(did: Did, asked: Asked): string {
+  const { sight } = asked;
+  const { times, sum, largest, distinct, same, latest, first, inLast, in: word, between, since, ...core } = did;
+  const ofRun = since === 'run start' ? { since } : {};
+  const last = read({ ...core, ...ofRun, latest: { inLast: '1d' } } as Rule, asked) as number | undefined;
+  const state = stateOf({ ...core, ...ofRun } as Rule, asked);
+  if (last === undefined) return 'never';
+  const days = sight.now - (inLast === undefined ? Number.POSITIVE_INFINITY : durationMs(inLast));
+  const blurred = latest === undefined && reachesDays(state, days) ? ', counted by days beyond the newest 64' : '';
+  if (latest !== undefined) return `last ${day(last, asked)}, ${ago(last, asked)}`;
+  if (first !== undefined) {
+    const at = read(did as Rule, asked) as number;
+    return `first ${day(at, asked)}, ${ago(at, asked)}${blurred}`;
+  }
+  const period = sayPeriod(did);
+  const nothing = `none${period}; the last ${day(last, asked)}, ${ago(last, asked)}`;
+  const amount = sum ?? largest ?? distinct;
+  if (amount !== undefined || same !== undefined) {
+    const value = read(did as Rule, asked) as number | undefined;
+    if (value === undefined) return period === '' ? 'nothing that can be measured' : nothing;
+    if (same !== undefined) return `${count(did, value)} of the same${period}${blurred}`;
+    if (distinct !== undefined) return `${value} different${period}${blurred}`;
+    const of = (amount as { of: string }).of;
+    const isMoney = [did.did].flat().some((name) => asked.context.isMoney(name, of));
+    const said = isMoney ? money(value, asked) : number(value);
+    return `${largest === undefined ? '' : 'the largest '}${said}${period}${blurred}`;
+  }
+  const calendar = word !== undefined || between !== undefined || (since !== undefined && since !== 'run start');
+  const many = calendar
+    ? ((read({ ...did, times: { atLeast: 1 } } as Rule, asked) as number | undefined) ?? 0)
+    : tally(state, { after: days, until: sight.now }, sight.now, 'times', -1).times;
+  if (many === 0) return nothing;
+  return `${count(did, many)}${period}, the last ${day(last, asked)}, ${ago(last, asked)}${blurred}`;
+}
+
+function count(did: Did, many: number): string {
+  const names = [did.did].flat();
+  const noun = names.length === 1 && Object.hasOwn(NOUNS, names[0] as string) ? NOUNS[names[0] as string] : undefined;
+  if (noun !== undefined) return `${many} ${many === 1 ? noun[0] : noun[1]}`;
+  return many === 1 ? 'once' : many === 2 ? 'twice' : `${many} times`;
+}
+
+/** The counter's state that a "did" reads: compiled alone it registers one counter, whose id is everywhere the same. */
+function stateOf(did: Rule, { context, sight }: Asked): CounterState | undefined {
+  const [counters, runCounters] = [new Map<string, Counter>(), new Map<string, Counter>()];
+  compileRule(did, { ...context, counters, runCounters });
+  const [own] = counters.keys();
+  if (own !== undefined) return sight.contact.facts.counters[own];
+  const [ofRun] = runCounters.keys();
+  return ofRun === undefined ? undefined : sight.runCounters?.[ofRun];
+}
+
+function reachesDays(state: CounterState | undefined, after: number): boolean {
+  return Object.keys(state?.d ?? {}).some((known) => (Number(known) + 1) * DAY > after);
+}
+
+function sayPeriod({ inLast, in: word, between, since }: Did): string {
+  if (inLast !== undefined) return ` in the last ${length(inLast)}`;
+  if (word !== undefined) return ` ${word}`;
+  if (between !== undefined) return ` between ${between[0]} and ${between[1]}`;
+  return since === undefined ? '' : since === 'run start' ? ' since the run started' : ` since ${since}`;
+}
+
+const UNITS: Record<string, string> = { m: 'minute', h: 'hour', d: 'day', w: 'week' };
+function length(duration: string): string {
+  const [many, unit] = [duration.slice(0, -1), UNITS[duration.slice(-1)]];
+  return many === '1' ? `${unit}` : `${many} ${unit}s`;
+}
+
+// ── consents ──
+
+function sayConsent(rule: Extract<Rule, { consent: string }>, asked: Asked): string {
+  const { contact, now } = asked.sight;
+  const { brand } = asked.context;
+  const channel = rule.channel ?? 'email';
+  const known = contact.facts.consents[`${brand}|${rule.consent}|${channel}`];
+  const withdrawn = contact.facts.withdrawn[brand];
+  if (withdrawn !== undefined && (known === undefined || (known.granted && withdrawn.at >= known.at)))
+    return `all of ${brand} withdrawn ${day(withdrawn.at, asked)}`;
+  if (known === undefined) return 'none recorded';
+  if (!known.granted) return `withdrawn ${day(known.at, asked)}`;
+  const how = `granted ${day(known.at, asked)} (${known.basis ?? 'single'})`;
+  if (consentAt(contact.facts, brand, rule.consent, channel, now) === undefined && known.until !== undefined)
+    return `${how}, ended ${day(known.until, asked)}`;
+  return known.until === undefined ? how : `${how}, until ${day(known.until, asked)}`;
+}
+
+// ── how values are written ──
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+function shown(at: number, zone: string, parts: Intl.DateTimeFormatOptions): string {
+  const key = `${zone}|${JSON.stringify(parts)}|${'year' in parts}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      day: 'numeric',
+      month: 'long',
+      year: 'numeric',
+      ...parts,
+    });
+    formats.set(key, format);
+  }
+  return format.format(at);
+}
+
+const day = (at: number, { sight }: Asked): string => shown(at, sight.zone, {});
+
+/** An instant to the minute in a zone: "3 December 2026, 10:00". */
+export function sayInstant(at: number, zone: string): string {
+  return shown(at, zone, { hour: '2-digit', minute: '2-digit' }).replace(' at ', ', ');
+}
+
+function ago(at: number, { sight: { now } }: Asked): string {
+  const ahead = at > now;
+  const hours = Math.floor(Math.abs(now - at) / (DAY / 24));
+  const span =
+    hours < 1
+      ? 'less than an hour'
+      : hours < 48
+        ? hours === 1
+          ? '1 hour'
+          : `${hours} hours`
+        : `${Math.floor(hours / 24)} days`;
+  return ahead ? `in ${span}` : `${span} ago`;
+}
+
+const money = (minor: number, { context }: Asked): string => formatMoney(Math.round(minor), context.currency, 'en');
+/** Six digits tell 1.4996 from 1.5, and hide what binary fractions leave behind. */
+const number = (value: number): string => String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+/** Values come from outside: nothing in them steers a terminal. */
+const plain = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ');
