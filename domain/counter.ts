@@ -23,8 +23,15 @@ const DAY = 86_400_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 const dayOf = (at: number): number => Math.floor(at / DAY);
-/** Where an event that is known by its day alone stands: at the day's last millisecond, or now while the day goes on. */
-const standsAt = (day: string, now: number): number => Math.min((Number(day) + 1) * DAY - 1, now);
+/**
+ * Where an event that is known by its day alone stands: at the day's last millisecond, or, on the day of the oldest that
+ * is known exactly, with that one, which it is older than.
+ */
+function standsAt(state: CounterState, day: string): number {
+  const end = (Number(day) + 1) * DAY - 1;
+  const exact = state.e[0]?.[0];
+  return exact === undefined || exact > end ? end : exact;
+}
 /** Sums of fractions stay equal under any order of adding: six decimals are kept. */
 const tidy = (value: number): number => Math.round(value * 1e6) / 1e6;
 
@@ -168,16 +175,10 @@ export interface Tally {
 }
 
 /**
- * Measures what lies in the span, which ends at or before `now`; `index` is the measured property's place. Events that
- * are known by their day alone stand at its last millisecond, or now while the day goes on: they leave a span together.
+ * Measures what lies in the span; `index` is the measured property's place. Events that are known by their day alone
+ * enter and leave a span together, about when the day ends.
  */
-export function tally(
-  state: CounterState | undefined,
-  span: Span,
-  now: number,
-  measure: Measure,
-  index: number,
-): Tally {
+export function tally(state: CounterState | undefined, span: Span, measure: Measure, index: number): Tally {
   const found: Tally = { times: 0, oldest: NEVER, ahead: NEVER };
   if (state === undefined) return found;
   const { after, until } = span;
@@ -201,7 +202,7 @@ export function tally(
     }
   }
   for (const day in state.d) {
-    const at = standsAt(day, now);
+    const at = standsAt(state, day);
     if (at <= after) continue;
     if (at > until) {
       found.ahead = Math.min(found.ahead, at);
@@ -238,8 +239,10 @@ export function newest(state: CounterState | undefined, n: number, now: number):
   let left = n;
   for (let day = days.length - 1; i >= 0 || day >= 0; ) {
     const entry = i >= 0 ? (state.e[i] as CounterEntry)[0] : Number.NEGATIVE_INFINITY;
-    const known = day >= 0 ? standsAt(days[day] as string, now) : Number.NEGATIVE_INFINITY;
-    if (entry >= known) {
+    const known = day >= 0 ? standsAt(state, days[day] as string) : Number.NEGATIVE_INFINITY;
+    if (known > now) {
+      day--;
+    } else if (entry >= known) {
       left -= 1;
       if (left <= 0) return entry;
       i--;
@@ -254,7 +257,7 @@ export function newest(state: CounterState | undefined, n: number, now: number):
 
 /** When the oldest event up to `now` stands; undefined where there is none. */
 export function oldest(state: CounterState | undefined, now: number): number | undefined {
-  const { ahead, ...found } = tally(state, { after: Number.NEGATIVE_INFINITY, until: now }, now, 'times', 0);
+  const { ahead, ...found } = tally(state, { after: Number.NEGATIVE_INFINITY, until: now }, 'times', 0);
   return found.oldest === NEVER ? undefined : found.oldest;
 }
 
@@ -264,8 +267,12 @@ export function ahead(state: CounterState | undefined, now: number): number {
   let first = NEVER;
   for (let i = state.e.length - 1; i >= 0; i--) {
     const at = (state.e[i] as CounterEntry)[0];
-    if (at <= now) break;
+    if (at <= now) return first;
     first = at;
+  }
+  for (const day in state.d) {
+    const at = standsAt(state, day);
+    if (at > now) first = Math.min(first, at);
   }
   return first;
 }

@@ -529,7 +529,7 @@ function didNode(did: Did, context: RuleContext): Node {
         const counted = use.state(sight);
         if (counted === undefined) return undefined;
         const span = period.span(sight);
-        const found = tally(counted, span, sight.now, measure, index);
+        const found = tally(counted, span, measure, index);
         const leaves = period.rolling === 0 ? NEVER : found.oldest + period.rolling;
         turn.at = Math.min(turn.at, leaves, found.ahead > sight.now ? found.ahead : NEVER);
         // A new stretch changes nothing for whom nothing leaves the old one or enters the new.

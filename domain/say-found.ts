@@ -140,7 +140,7 @@ function sayDid(did: Did, asked: Asked): string {
   const calendar = word !== undefined || between !== undefined || (since !== undefined && since !== 'run start');
   const many = calendar
     ? ((read({ ...did, times: { atLeast: 1 } } as Rule, asked) as number | undefined) ?? 0)
-    : tally(state, { after: days, until: sight.now }, sight.now, 'times', -1).times;
+    : tally(state, { after: days, until: sight.now }, 'times', -1).times;
   if (many === 0) return nothing;
   return `${count(did, many)}${period}, the last ${day(last, asked)}, ${ago(last, asked)}${blurred}`;
 }

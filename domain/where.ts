@@ -136,8 +136,7 @@ export function compileComparison(comparison: Comparison, scale = 1): CompiledCo
       return {
         references: false,
         next: timeless,
-        test: (value) =>
-          (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) === given,
+        test: (value) => anyOf(value, () => true) === given,
       };
     case 'isNot':
       return {
