@@ -39,6 +39,7 @@ export const Answers = z.object({
   ),
   /** A flag without a value on the command line; text where it was remembered. */
   trackOpens: optional(z.enum(['true', 'false'], { error: 'true or false' }).transform((text) => text === 'true')),
+  backfillRate: optional(z.coerce.number().int().min(1).max(3_000)),
   dueShards: optional(z.coerce.number().int().min(1).max(64)),
 });
 export type Answers = z.infer<typeof Answers>;

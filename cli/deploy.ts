@@ -45,6 +45,9 @@ const program = new Command('deploy')
       'KAIROS_TRACK_OPENS',
     ),
   )
+  .addOption(
+    new Option('--backfill-rate <n>', 'contacts a second that are walked after a publish; 200, small profile 50'),
+  )
   .addOption(new Option('--due-shards <n>', 'shards of the due index; never changed later'))
   .option('--yes', 'ask nothing, not even at the end')
   .option('--check', 'check only, create nothing');
@@ -59,6 +62,7 @@ export function contextOf(answers: Answers, findings: Pick<Findings, 'profile' |
     alarmAddress: answers.alarmAddress,
     allowedRecipients: answers.allowedRecipients,
     dueShards: answers.dueShards,
+    backfillRate: answers.backfillRate,
     profile: findings.profile,
     sendRate: findings.sendRate,
     rateShare: answers.rateShare,

@@ -10,17 +10,21 @@ import {
   segmentMeaning,
   segmentsOfCampaign,
 } from '../domain/book.ts';
+import { canonical } from '../domain/canonical.ts';
 import { sendsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
-import { canonical } from '../domain/canonical.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
 import { Queue } from '../functions/aws/queue.ts';
-import { rosterSteps } from '../functions/aws/roster.ts';
+import { rosterSteps, SETTLE_SECONDS } from '../functions/aws/roster.ts';
 import { documentClient, key, Table } from '../functions/aws/table.ts';
+import { type Filling, readFilling, type WalkPlan, writePlan } from './filling.ts';
 import { output, type Target } from './outputs.ts';
+import { rehearseBook, type Sample, type SegmentChange, sampleContacts } from './sample.ts';
 import { buildTemplates, readTemplates, type Templates } from './templates-folder.ts';
+
+export { readFilling };
 
 /** Where a book is published to, and how its backfill is started. */
 export interface Shelf {
@@ -28,6 +32,8 @@ export interface Shelf {
   bucket: Bucket;
   queue: Pick<Queue, 'send'>;
   rosterQueueUrl: string;
+  /** Contacts a second at which the deployment walks all of them; absent where its stack does not say. */
+  rate?: number;
 }
 
 /** What a publish did. */
@@ -37,7 +43,15 @@ export interface Published {
   /** False when the very same book stood there already. */
   changed: boolean;
   segments: number;
+  /** Segments that this book fills anew, and how many of the sample are in each. */
+  segmentChanges: SegmentChange[];
+  /** Contacts that the book was tried with before it was published. */
+  sampled: number;
+  /** About how many contacts there are, where they were counted. */
+  contacts?: Pick<Sample, 'contacts' | 'exact'>;
   campaigns: { id: string; change: 'new' | 'changed' | 'same' }[];
+  /** Campaigns that say what they said, and wait all the same: what they read has changed. */
+  waiting: string[];
   /** Campaigns of the book before that are gone; their runs go on to their end. */
   gone: string[];
   emails: number;
@@ -63,9 +77,11 @@ export function bind(
   let used = Math.max(segmentsUsed, ...Object.values(before?.segments ?? {}).map((segment) => segment.ordinal), 0);
   const meaning = (id: string, from: Pick<Definitions, 'segments' | 'settings' | 'catalogue' | 'fields'>): string => {
     const rule = segmentMeaning(id, from.segments);
-    // What a rule says of money and of catalogue.* rests on more than its own words.
+    const { currency, zone, brands } = from.settings;
+    // What a rule says of money, of days, of consent and of catalogue.* rests on more than its own words.
     const around = rule.includes('"catalogue.') ? from.catalogue : undefined;
-    return canonical({ rule, around, currency: from.settings.currency, events: from.fields.events });
+    const brand = rule.includes('"consent"') ? Object.keys(brands)[0] : undefined;
+    return canonical({ rule, around, brand, currency, zone, events: from.fields.events });
   };
   const now = { ...draft, segments: draft.segments as Definitions['segments'] };
   const segments: Definitions['segments'] = {};
@@ -121,14 +137,16 @@ function said({ ordinal, segments, campaigns, ...rest }: Definitions): string {
 }
 
 /**
- * Puts a book on the shelf and moves the pointer to it, if it is still the one that this book was made to follow; then
- * posts the first page of every roster shard. Nothing changes where the same book stands there already, except that a
- * backfill that has not ended is started again. Throws KairosError `publish.conflict` when somebody was faster.
+ * Tries a book with a sample of the contacts, puts it on the shelf and moves the pointer to it, if it is still the one
+ * that this book was made to follow; then opens every shard of the roster. Nothing changes where the same book stands
+ * there already, except that a backfill that has not ended goes on; nor with `preview`, which ends before it writes.
+ * Throws KairosError `publish.sample` when the book cannot be decided over somebody, `publish.conflict` when somebody
+ * else was faster.
  */
 export async function publish(
   templates: Templates,
   shelf: Shelf,
-  { by, now }: { by: string; now: number },
+  { by, now, preview = false }: { by: string; now: number; preview?: boolean },
 ): Promise<Published> {
   const { table, bucket } = shelf;
   const found = await table.read([key.pointer(), key.controls()]);
@@ -142,22 +160,43 @@ export async function publish(
     ordinal,
     changed,
     segments: Object.keys(definitions.segments).length,
+    segmentChanges: [],
+    sampled: 0,
     campaigns: Object.values(definitions.campaigns).map(({ id, version }) => {
       const was = before?.campaigns[id];
       return { id, change: was === undefined ? 'new' : was.version === version ? 'same' : 'changed' };
     }),
+    waiting: Object.values(definitions.campaigns)
+      .filter(({ id, version, since }) => before?.campaigns[id]?.version === version && since === definitions.ordinal)
+      .map(({ id }) => id),
     gone: Object.keys(before?.campaigns ?? {}).filter((id) => definitions.campaigns[id] === undefined),
     emails: Object.keys(templates.emails).length,
     locales: draft.settings.locales,
     warnings,
   });
   if (before !== undefined && pointer !== undefined && said(before) === said(definitions)) {
-    if (controls.filled < pointer.ordinal) await startFill(shelf, pointer.hash, pointer.ordinal);
-    return told(pointer.hash, pointer.ordinal, false);
+    const { hash, ordinal } = pointer;
+    if (controls.filled < ordinal && !preview) {
+      const [{ contacts: from }, { contacts }] = await Promise.all([
+        readFilling(table, ordinal),
+        sampleContacts(table, 0),
+      ]);
+      await startFill(shelf, hash, ordinal, { contacts, ...rated(shelf), startedAt: now, from });
+    }
+    return told(hash, ordinal, false);
   }
   const text = canonical(definitions);
   const hash = sha256(text);
-  compileBook(definitions, hash, controls);
+  const book = compileBook(definitions, hash, controls);
+  const { ids, contacts, exact } = await sampleContacts(table);
+  const { sampled, segments } = await rehearseBook(book, before, ids, { table, bucket, now });
+  const seen: Published = {
+    ...told(hash, definitions.ordinal, true),
+    segmentChanges: segments,
+    sampled,
+    contacts: { contacts, exact },
+  };
+  if (preview) return seen;
   await bucket.put(`books/${hash}.json`, text, 'application/json');
   const moved = await table.update(key.pointer(), {
     UpdateExpression:
@@ -182,12 +221,19 @@ export async function publish(
       remedy: 'Fetch their templates, and publish again.',
     });
   }
-  await startFill(shelf, hash, definitions.ordinal);
-  return told(hash, definitions.ordinal, true);
+  await startFill(shelf, hash, definitions.ordinal, { contacts, ...rated(shelf), startedAt: now, from: 0 });
+  return seen;
 }
 
-async function startFill({ table, queue, rosterQueueUrl }: Shelf, hash: string, ordinal: number): Promise<void> {
-  await queue.send(rosterQueueUrl, rosterSteps(hash, ordinal, table.shards));
+const rated = ({ rate }: Shelf): Pick<WalkPlan, 'rate'> => (rate === undefined ? {} : { rate });
+/** Seconds. */
+const PLANS_KEPT = 90 * 86_400;
+
+/** Opens every shard; one that was walked in part goes on at its checkpoint. */
+async function startFill(shelf: Shelf, hash: string, ordinal: number, plan: WalkPlan): Promise<void> {
+  const { table, queue, rosterQueueUrl } = shelf;
+  await writePlan(table, ordinal, plan, Math.floor(plan.startedAt / 1000) + PLANS_KEPT);
+  await queue.send(rosterQueueUrl, rosterSteps(hash, ordinal, table.shards), SETTLE_SECONDS);
 }
 
 async function readBook(bucket: Bucket, hash: string): Promise<Definitions> {
@@ -201,27 +247,10 @@ async function readBook(bucket: Bucket, hash: string): Promise<Definitions> {
   });
 }
 
-/** How far the backfill of a book is. */
-export interface Filling {
-  shards: number;
-  shardsDone: number;
-  contacts: number;
-  done: boolean;
-}
+/** A page that failed comes again after six minutes; at the slowest rate pages are 15 minutes apart. */
+const STANDSTILL = 20 * 60_000;
 
-/** Reads how far the backfill of a book is. A newer book's fill covers it. */
-export async function readFilling(table: Table, ordinal: number): Promise<Filling> {
-  const marks = await table.under(key.fill(ordinal, '').pk, key.fill(ordinal, '').sk);
-  const controls = readControls(await table.readOne(key.controls()));
-  return {
-    shards: table.shards,
-    shardsDone: marks.filter((mark) => mark.done === true).length,
-    contacts: marks.reduce((sum, mark) => sum + Number(mark.walked ?? 0), 0),
-    done: controls.filled >= ordinal,
-  };
-}
-
-/** Waits until the campaigns of a book are live. Throws KairosError `publish.slow` when nothing moves for two minutes. */
+/** Waits until the campaigns of a book are live. Throws KairosError `publish.slow` when nothing moves for 20 minutes. */
 export async function waitForFill(
   table: Table,
   ordinal: number,
@@ -236,13 +265,13 @@ export async function waitForFill(
     if (filling.done) return filling;
     const seen = JSON.stringify(filling);
     if (seen !== last) moved = Date.now();
-    else if (Date.now() - moved > 120_000) {
+    else if (Date.now() - moved > STANDSTILL) {
       throw new KairosError({
         code: 'publish.slow',
         path: `${filling.shardsDone}/${filling.shards}`,
         message: 'The book is published, but the walk over all contacts does not move.',
         remedy:
-          'New campaigns start when it has ended. Look at the dead letters of the roster queue; publish again to start it anew.',
+          'New campaigns start when it has ended. Look at the dead letters of the roster queue; publish again to go on with it.',
       });
     }
     last = seen;
@@ -289,6 +318,8 @@ export function shelfOf(target: Target): Shelf {
     ),
     queue: new Queue(new SQSClient(clientConfig(target, 'SQS'))),
     rosterQueueUrl: output(target, 'RosterQueueUrl'),
+    // A stack of an earlier release does not say it.
+    ...(target.outputs.BackfillRate !== undefined && { rate: Number(target.outputs.BackfillRate) }),
   };
 }
 

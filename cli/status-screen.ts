@@ -2,6 +2,7 @@
 import { quotaUsed } from '../domain/allowance.ts';
 import type { Control } from '../domain/book.ts';
 import { percent } from '../domain/budget.ts';
+import { sayFilling } from './filling.ts';
 import { span, stamp } from './stage.ts';
 import type { Finding, Status } from './status.ts';
 import { count } from './validate.ts';
@@ -191,7 +192,7 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     more(
       filling.done
         ? 'all its campaigns are live'
-        : `new and changed campaigns wait for the walk over all contacts: ${filling.shardsDone} of ${filling.shards} shards done`,
+        : `new and changed campaigns wait for the walk over all contacts: ${sayFilling(filling)}`,
     );
   }
   todo('book');

@@ -11,9 +11,9 @@ import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
 import { heldPk, key, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
+import { type Filling, readFilling, stalledFor } from './filling.ts';
 import { type GivenUp, sizeOf, streamRecordsGivenUp } from './letters.ts';
 import { output } from './outputs.ts';
-import { type Filling, readFilling } from './publish.ts';
 import { openStage, readBook, STAGE_OPTION, type Stage } from './stage.ts';
 import { drawStatus } from './status-screen.ts';
 
@@ -261,7 +261,6 @@ const LATE = 10 * MINUTE;
 const GUARD_SILENT = 5 * MINUTE;
 const FEEDBACK_SILENT = 20 * MINUTE;
 const QUOTA_NEAR = 0.8;
-const FILL_SLOW = 60 * MINUTE;
 
 /** What is not well, each with what to do. None = nobody is needed. */
 export function findings(status: Status): Finding[] {
@@ -383,11 +382,12 @@ export function findings(status: Status): Finding[] {
       'The guard is silent',
     );
   }
-  if (status.book !== undefined && !status.book.filling.done && at - status.book.publishedAt > FILL_SLOW) {
+  const stalled = status.book && stalledFor(status.book.filling, status.book.publishedAt, at);
+  if (stalled !== undefined) {
     say(
       'book',
-      'The walk over all contacts does not end.',
-      'Look at the dead letters of roster; publish again to start it anew.',
+      `The walk over all contacts has not moved for ${Math.round(stalled / MINUTE)} min.`,
+      `Look at the dead letters of roster; npx kairos publish${here} goes on with it.`,
       'Dead letters',
     );
   }

@@ -62,6 +62,7 @@ const Context = z
     alarmAddress: optional(z.email('an e-mail address')),
     sendRate: number(z.int().min(1).max(10_000)).optional(),
     rateShare: share.optional(),
+    backfillRate: number(z.int().min(1).max(3_000)).optional(),
     trackOpens: flag.optional(),
     dueShards: number(z.int().min(1).max(64)).optional(),
     allowedRecipients: optional(
@@ -109,6 +110,8 @@ export interface StageSettings {
   sendRate: number;
   /** The part of what SES allows the account that this stage may use, above 0 and up to 1. */
   rateShare: number;
+  /** Contacts a second that are walked after a publish, all shards together. */
+  backfillRate: number;
   /** True where a second configuration set tells opens too, for people who consent to that. */
   trackOpens: boolean;
   dueShards: number;
@@ -120,6 +123,9 @@ export interface StageSettings {
   ownDomain: boolean;
 }
 
+/** A small account has ten executions at once for everything: purchases first. */
+const BACKFILL_RATES = { normal: 200, small: 50 } as const;
+
 /** The names of the context values, as `-c name=value` takes them. */
 export const CONTEXT_NAMES = [
   'stage',
@@ -129,6 +135,7 @@ export const CONTEXT_NAMES = [
   'alarmAddress',
   'sendRate',
   'rateShare',
+  'backfillRate',
   'trackOpens',
   'dueShards',
   'allowedRecipients',
@@ -171,6 +178,7 @@ export function readSettings(raw: Record<string, unknown>): StageSettings {
     mailDomain: data.mailDomain ?? 'shop.example',
     sendRate: data.sendRate ?? (laptop ? 500 : 14),
     rateShare: data.rateShare ?? 1,
+    backfillRate: data.backfillRate ?? (laptop ? 3_000 : BACKFILL_RATES[data.profile]),
     trackOpens: data.trackOpens ?? false,
     dueShards: data.dueShards ?? (laptop ? 2 : 32),
     profile: data.profile,

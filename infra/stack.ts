@@ -297,10 +297,14 @@ export class KairosStack extends Stack {
     });
     readsBooks(managePreferences);
 
-    // Queue, one cursor a shard, after each publish. A cursor walked twice finds nothing to do.
+    // Queue, one cursor a shard, after each publish; SQS holds each back until its page is due. A cursor walked twice
+    // finds nothing to do.
     const walkRoster = step('walk-roster', {
       memory: 512,
-      environment: { [variable.rosterQueue]: rosterQueue.queue.queueUrl },
+      environment: {
+        [variable.rosterQueue]: rosterQueue.queue.queueUrl,
+        [variable.backfillRate]: String(settings.backfillRate),
+      },
       may: [record, queryIndex('roster'), send(rosterQueue)],
     });
     walkRoster.takes(rosterQueue, { batch: 1, most: 5 });
@@ -339,6 +343,7 @@ export class KairosStack extends Stack {
       PreferencesUrl: door.preferencesUrl,
       ConfigurationSetName: configurationSet.configurationSetName,
       DueShards: String(settings.dueShards),
+      BackfillRate: String(settings.backfillRate),
       ...(trackedSet ? { TrackedConfigurationSetName: trackedSet.configurationSetName } : {}),
     };
     for (const queue of [recordQueue, timersQueue, triggeredQueue, bulkQueue, feedbackQueue, rosterQueue]) {

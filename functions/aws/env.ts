@@ -19,6 +19,7 @@ export const variable = {
   publicBaseUrl: 'PUBLIC_BASE_URL',
   sendRate: 'SEND_RATE',
   rateShare: 'RATE_SHARE',
+  backfillRate: 'BACKFILL_RATE',
   allowedRecipients: 'ALLOWED_RECIPIENTS',
 } as const;
 export type Variable = keyof typeof variable;

@@ -26,6 +26,9 @@ export type RecordOutcome =
   /** It alone was not recorded; delivering it again may help. */
   | { kind: 'failed'; error: Error };
 
+/** A contact as it is stored, and what a book would make of it. */
+export type Rehearsed = { before: Contact; after: Contact } | { before: Contact; error: unknown };
+
 const MOST_ATTEMPTS = 3;
 const MOST_QUESTIONS = 3;
 const GROUPS_AT_ONCE = 8;
@@ -77,12 +80,39 @@ export class Recorder {
 
   /** Looks at contacts whose time has come. Throws the first fault, after all were looked at. */
   async tick(contactIds: string[]): Promise<void> {
-    await this.#lookAt(contactIds, { kind: 'tick' });
+    const [first] = await this.#lookAt(contactIds, { kind: 'tick' });
+    if (first !== undefined) throw first.error;
   }
 
-  /** Takes contacts over to the present definitions. Throws the first fault, after all were looked at. */
-  async refresh(contactIds: string[]): Promise<void> {
-    await this.#lookAt(contactIds, { kind: 'publish' });
+  /**
+   * Takes contacts over to the present definitions; answers those that could not be. Throws only when nothing could be
+   * read at all.
+   */
+  async refresh(contactIds: string[]): Promise<{ id: string; error: unknown }[]> {
+    return this.#lookAt(contactIds, { kind: 'publish' });
+  }
+
+  /**
+   * What a book would make of contacts: each as stored beside what taking it over would leave, or the fault that it
+   * meets. Writes nothing. Contacts that are gone are left out; the others come in the order given.
+   */
+  async rehearse(contactIds: string[], book: Book): Promise<Rehearsed[]> {
+    const ids = [...new Set(contactIds)];
+    const world = emptyWorld();
+    await readContacts(this.#table, world, ids);
+    const found = new Map<string, Rehearsed>();
+    await pooled(ids, GROUPS_AT_ONCE, async (id) => {
+      const draft = new Draft(world);
+      const before = draft.contact(id);
+      if (before === undefined || before.mergedInto !== undefined) return;
+      try {
+        await this.#decideInto(draft, book, before, { kind: 'publish' }, before);
+        found.set(id, { before, after: draft.contact(id) ?? before });
+      } catch (error) {
+        found.set(id, { before, error });
+      }
+    });
+    return ids.flatMap((id) => found.get(id) ?? []);
   }
 
   async #putPlain(entry: Entry): Promise<void> {
@@ -389,11 +419,29 @@ export class Recorder {
     }
   }
 
-  async #lookAt(contactIds: string[], stimulus: Stimulus): Promise<void> {
+  /** Answers those that failed, in the order in which they did. */
+  async #lookAt(contactIds: string[], stimulus: Stimulus): Promise<{ id: string; error: unknown }[]> {
     const ids = [...new Set(contactIds)];
     const world = emptyWorld();
     await readContacts(this.#table, world, ids);
-    await pooled(ids, GROUPS_AT_ONCE, (id) => this.#lookAtOne(id, stimulus, world));
+    const failed: { id: string; error: unknown }[] = [];
+    await pooled(ids, GROUPS_AT_ONCE, async (id) => {
+      try {
+        await this.#lookAtOne(id, stimulus, world);
+      } catch (error) {
+        failed.push({ id, error });
+      }
+    });
+    return failed;
+  }
+
+  /**
+   * A publish takes over in silence. What time alone has turned under unchanged rules is no matter of the publish: who
+   * is due is ticked instead, so that a segment entered a moment ago is entered, also when the walk comes first.
+   */
+  #timely({ book, journey }: Contact, stimulus: Stimulus): Stimulus {
+    const due = book !== undefined && journey.due !== undefined && journey.due <= this.#now();
+    return stimulus.kind === 'publish' && due ? { kind: 'tick' } : stimulus;
   }
 
   async #lookAtOne(id: string, stimulus: Stimulus, loaded: World): Promise<void> {
@@ -402,7 +450,7 @@ export class Recorder {
       const draft = new Draft(world);
       const contact = draft.contact(id);
       if (contact === undefined || contact.mergedInto !== undefined) return;
-      await this.#decideInto(draft, await this.#books.current(), contact, stimulus, contact);
+      await this.#decideInto(draft, await this.#books.current(), contact, this.#timely(contact, stimulus), contact);
       if (draft.overfull) throw new TooManyWrites(draft.size);
       if ((await this.#commit(draft)) === undefined) return;
       if (attempt > MOST_ATTEMPTS) throw new Error('recorder: other writers stayed in the way');

@@ -467,7 +467,14 @@ describe('the answers', () => {
   });
 
   it('every context value that a deployment decides is one that the stack knows, and the reverse', () => {
-    const all = { ...answers, allowedRecipients: 'a@shop.example', rateShare: 1, trackOpens: false, dueShards: 32 };
+    const all = {
+      ...answers,
+      allowedRecipients: 'a@shop.example',
+      rateShare: 1,
+      trackOpens: false,
+      dueShards: 32,
+      backfillRate: 50,
+    };
     const given = contextOf(all, { profile: 'normal', sendRate: 14 }).filter((part) => part !== '-c');
     expect(given.map((part) => part.split('=')[0]).sort()).toEqual([...CONTEXT_NAMES].sort());
   });

@@ -20,6 +20,7 @@ describe('Settings: what an operator decides about a stage', () => {
       mailDomain: 'shop.example',
       sendRate: 500,
       rateShare: 1,
+      backfillRate: 3000,
       trackOpens: false,
       dueShards: 2,
       profile: 'normal',
@@ -34,8 +35,14 @@ describe('Settings: what an operator decides about a stage', () => {
       ownDomain: true,
       sendRate: 14,
       dueShards: 32,
+      backfillRate: 200,
       profile: 'normal',
     });
+  });
+
+  it('Settings8: a small account walks its contacts at a quarter of the rate, unless it is told another', () => {
+    expect(readSettings({ ...CONTEXT.prod, profile: 'small' }).backfillRate).toBe(50);
+    expect(readSettings({ ...CONTEXT.prod, profile: 'small', backfillRate: '120' }).backfillRate).toBe(120);
   });
 
   it('Settings3: numbers and lists may come as text, as the command line gives them', () => {
@@ -78,6 +85,8 @@ describe('Settings: what an operator decides about a stage', () => {
     [{ ...CONTEXT.prod, mailDomain: 'ann@shop.example' }, 'mailDomain', 'a domain in small letters'],
     [{ ...CONTEXT.prod, sendRate: 'fast' }, 'sendRate', '"fast"'],
     [{ ...CONTEXT.prod, sendRate: 0 }, 'sendRate', '>=1'],
+    [{ ...CONTEXT.prod, backfillRate: 0 }, 'backfillRate', '>=1'],
+    [{ ...CONTEXT.prod, backfillRate: '10000' }, 'backfillRate', '<=3000'],
     [{ ...CONTEXT.prod, rateShare: 0 }, 'rateShare', 'above 0 and up to 1'],
     [{ ...CONTEXT.prod, rateShare: '1.01' }, 'rateShare', '"1.01"'],
     [{ ...CONTEXT.prod, rateShare: '50%' }, 'rateShare', 'such as 0.5'],

@@ -457,6 +457,33 @@ describe('Rate and opens: what an operator allows a stage', () => {
   });
 });
 
+describe('Backfill: a walk over all contacts leaves room for purchases', () => {
+  it('Backfill1: its rate is told to walk-roster, which alone needs it, and to the command line', () => {
+    const slow = synthesise('prod', { profile: 'small' }).core;
+    const own = synthesise('prod', { backfillRate: '40' }).core;
+    for (const [template, rate] of [
+      [prod, '200'],
+      [slow, '50'],
+      [own, '40'],
+    ] as const) {
+      const told = STEPS.filter((step) => environment(template, step).BACKFILL_RATE === rate);
+      expect(told).toEqual(['walk-roster']);
+      expect(template.toJSON().Outputs.BackfillRate.Value).toBe(rate);
+    }
+  });
+
+  it('Backfill2: a page fits into its time many times over, and a queue keeps what waits longest for its page', () => {
+    const queue = resources(prod, 'AWS::SQS::Queue').find(
+      ([, { Properties }]) => Properties.QueueName === 'kairos-prod-roster',
+    )!;
+    // A day of retention at least: SQS's default is four, a page waits for 15 minutes at most, and is tried eight times.
+    expect(queue[1].Properties.MessageRetentionPeriod ?? 345_600).toBeGreaterThan(
+      900 + 8 * queue[1].Properties.VisibilityTimeout,
+    );
+    expect(queue[1].Properties.VisibilityTimeout).toBe(360);
+  });
+});
+
 describe('Role: a step may do what it does, and no more', () => {
   interface Statement {
     Action: string | string[];
@@ -643,6 +670,7 @@ describe('Plain: the stack deploys the same everywhere', () => {
         'PreferencesUrl',
         'ConfigurationSetName',
         'DueShards',
+        'BackfillRate',
       ],
       ...queues.flatMap((queue) => [`${queue}QueueUrl`, `${queue}DeadLettersUrl`]),
     ];
