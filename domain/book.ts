@@ -7,6 +7,7 @@ import type { Campaign, Rule, Segment, Step } from './grammar.ts';
 import { shortHash } from './interaction.ts';
 import { NO_CURRENCY } from './order.ts';
 import { type CompiledRule, compileRule, type RuleContext } from './rule.ts';
+import { RuleIndex } from './rule-index.ts';
 import type { Catalogue, Fields, Settings } from './settings.ts';
 import { durationMs } from './time.ts';
 import { type CompiledWhere, compileWhere } from './where.ts';
@@ -90,6 +91,8 @@ export interface CompiledCampaign extends PublishedCampaign {
 export interface CompiledSegment {
   id: string;
   since: number;
+  /** Its bit in the answers of the book's index. */
+  place: number;
   rule: CompiledRule;
 }
 
@@ -102,10 +105,16 @@ export interface Book {
   /** In an order in which each stands after those that it reads. */
   segments: CompiledSegment[];
   segment: ReadonlyMap<string, CompiledSegment>;
+  /** Answers all segments at once. */
+  index: RuleIndex;
   campaigns: CompiledCampaign[];
   /** Also the retired ones: `<id>@<version>`. */
   version: ReadonlyMap<string, CompiledCampaign>;
   counters: Counter[];
+  /** Counters that an event of this name may move: an order event also moves those of the order's completion. */
+  countersOf(name: string): readonly Counter[];
+  /** Campaigns that an event of this name may start. */
+  startedBy(name: string): readonly CompiledCampaign[];
   /** Names of events that some counter of contacts or of runs reads. */
   read: ReadonlySet<string>;
   /** Changes when the contacts' counters must be rebuilt. */
@@ -131,7 +140,15 @@ const factual = new Set([
   'Cart Viewed',
   'Checkout Started',
   'Product Updated',
+  'Case Opened',
+  'Case Closed',
+  'Subscription Started',
+  'Subscription Cancelled',
+  'Scores Updated',
 ]);
+
+const COMPLETED = 'Order Completed';
+const isOfOrders = (name: string): boolean => name.startsWith('Order ');
 
 function segmentsRead(rule: Rule): string[] {
   if ('all' in rule) return rule.all.flatMap(segmentsRead);
@@ -245,7 +262,7 @@ function compileCampaign(published: PublishedCampaign, settings: Settings, share
   if ('enters' in when) compiled.enters = when.enters;
   else {
     if (when.where !== undefined) compiled.where = compileWhere(when.where);
-    if (when.times !== undefined || when.sum !== undefined) {
+    if ([when.times, when.sum, when.largest, when.distinct].some((measure) => measure !== undefined)) {
       const { each, ...did } = when;
       compiled.measure = compileRule(did as Rule, shared);
     }
@@ -264,6 +281,19 @@ function moneyTest(fields: Fields): (event: string, property: string) => boolean
   };
 }
 
+/** Values by each of the names that they go by, in their order. */
+function byName<T>(values: T[], namesOf: (value: T) => string[]): Map<string, T[]> {
+  const found = new Map<string, T[]>();
+  for (const value of values) {
+    for (const name of new Set(namesOf(value))) {
+      const known = found.get(name);
+      if (known === undefined) found.set(name, [value]);
+      else known.push(value);
+    }
+  }
+  return found;
+}
+
 /** Compiles definitions once. Throws when they are not valid: publish has validated them. */
 export function compileBook(definitions: Definitions, hash: string, controls: Controls): Book {
   const { settings } = definitions;
@@ -276,17 +306,27 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     isMoney: moneyTest(definitions.fields),
     counters,
   };
-  const segments = segmentOrder(definitions.segments).map((id) => {
-    const segment = definitions.segments[id] as Definitions['segments'][string];
-    return { id, since: segment.since, rule: compileRule(segment.rule, context) };
+  const rules = segmentOrder(definitions.segments).map((id) => {
+    const { rule, since } = definitions.segments[id] as Definitions['segments'][string];
+    return { id, since, rule: compileRule(rule, context) };
   });
+  const index = new RuleIndex(rules.map(({ id, rule }) => ({ id, node: rule.node })));
+  const places = new Map(index.ids.map((id, place) => [id, place]));
+  const segments = rules.map((segment) => ({ ...segment, place: places.get(segment.id) as number }));
   const compiled = (list: PublishedCampaign[]) => list.map((one) => compileCampaign(one, settings, context));
   const campaigns = compiled(Object.values(definitions.campaigns)).sort((a, b) => (a.id < b.id ? -1 : 1));
   const all = [...compiled(Object.values(definitions.retired)), ...campaigns];
   const read = new Set(
     [...counters.values(), ...all.flatMap((one) => one.counters)].flatMap((counter) => counter.names),
   );
-  const starting = new Set(campaigns.flatMap((one) => one.startedBy));
+  const starting = byName(campaigns, (one) => one.startedBy);
+  const counting = byName([...counters.values()], ({ names }) => names);
+  const completing = counting.get(COMPLETED) ?? [];
+  for (const name of counting.keys()) {
+    if (name === COMPLETED || !isOfOrders(name)) continue;
+    const moved = [...counters.values()].filter(({ names }) => names.includes(name) || names.includes(COMPLETED));
+    counting.set(name, moved);
+  }
   return {
     hash,
     definitions,
@@ -297,11 +337,14 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     segment: new Map(segments.map((segment) => [segment.id, segment])),
     campaigns,
     version: new Map(all.map((one) => [`${one.id}@${one.version}`, one])),
+    index,
     counters: [...counters.values()],
+    countersOf: (name) => counting.get(name) ?? (isOfOrders(name) ? completing : []),
+    startedBy: (name) => starting.get(name) ?? [],
     read,
     counterSet: shortHash(...[...counters.values()].map(({ id, of }) => `${id}:${of.join(',')}`).sort()),
     context,
-    ignores: (name) => !read.has(name) && !starting.has(name) && !factual.has(name) && !name.startsWith('Order '),
+    ignores: (name) => !read.has(name) && !starting.has(name) && !factual.has(name) && !isOfOrders(name),
   };
 }
 

@@ -12,6 +12,8 @@ export interface Period {
 const DAY = 86_400_000;
 const MOST_KEPT = 1000;
 // What a word means in a zone stays until `next`: asked of many contacts, made once.
+// The anniversaries of a date around an instant, as long as no other has come.
+const years = new Map<string, ReturnType<typeof anniversaries>>();
 const kept = new Map<string, Period & { since: number }>();
 
 const text = (day: number): string => new Date(day * DAY).toISOString().slice(0, 10);
@@ -79,6 +81,9 @@ export function anniversaries(
   now: number,
   zone: string,
 ): { last: number; ends: number; next: number } {
+  const key = `${month}-${day}|${zone}`;
+  const known = years.get(key);
+  if (known !== undefined && now >= known.last && now < known.next) return known;
   const year = Number(localTime(now, zone).date.slice(0, 4));
   const dateIn = (of: number): string => {
     const shown = month === 2 && day === 29 && new Date(Date.UTC(of, 1, 29)).getUTCMonth() !== 1 ? 28 : day;
@@ -86,5 +91,8 @@ export function anniversaries(
   };
   const begins = (of: number): number => instantOf(dateIn(of), '00:00', zone);
   const last = begins(year) <= now ? year : year - 1;
-  return { last: begins(last), ends: instantOf(dayAfter(dateIn(last)), '00:00', zone), next: begins(last + 1) };
+  const found = { last: begins(last), ends: instantOf(dayAfter(dateIn(last)), '00:00', zone), next: begins(last + 1) };
+  if (years.size >= MOST_KEPT) years.clear();
+  years.set(key, found);
+  return found;
 }

@@ -144,7 +144,7 @@ function checkRequested(campaign: Campaign, check: RuleCheck, { settings }: Draf
         );
       }
     });
-    for (const measure of ['times', 'sum'] as const) {
+    for (const measure of ['times', 'sum', 'largest', 'distinct'] as const) {
       if (when[measure] === undefined) continue;
       fault(['when', measure], 'one request is asked for once, and answered.', 'Take it out.');
     }

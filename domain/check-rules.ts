@@ -1,9 +1,11 @@
 // Checks rules against what can be known: events and their properties, attributes, segments, topics, types.
 
-import { type Fault, nearest, numberIn, quote, sayPath, suggest } from './fault.ts';
+import { dayAfter } from './calendar.ts';
+import { NAMED, type Problem, problemOf, problemOfAmount, problemOfDate, problemOfText } from './check-values.ts';
+import { type Fault, nearest, quote, sayPath, suggest } from './fault.ts';
 import { builtinEvents, type EventFields } from './fields.ts';
-import type { Comparison, OperatorName, Rule, Where } from './grammar.ts';
-import { Operators } from './grammar.ts';
+import type { Comparison, Did, OperatorName, Rule, Where } from './grammar.ts';
+import { CALENDAR, Operators } from './grammar.ts';
 import { derivedAttributes } from './rule.ts';
 import type { Catalogue, Fields, FieldType, Settings } from './settings.ts';
 import { durationMs } from './time.ts';
@@ -56,12 +58,14 @@ export interface Vocabulary {
   segments: ReadonlySet<string>;
   campaigns: ReadonlySet<string>;
   topics: ReadonlySet<string>;
+  /** The shop's, where it is known: amounts have as many decimals. */
+  currency?: string;
 }
 
 /** The vocabulary of these templates: what is built in, and what fields.json declares. */
 export function vocabularyOf(
   fields: Fields,
-  settings: Pick<Settings, 'topics'>,
+  settings: Pick<Settings, 'topics'> & Partial<Pick<Settings, 'currency'>>,
   segments: Iterable<string>,
   campaigns: Iterable<string>,
 ): Vocabulary {
@@ -75,6 +79,7 @@ export function vocabularyOf(
     segments: new Set(segments),
     campaigns: new Set(campaigns),
     topics: new Set(Object.keys(settings.topics)),
+    ...(settings.currency === undefined ? {} : { currency: settings.currency }),
   };
 }
 
@@ -90,24 +95,18 @@ const COMPARES: Record<FieldType, readonly OperatorName[]> = {
   text: ['isNot', 'contains', 'startsWith', 'exists'],
   number: ['isNot', 'atLeast', 'moreThan', 'atMost', 'lessThan', 'between', 'exists'],
   money: ['isNot', 'atLeast', 'moreThan', 'atMost', 'lessThan', 'between', 'exists'],
-  date: ['before', 'after', 'between', 'inLast', 'inNext', 'moreThanAgo', 'exists'],
+  date: ['before', 'after', 'between', 'inLast', 'inNext', 'moreThanAgo', 'anniversary', 'exists'],
   boolean: ['isNot', 'exists'],
   list: ['isNot', 'contains', 'exists'],
 };
-const NAMED: Record<FieldType, string> = {
-  text: 'a text',
-  number: 'a number',
-  money: 'money',
-  date: 'a date',
-  boolean: 'true or false',
-  list: 'a list',
-};
-
 /** What to do where no known name is near. */
 const NOWHERE: Record<string, string> = {
   'reference.event': 'Events of your own are declared in fields.json.',
   'reference.attribute': 'Attributes of your own are declared in fields.json.',
 };
+
+/** What rules, triggers and successes ask of events. */
+type Asked = { did: string | string[] } & { [name in Exclude<keyof Did, 'did'>]?: Did[name] | undefined };
 
 /** Walks the rules of one file and gathers faults and warnings. */
 export class RuleCheck {
@@ -166,7 +165,6 @@ export class RuleCheck {
         this.rule(each, [...path, 'any', index]);
       });
     } else if ('not' in rule) {
-      if ('has' in rule.not) this.#warnMissing(rule.not.has, [...path, 'not', 'has']);
       this.rule(rule.not, [...path, 'not']);
     } else if ('has' in rule) {
       for (const [name, comparison] of Object.entries(rule.has))
@@ -175,39 +173,44 @@ export class RuleCheck {
       this.name('reference.segment', 'segment', rule.segment, this.#known.segments, [...path, 'segment']);
     } else if ('consent' in rule) {
       this.name('reference.topic', 'topic', rule.consent, this.#known.topics, [...path, 'consent']);
+    } else if ('share' in rule) {
+      const [from, to] = rule.percent;
+      if (from >= to) {
+        this.fault(
+          'rule.range',
+          [...path, 'percent'],
+          from === to ? `from ${from} to ${to} there is nobody.` : `${from} is more than ${to}: nothing lies between.`,
+          from === to ? 'Write from and to, such as [0, 10].' : `Write [${to}, ${from}].`,
+        );
+      }
     } else if ('did' in rule) this.did(rule, path);
   }
 
-  /** A rule's or a trigger's "did": its events, where, measure and period. */
-  did(
-    did: {
-      did: string | string[];
-      where?: Where | undefined;
-      sum?: { of: string } | undefined;
-      latest?: unknown;
-      since?: unknown;
-    },
-    path: Path,
-  ): void {
+  /** A rule's, a trigger's or a success's "did": its events, where, measure and period. */
+  did(did: Asked, path: Path): void {
     const names = this.events(did.did, [...path, 'did']);
     if (did.where !== undefined) this.where(did.where, names, [...path, 'where']);
-    if (did.sum !== undefined) {
-      this.#summed(did.sum.of, names, [...path, 'sum', 'of']);
-      const { of, ...amount } = did.sum;
-      this.#bounds(Object.values(amount)[0], [...path, 'sum', Object.keys(amount)[0] ?? '']);
+    if (did.same !== undefined) this.#held(did.same, names, [...path, 'same']);
+    for (const measure of ['sum', 'largest'] as const) {
+      const asked = did[measure];
+      if (asked === undefined) continue;
+      const money = this.#amount(asked.of, measure, names, [...path, measure, 'of']);
+      this.#bounds(asked, [...path, measure], money);
     }
-    if ('times' in did && did.times !== undefined && typeof did.times === 'object') {
-      this.#bounds(Object.values(did.times as object)[0], [
-        ...path,
-        'times',
-        Object.keys(did.times as object)[0] ?? '',
-      ]);
+    if (did.distinct !== undefined) {
+      this.#held(did.distinct.of, names, [...path, 'distinct', 'of']);
+      this.#bounds(did.distinct, [...path, 'distinct'], false);
     }
-    if (did.latest !== undefined) {
-      const [name, value] = Object.entries(did.latest as object)[0] as [OperatorName, unknown];
-      if (name === 'before' || name === 'after') this.#date(value, [...path, 'latest', name]);
+    if (typeof did.times === 'object') this.#bounds(did.times, [...path, 'times'], false);
+    for (const measure of ['latest', 'first'] as const) {
+      const asked = did[measure];
+      if (asked === undefined) continue;
+      const [name, value] = Object.entries(asked)[0] as [OperatorName, unknown];
+      if (name === 'before' || name === 'after') this.#moment(value, [...path, measure, name]);
     }
-    if (did.since !== undefined && this.#run === undefined) {
+    if (did.between !== undefined) this.#stretch(did.between, [...path, 'between']);
+    if (did.since !== undefined && did.since !== 'run start') this.#moment(did.since, [...path, 'since']);
+    if (did.since === 'run start' && this.#run === undefined) {
       this.fault(
         'rule.only-in-campaign',
         [...path, 'since'],
@@ -215,6 +218,49 @@ export class RuleCheck {
         'Use "inLast" with a duration.',
       );
     }
+  }
+
+  /** A date or an instant that stands alone; a reference is none yet. */
+  #moment(value: unknown, path: Path): boolean {
+    if (isReference(value)) {
+      this.fault('rule.reference', path, `${quote(value)} is not known here.`, 'Write a date such as "2026-11-27".');
+      return false;
+    }
+    const period = CALENDAR.find((word) => word === value);
+    if (period !== undefined || (typeof value === 'string' && /^\d+[mhdw]$/.test(value))) {
+      this.fault(
+        'rule.type',
+        path,
+        `${quote(value)} is not a date.`,
+        period === undefined ? `Write "inLast": "${value}".` : `Write "in": "${period}".`,
+      );
+      return false;
+    }
+    return this.#tell(problemOfDate(value), path);
+  }
+
+  /** From a date or an instant to a later one; a date at the end is wholly in it. */
+  #stretch([from, to]: [string, string], path: Path): void {
+    const fine = [from, to].map((each, index) => this.#moment(each, [...path, index]));
+    if (fine.includes(false)) return;
+    const ends = /^\d{4}-\d{2}-\d{2}$/.test(to) ? dayAfter(to) : to;
+    if ((instantIn(from, 'UTC') as number) >= (instantIn(ends, 'UTC') as number)) {
+      this.fault(
+        'rule.range',
+        path,
+        `"${from}" is not before "${to}".`,
+        `Write ["${to}", "${from}"]; a later one ends it.`,
+      );
+    }
+  }
+
+  /** Adds what is wrong; false where it is a fault. */
+  #tell(problem: Problem | undefined, path: Path): boolean {
+    if (problem === undefined) return true;
+    const { code, message, remedy, doubt } = problem;
+    if (doubt === true) this.warn(code, path, message, remedy);
+    else this.fault(code, path, message, remedy);
+    return doubt === true;
   }
 
   /** Event names that exist; the others become faults. */
@@ -250,7 +296,19 @@ export class RuleCheck {
         continue;
       }
       const kind = kinds[0]?.kind;
-      if (kind !== undefined) this.#value(property, kind, wanted, at);
+      if (kind === undefined) continue;
+      const other = kinds.find(
+        (each) => typeof each.kind !== typeof kind || (typeof kind === 'string' && each.kind !== kind),
+      );
+      if (other === undefined) this.#value(property, kind, wanted, at);
+      else {
+        this.fault(
+          'rule.type',
+          at,
+          `"${property}" is of another type in "${other.event}" than in "${kinds[0]?.event}".`,
+          'Ask each event in a "did" of its own.',
+        );
+      }
     }
   }
 
@@ -292,7 +350,7 @@ export class RuleCheck {
       }
       return;
     }
-    this.comparison(name, kind, wanted as Comparison, path);
+    this.comparison(name, kind, wanted as Comparison, path, true);
   }
 
   #line(name: string, lines: Record<string, FieldType>, wanted: Where, path: Path): void {
@@ -336,6 +394,18 @@ export class RuleCheck {
       }
     }
     const type = this.attributeType(name);
+    if (type === undefined && /^(product\b|@)/.test(name)) {
+      const [message, remedy] = name.startsWith('@')
+        ? [`"${name}" is no attribute: a reference stands where a value does.`, 'Name an attribute of the contact.']
+        : [
+            this.#run === undefined
+              ? `"${name}" is of one product, and a segment asks of a person alone.`
+              : `"${name}" cannot be asked of yet.`,
+            'Ask what the person did: {"did": "Product Viewed", "where": {"product_id": …}}.',
+          ];
+      this.fault('rule.only-in-campaign', path.slice(0, -1), message, remedy);
+      return;
+    }
     if (type === undefined) {
       const near = suggest(name, [...Object.keys(derivedAttributes), ...Object.keys(this.#known.attributes)]);
       const remedy = near?.startsWith('Did')
@@ -344,11 +414,30 @@ export class RuleCheck {
       this.fault('reference.attribute', path.slice(0, -1), `the attribute "${name}" is unknown.`, remedy);
       return;
     }
+    if (
+      type === 'date' &&
+      !isOperator(comparison) &&
+      (Object.hasOwn(derivedAttributes, name) || name.endsWith('.givenAt'))
+    ) {
+      this.fault(
+        'rule.never',
+        path,
+        `"${name}" is an instant, to the millisecond: it is never just that.`,
+        'Use "between" with two dates, "before", "after" or "inLast".',
+      );
+      return;
+    }
+    if (
+      name === 'orders.returnedShare' &&
+      [comparison, ...Object.values(Object(comparison))].flat().some((each) => typeof each === 'number' && each > 1)
+    ) {
+      this.warn('rule.range', path, 'is a share from 0 to 1, not percent.', 'Half is 0.5.');
+    }
     this.comparison(name, type, comparison, path);
   }
 
   /** A comparison against the type of what it compares. */
-  comparison(name: string, type: FieldType, comparison: Comparison, path: Path): void {
+  comparison(name: string, type: FieldType, comparison: Comparison, path: Path, ofEvent = false): void {
     if (!isOperator(comparison)) {
       const values = Array.isArray(comparison) ? comparison : [comparison];
       values.forEach((value, index) => {
@@ -372,9 +461,37 @@ export class RuleCheck {
       );
       return;
     }
-    if (operator === 'exists' || operator === 'inLast' || operator === 'inNext' || operator === 'moreThanAgo') return;
+    if (ofEvent && operator === 'anniversary') {
+      this.fault(
+        'rule.moment',
+        path,
+        'the anniversary of a date is asked of a contact, not of an event.',
+        `Use "has", with a date that you keep of contacts.`,
+      );
+      return;
+    }
+    if (ofEvent && MOMENTS.has(operator)) {
+      this.warn(
+        'rule.moment',
+        path,
+        `is answered once, when the event comes: "${name}" is seen from that instant, not from today.`,
+        'If you mean when the event happened, use "inLast" beside "did".',
+      );
+    }
+    if (operator === 'inNext' && name === 'birthday') {
+      this.warn(
+        'rule.moment',
+        path,
+        'a date of birth is never ahead.',
+        `Did you mean {"anniversary": ${JSON.stringify(comparison)}}?`,
+      );
+    }
+    if (operator === 'exists' || MOMENTS.has(operator)) return;
     // What a text holds or begins with is taken as it is written: "@mail.example" is no reference.
-    if (operator === 'contains' || operator === 'startsWith') return;
+    if (operator === 'contains' || operator === 'startsWith') {
+      this.#tell(problemOfText(String(value)), at);
+      return;
+    }
     if (operator === 'between') {
       const bounds = value as unknown[];
       bounds.forEach((each, index) => {
@@ -382,69 +499,109 @@ export class RuleCheck {
           this.fault('rule.reference', [...at, index], `${quote(each)} stands in a list.`, 'A reference stands alone.');
         else this.#operand(name, type, each, [...at, index]);
       });
-      if (type !== 'date') this.#bounds(bounds, at);
+      this.#range(bounds, at);
       return;
     }
     this.#operand(name, type, value, at);
   }
 
   #operand(name: string, type: FieldType, value: unknown, path: Path): void {
-    if (isReference(value)) {
-      this.reference(value, path);
-      return;
-    }
-    if (type === 'date') {
-      this.#date(value, path);
-      return;
-    }
-    const wanted = type === 'number' || type === 'money' ? 'number' : type === 'boolean' ? 'boolean' : 'string';
-    // Ids are often numbers in shops and texts in events; both compare.
-    if (typeof value === wanted || (wanted === 'string' && typeof value === 'number')) return;
-    const remedy =
-      wanted === 'number'
-        ? numberIn(value) !== undefined
-          ? `Write ${numberIn(value)}, without quotation marks.`
-          : 'Write a number, without quotation marks.'
-        : wanted === 'boolean'
-          ? 'Write true or false, without quotation marks.'
-          : 'Write a text, in quotation marks.';
-    this.fault('rule.type', path, `${quote(value)} does not go with "${name}", which is ${NAMED[type]}.`, remedy);
+    if (isReference(value)) this.reference(value, path);
+    else this.#tell(problemOf(name, type, value, this.#known.currency), path);
   }
 
-  #date(value: unknown, path: Path): void {
-    if (typeof value !== 'string' || instantIn(value, 'UTC') === undefined) {
+  /** The bounds of a measure: the right way round, and of money amounts. */
+  #bounds(measure: object, path: Path, money: boolean): void {
+    const [operator, value] = Object.entries(measure).find(([key]) => key !== 'of') as [string, number | number[]];
+    const at = [...path, operator];
+    [value].flat().forEach((each, index) => {
+      if (money) this.#tell(problemOfAmount(each, this.#known.currency), Array.isArray(value) ? [...at, index] : at);
+    });
+    if (Array.isArray(value)) this.#range(value, at);
+  }
+
+  #range([low, high]: unknown[], path: Path): void {
+    if (typeof low === 'number' && typeof high === 'number' && low > high) {
+      this.fault('rule.range', path, `${low} is more than ${high}: nothing lies between.`, `Write [${high}, ${low}].`);
+    } else if (typeof low === 'string' && typeof high === 'string') {
+      const [from, to] = [instantIn(low, 'UTC'), instantIn(high, 'UTC')];
+      if (from === undefined || to === undefined || from <= to) return;
       this.fault(
-        'rule.type',
+        'rule.range',
         path,
-        `${quote(value)} is not a date.`,
-        'Write a date such as "2026-11-27", or an instant such as "2026-11-27T08:00:00Z".',
+        `"${low}" is after "${high}": nothing lies between.`,
+        `Write ["${high}", "${low}"].`,
       );
     }
   }
 
-  #bounds(value: unknown, path: Path): void {
-    if (!Array.isArray(value)) return;
-    const [low, high] = value as unknown[];
-    if (typeof low === 'number' && typeof high === 'number' && low > high) {
-      this.fault('rule.range', path, `${low} is more than ${high}: nothing lies between.`, `Write [${high}, ${low}].`);
-    }
-  }
-
-  #summed(of: string, events: string[], path: Path): void {
+  /** A property that is a number or money in each of these events; true for money. */
+  #amount(of: string, measure: 'sum' | 'largest', events: string[], path: Path): boolean {
+    let first: { event: string; kind: 'number' | 'money' } | undefined;
     for (const event of events) {
       const fields = this.#known.events[event] ?? {};
       const kind = Object.hasOwn(fields, of) ? fields[of] : undefined;
-      const summable = Object.entries(fields).flatMap(([name, each]) =>
+      const fitting = Object.entries(fields).flatMap(([name, each]) =>
         each === 'number' || each === 'money' ? [name] : [],
       );
       if (kind === undefined) {
-        this.fault('reference.property', path, `"${of}" is no property of "${event}".`, suggest(of, summable));
+        this.fault('reference.property', path, `"${of}" is no property of "${event}".`, suggest(of, fitting));
       } else if (kind !== 'number' && kind !== 'money') {
         this.fault(
           'rule.type',
           path,
-          `"${of}" of "${event}" is ${typeof kind === 'object' ? 'a list of lines' : NAMED[kind]} and cannot be summed.`,
-          suggest(of, summable),
+          `"${of}" of "${event}" is ${typeof kind === 'object' ? 'a list of lines' : NAMED[kind]} and cannot be ${measure === 'sum' ? 'summed' : 'the largest'}.`,
+          suggest(of, fitting),
+        );
+      } else if (first !== undefined && first.kind !== kind) {
+        this.fault(
+          'rule.type',
+          path,
+          `"${of}" is ${NAMED[kind]} of "${event}", and ${NAMED[first.kind]} of "${first.event}".`,
+          'Ask each event in a "did" of its own.',
+        );
+      } else {
+        first ??= { event, kind };
+        continue;
+      }
+      return false;
+    }
+    return first?.kind === 'money';
+  }
+
+  /** A property whose values can be told apart: of the event, or of its lines. */
+  #held(of: string, events: string[], path: Path): void {
+    for (const event of events) {
+      const fields = this.#known.events[event] ?? {};
+      const [list = '', ...rest] = of.split('.');
+      const lines = Object.hasOwn(fields, list) ? fields[list] : undefined;
+      const kind = Object.hasOwn(fields, of)
+        ? fields[of]
+        : typeof lines === 'object' && Object.hasOwn(lines.lines, rest.join('.'))
+          ? 'text'
+          : undefined;
+      const fitting = Object.entries(fields).flatMap(([name, each]) => {
+        if (typeof each === 'object') return Object.keys(each.lines).map((field) => `${name}.${field}`);
+        return each === 'money' || each === 'date' ? [] : [name];
+      });
+      if (kind === undefined) {
+        this.fault(
+          'reference.property',
+          path,
+          `"${of}" is no property of "${event}"${typeof lines === 'object' ? ', nor of its lines' : ''}.`,
+          fitting.includes(`products.${of}`)
+            ? `Did you mean "products.${of}"?`
+            : (suggest(of, fitting) ?? 'Name a property, or a field of its lines as "products.product_id".'),
+        );
+      } else if (typeof kind === 'object') {
+        const field = Object.keys(kind.lines)[0];
+        this.fault('rule.type', path, `"${of}" is a list of lines.`, `Name a field of them: "${of}.${field}".`);
+      } else if (kind === 'money' || kind === 'date') {
+        this.fault(
+          'rule.type',
+          path,
+          `"${of}" of "${event}" is ${NAMED[kind]}: its values are hardly ever the same.`,
+          suggest(of, fitting) ?? 'Name a text, a number, or a field of the lines.',
         );
       } else continue;
       return;
@@ -503,21 +660,9 @@ export class RuleCheck {
       return;
     }
   }
-
-  #warnMissing(has: Record<string, Comparison>, path: Path): void {
-    for (const [name, comparison] of Object.entries(has)) {
-      if (isOperator(comparison) && 'exists' in comparison) continue;
-      if (Object.hasOwn(derivedAttributes, name) && derivedAttributes[name] === 'number') continue;
-      this.warn(
-        'rule.missing',
-        [...path, name],
-        `also takes in contacts whose "${name}" is merely unknown.`,
-        `If that is not meant, add {"has": {"${name}": {"exists": true}}}.`,
-      );
-    }
-  }
 }
 
+const MOMENTS: ReadonlySet<OperatorName> = new Set(['inLast', 'inNext', 'moreThanAgo', 'anniversary']);
 const isReference = (value: unknown): value is string => typeof value === 'string' && value.startsWith('@');
 
 /** Length of a duration in days. */

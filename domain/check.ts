@@ -1,11 +1,12 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
 import { segmentOrder } from './book.ts';
 import { checkKind } from './check-kinds.ts';
+import { RuleLogic } from './check-logic.ts';
 import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
 import { checkSettings } from './check-settings.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';
-import type { Campaign, Step } from './grammar.ts';
+import type { Campaign, Rule, Step } from './grammar.ts';
 import { TemplateReader } from './template-files.ts';
 import { domainOf } from './warm-up.ts';
 
@@ -26,6 +27,8 @@ class TemplateCheck {
   readonly #files: TemplateFiles;
   readonly #faults: Fault[] = [];
   readonly #warnings: Fault[] = [];
+  /** Absent where segments are at fault: what rules mean is then not asked. */
+  #logic: RuleLogic | undefined;
 
   constructor(files: TemplateFiles) {
     this.#files = files;
@@ -119,6 +122,7 @@ class TemplateCheck {
     }
     try {
       segmentOrder(draft.segments);
+      this.#logic = this.#logicOf(draft);
     } catch (error) {
       const circle = /: (.*)$/.exec((error as Error).message)?.[1] ?? '';
       this.#fault(
@@ -129,6 +133,20 @@ class TemplateCheck {
         'Write one of them without the others.',
       );
     }
+  }
+
+  /** What segments mean is asked once every name and type in them fits, and none reads itself. */
+  #logicOf(draft: Draft): RuleLogic | undefined {
+    const wrong = (id: string): boolean => this.#faults.some(({ file }) => file === `segments/${id}.json`);
+    if (draft.vocabulary.segments.size > Object.keys(draft.segments).length) return undefined;
+    if (Object.keys(draft.segments).some(wrong)) return undefined;
+    const names = new RuleCheck(draft.vocabulary, '');
+    const logic = new RuleLogic((name) => names.attributeType(name), draft.segments);
+    for (const [id, { rule }] of Object.entries(draft.segments)) logic.rule(rule, `segments/${id}.json`, ['rule']);
+    logic.twins();
+    this.#faults.push(...logic.faults.splice(0));
+    this.#warnings.push(...logic.warnings.splice(0));
+    return logic;
   }
 
   #take(check: RuleCheck): void {
@@ -210,6 +228,11 @@ class TemplateCheck {
     this.#planned(campaign, settings, check);
     this.#take(check);
     this.#durations(campaign, file);
+    if (this.#logic !== undefined && check.faults.length === 0) {
+      for (const { rule, path } of rulesOf(campaign)) this.#logic.rule(rule, file, path);
+      this.#faults.push(...this.#logic.faults.splice(0));
+      this.#warnings.push(...this.#logic.warnings.splice(0));
+    }
   }
 
   /** A plan that the warm-up of its domain cannot keep. */
@@ -377,6 +400,29 @@ class TemplateCheck {
       );
     }
   }
+}
+
+/** Every rule of a campaign, with its place. */
+function rulesOf({ for: audience, stopIf, steps }: Campaign): { rule: Rule; path: (string | number)[] }[] {
+  const found: { rule: Rule; path: (string | number)[] }[] = [];
+  const add = (rule: Rule | undefined, path: (string | number)[]): void => {
+    if (rule !== undefined) found.push({ rule, path });
+  };
+  add(audience, ['for']);
+  add(stopIf, ['stopIf']);
+  const walk = (each: Step[], path: (string | number)[]): void => {
+    each.forEach((step, index) => {
+      const at = [...path, index];
+      if ('send' in step) add(step.unless, [...at, 'unless']);
+      if (!('if' in step || 'waitFor' in step)) return;
+      if ('if' in step) add(step.if, [...at, 'if']);
+      else add(step.waitFor, [...at, 'waitFor']);
+      walk(step.then ?? [], [...at, 'then']);
+      walk(step.else ?? [], [...at, 'else']);
+    });
+  };
+  walk(steps, ['steps']);
+  return found;
 }
 
 const DURATIONS = new Set([

@@ -5,15 +5,15 @@ export type Kind = 'sum' | 'largest' | 'groups';
 /** Of one event: an amount (null where a `largest` has none), or its different values. */
 export type Measured = number | null | string[];
 export type CounterEntry = [at: number, key: string, ...values: Measured[]];
-/** Of one UTC day: how many events, then for each measure the sum, the largest, or value → how many events hold it. */
-type Bucket = [times: number, ...values: (number | null | Record<string, number>)[]];
+/** A UTC day: its number, how many events, then for each measure the sum, the largest, or value → how many events hold it. */
+type Bucket = [day: number, times: number, ...values: (number | null | Record<string, number>)[]];
 
 /** Newest 64 matching events exactly; older ones by UTC day. A function of the set of events, not of their order. */
 export interface CounterState {
   /** [event time, key of the order or of the interaction, what is measured…], ascending by time then key. */
   e: CounterEntry[];
-  /** UTC day number → what happened then. */
-  d?: Record<string, Bucket>;
+  /** Days, ascending. */
+  d?: Bucket[];
   /** The compact state could not be undone: rebuild from the interactions. */
   stale?: true;
 }
@@ -27,8 +27,8 @@ const dayOf = (at: number): number => Math.floor(at / DAY);
  * Where an event that is known by its day alone stands: at the day's last millisecond, or, on the day of the oldest that
  * is known exactly, with that one, which it is older than.
  */
-function standsAt(state: CounterState, day: string): number {
-  const end = (Number(day) + 1) * DAY - 1;
+function standsAt(state: CounterState, [day]: Bucket): number {
+  const end = (day + 1) * DAY - 1;
   const exact = state.e[0]?.[0];
   return exact === undefined || exact > end ? end : exact;
 }
@@ -39,24 +39,27 @@ function compare(a: CounterEntry, b: CounterEntry): number {
   return a[0] - b[0] || (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0);
 }
 
-function emptyBucket(kinds: readonly Kind[]): Bucket {
-  return [0, ...kinds.map((kind) => (kind === 'sum' ? 0 : kind === 'largest' ? null : {}))];
+function emptyBucket(day: number, kinds: readonly Kind[]): Bucket {
+  return [day, 0, ...kinds.map((kind) => (kind === 'sum' ? 0 : kind === 'largest' ? null : {}))];
 }
 
 const largest = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.max(a, b);
 
 function addToDay(state: CounterState, entry: CounterEntry, kinds: readonly Kind[], sign: 1 | -1): void {
-  const days = { ...state.d };
-  const day = String(dayOf(entry[0]));
-  const bucket: Bucket = [...(days[day] ?? emptyBucket(kinds))];
-  bucket[0] += sign;
+  const days = [...(state.d ?? [])];
+  const day = dayOf(entry[0]);
+  let place = days.length;
+  while (place > 0 && (days[place - 1] as Bucket)[0] >= day) place--;
+  const found = days[place]?.[0] === day ? days[place] : undefined;
+  const bucket: Bucket = [...(found ?? emptyBucket(day, kinds))];
+  bucket[1] += sign;
   kinds.forEach((kind, i) => {
     const value = entry[i + 2] as Measured;
-    const known = bucket[i + 1];
-    if (kind === 'sum') bucket[i + 1] = tidy(((known as number) ?? 0) + sign * ((value as number) ?? 0));
+    const known = bucket[i + 2];
+    if (kind === 'sum') bucket[i + 2] = tidy(((known as number) ?? 0) + sign * ((value as number) ?? 0));
     else if (kind === 'largest') {
-      if (sign === 1) bucket[i + 1] = largest((known as number | null) ?? null, value as number | null);
+      if (sign === 1) bucket[i + 2] = largest((known as number | null) ?? null, value as number | null);
       // The second largest of the day is not known.
       else if (value !== null && value === known) state.stale = true;
     } else {
@@ -66,12 +69,11 @@ function addToDay(state: CounterState, entry: CounterEntry, kinds: readonly Kind
         if (many === 0) delete groups[group];
         else groups[group] = many;
       }
-      bucket[i + 1] = groups;
+      bucket[i + 2] = groups;
     }
   });
-  if (bucket[0] === 0) delete days[day];
-  else days[day] = bucket;
-  if (Object.keys(days).length === 0) delete state.d;
+  days.splice(place, found === undefined ? 0 : 1, ...(bucket[1] === 0 ? [] : [bucket]));
+  if (days.length === 0) delete state.d;
   else state.d = days;
 }
 
@@ -201,17 +203,17 @@ export function tally(state: CounterState | undefined, span: Span, measure: Meas
       for (const group of entry[index + 2] as string[]) groups.set(group, (groups.get(group) ?? 0) + 1);
     }
   }
-  for (const day in state.d) {
-    const at = standsAt(state, day);
-    if (at <= after) continue;
+  for (let i = (state.d?.length ?? 0) - 1; i >= 0; i--) {
+    const bucket = (state.d as Bucket[])[i] as Bucket;
+    const at = standsAt(state, bucket);
+    if (at <= after) break;
     if (at > until) {
       found.ahead = Math.min(found.ahead, at);
       continue;
     }
-    const bucket = state.d[day] as Bucket;
-    found.times += bucket[0];
+    found.times += bucket[1];
     found.oldest = Math.min(found.oldest, at);
-    const value = bucket[index + 1];
+    const value = bucket[index + 2];
     if (measure === 'sum') sum += value as number;
     else if (measure === 'largest') greatest = largest(greatest, value as number | null);
     else if (groups !== undefined) {
@@ -234,12 +236,11 @@ export function newest(state: CounterState | undefined, n: number, now: number):
   let i = state.e.length - 1;
   while (i >= 0 && (state.e[i] as CounterEntry)[0] > now) i--;
   if (state.d === undefined) return state.e[i - n + 1]?.[0];
-  // Keys that are whole numbers stand in ascending order.
-  const days = Object.keys(state.d);
+  const days = state.d;
   let left = n;
   for (let day = days.length - 1; i >= 0 || day >= 0; ) {
     const entry = i >= 0 ? (state.e[i] as CounterEntry)[0] : Number.NEGATIVE_INFINITY;
-    const known = day >= 0 ? standsAt(state, days[day] as string) : Number.NEGATIVE_INFINITY;
+    const known = day >= 0 ? standsAt(state, days[day] as Bucket) : Number.NEGATIVE_INFINITY;
     if (known > now) {
       day--;
     } else if (entry >= known) {
@@ -247,7 +248,7 @@ export function newest(state: CounterState | undefined, n: number, now: number):
       if (left <= 0) return entry;
       i--;
     } else {
-      left -= state.d[days[day] as string]?.[0] ?? 0;
+      left -= (days[day] as Bucket)[1];
       if (left <= 0) return known;
       day--;
     }
@@ -270,8 +271,8 @@ export function ahead(state: CounterState | undefined, now: number): number {
     if (at <= now) return first;
     first = at;
   }
-  for (const day in state.d) {
-    const at = standsAt(state, day);
+  for (const bucket of state.d ?? []) {
+    const at = standsAt(state, bucket);
     if (at > now) first = Math.min(first, at);
   }
   return first;

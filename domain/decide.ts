@@ -1,14 +1,15 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
-import type { Book, CompiledCampaign } from './book.ts';
+import type { Book, CompiledCampaign, CompiledSegment } from './book.ts';
 import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
-import { type Decided, type Draft, note, type Stimulus } from './decision.ts';
-import { longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
-import { foldFacts, foldSuppression, foldWithdrawal, takeOverFacts } from './facts.ts';
+import { type Decided, type Draft, draftOf, keepDecisions, note, own, type Stimulus } from './decision.ts';
+import { type BookSight, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
+import { foldFacts, foldSuppression, foldWithdrawal, type OrderChange, takeOverFacts } from './facts.ts';
 import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
 import type { Sight } from './rule.ts';
+import { changes } from './rule-index.ts';
 import { advance, runDue } from './run.ts';
 import { startRuns } from './start.ts';
 import type { Around } from './where.ts';
@@ -19,46 +20,66 @@ const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Ord
 
 /**
  * Folds the stimulus into the contact's facts, answers all rules, moves its runs and plans its messages.
- * Pure: the same book, contact, stimulus, now and past give the same answer. `contact` is not changed.
+ * Pure: the same book, contact, stimulus, now and past give the same answer. `contact` is not changed; the answer
+ * shares with it whatever stays as it was.
  */
 export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided | Need {
-  // A contact is plain JSON: one text serves for the copy and for telling whether anything changed.
-  const text = JSON.stringify(contact);
-  const draft: Draft = { book, now, contact: JSON.parse(text), messages: [], drops: [], decisions: [] };
+  const draft = draftOf(book, contact, now);
   // What was recorded while nothing was published is read again under the first book.
   const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
-  const names = [...new Set([...book.counters.flatMap((counter) => counter.names), ...(first ? ORDER_EVENTS : [])])];
-  const outdated = draft.contact.book?.counters !== book.counterSet;
-  const stale = Object.values(contact.facts.counters).some((state) => state.stale);
-  if (outdated || stale || first) {
-    if (!covers(past, names)) return { need: names };
+  const outdated = first || contact.book?.counters !== book.counterSet;
+  const names = () => [
+    ...new Set([...book.counters.flatMap((counter) => counter.names), ...(first ? ORDER_EVENTS : [])]),
+  ];
+  if (outdated) {
+    if (!covers(past, names())) return { need: names() };
     rebuildCounters(draft, past);
     if (first) takeOver(draft, past as Past, stimulus);
   }
   const known = contact.book?.ordinal;
-  const campaigns = stimulus.kind === 'interaction' && !stimulus.history ? startable(draft, stimulus.interaction) : [];
-  const before = new Map(
-    campaigns.map((one) => [one.id, one.measure?.test(sightOf(book, draft.contact, now)) ?? false]),
-  );
+  const starting =
+    stimulus.kind === 'interaction' && !stimulus.history ? book.startedBy(stimulus.interaction.name) : [];
+  const before = held(draft, starting);
 
-  if (stimulus.kind === 'interaction') fold(draft, stimulus, outdated || stale || first ? past : undefined);
-  if (Object.values(draft.contact.facts.counters).some((state) => state.stale)) {
-    if (!covers(past, names)) return { need: names };
-    rebuildCounters(draft, withStimulus(past as Past, stimulus));
+  if (stimulus.kind === 'interaction') {
+    const spoilt = fold(draft, stimulus, outdated ? past : undefined);
+    if (spoilt) {
+      if (!covers(past, names())) return { need: names() };
+      rebuildCounters(draft, withStimulus(past as Past, stimulus));
+    }
   }
 
   const sight = sightOf(book, draft.contact, now);
   const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
   const entered = moveMembership(draft, sight, silent, known);
   moveRuns(draft, sight, stimulus);
-  const asked = startRuns(draft, sight, stimulus, campaigns, before, entered, past);
+  const asked = startRuns(draft, sight, stimulus, starting, before, entered, past);
   if (asked.length > 0) return { need: [...new Set([...asked, ...(past?.names ?? [])])] };
 
   draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
-  tidy(draft, stimulus, contact.journey.due);
+  keepDecisions(draft);
+  tidy(draft, sight, stimulus);
   const { messages, drops, decisions } = draft;
-  const changed = messages.length > 0 || drops.length > 0 || text !== JSON.stringify(draft.contact);
+  const changed = messages.length > 0 || drops.length > 0 || !isSame(contact, draft.contact);
   return { contact: draft.contact, messages, drops, decisions, changed };
+}
+
+/** Whether two values of a contact say the same; what both share is not looked into. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const [a, b] = [one as Record<string, unknown>, other as Record<string, unknown>];
+  const lacks = (side: typeof a, key: string): boolean => !Object.hasOwn(side, key) || side[key] === undefined;
+  for (const key of Object.keys(a)) if (!(lacks(b, key) ? lacks(a, key) : isSame(a[key], b[key]))) return false;
+  for (const key of Object.keys(b)) if (lacks(a, key) && !lacks(b, key)) return false;
+  return true;
+}
+
+/** Of campaigns with a measure, the ids of those whose measure holds at present. */
+function held({ book, contact, now }: Draft, campaigns: readonly CompiledCampaign[]): Set<string> {
+  const measured = campaigns.filter((one) => one.measure?.test(sightOf(book, contact, now)));
+  return new Set(measured.map((one) => one.id));
 }
 
 function aroundOf(draft: Draft): Around {
@@ -72,7 +93,7 @@ function rebuildCounters(draft: Draft, past: Past | undefined): void {
   // No past is asked for where nothing is counted.
   if (past === undefined) return;
   countPast(draft, past, draft.book.counters, facts.counters, aroundOf(draft));
-  for (const { name, at } of past.interactions) if (draft.book.read.has(name)) noteLatest(facts.latest, name, at);
+  for (const { name, at } of past.interactions) noteLatest(draft, name, at);
 }
 
 /** Orders as they were before the stimulus, which is folded afterwards. */
@@ -83,13 +104,18 @@ function takeOver(draft: Draft, past: Past, stimulus: Stimulus): void {
   takeOverFacts(draft.contact.facts, orders, { currency: draft.book.currency, brand: draft.book.brand });
 }
 
-function noteLatest(latest: Record<string, number>, name: string, at: number): void {
-  latest[name] = Math.max(latest[name] ?? at, at);
+/** Of names that some rule reads, when it happened last. */
+function noteLatest({ book, contact, given }: Draft, name: string, at: number): void {
+  if (!book.read.has(name) || (contact.facts.latest[name] ?? Number.NEGATIVE_INFINITY) >= at) return;
+  own(contact.facts, given.facts, 'latest')[name] = at;
 }
 
-/** `rebuilt`: the past from which the counters were made just now. */
-function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>, rebuilt: Past | undefined): void {
-  const { book } = draft;
+/**
+ * `rebuilt`: the past from which the counters were made just now. True when a counter could not be undone, so that all
+ * must be made anew: no contact is kept with such a counter.
+ */
+function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>, rebuilt: Past | undefined): boolean {
+  const { book, given } = draft;
   const { interaction, order, address } = stimulus;
   foldFacts(draft.contact, interaction, order, { currency: book.currency, brand: book.brand });
   const claimed = interaction.who.address;
@@ -101,16 +127,23 @@ function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>
   }
   const { facts } = draft.contact;
   const around = aroundOf(draft);
+  let spoilt = false;
+  const count = (one: Interaction, change?: OrderChange): void => {
+    const counters = book.countersOf(one.name);
+    if (counters.length === 0) return;
+    const states = own(facts, given.facts, 'counters');
+    countInto(states, counters, one, change, around, book.context);
+    spoilt ||= counters.some(({ id }) => states[id]?.stale);
+  };
   for (const orphan of stimulus.orphans ?? []) {
     if (orphan.name === 'Order Completed' || orphan.id === interaction.id) continue;
-    if (book.read.has(orphan.name)) noteLatest(facts.latest, orphan.name, orphan.at);
-    if (rebuilt !== undefined && holds(rebuilt, orphan)) continue;
-    countInto(facts.counters, book.counters, orphan, undefined, around, book.context);
+    noteLatest(draft, orphan.name, orphan.at);
+    if (rebuilt === undefined || !holds(rebuilt, orphan)) count(orphan);
   }
-  const counted = order && { before: countedOrder(rebuilt, order.after.key) ?? order.before, after: order.after };
-  countInto(facts.counters, book.counters, interaction, counted, around, book.context);
-  if (book.read.has(interaction.name)) noteLatest(facts.latest, interaction.name, interaction.at);
+  count(interaction, order && { before: countedOrder(rebuilt, order.after.key) ?? order.before, after: order.after });
+  noteLatest(draft, interaction.name, interaction.at);
   for (const run of draft.contact.journey.runs) countInRun(draft, run, interaction, order);
+  return spoilt;
 }
 
 /** The order as it stands in counters that were made from the past. */
@@ -119,50 +152,52 @@ function countedOrder(rebuilt: Past | undefined, key: string): Order | undefined
   return spoken ? rebuilt?.orders.find((order) => order.key === key) : undefined;
 }
 
-function countInRun(
-  draft: Draft,
-  run: Run,
-  interaction: Interaction,
-  order?: { before?: Order | undefined; after: Order },
-): void {
+function countInRun(draft: Draft, run: Run, interaction: Interaction, order: OrderChange | undefined): void {
   const { book, contact, now } = draft;
   const campaign = book.version.get(`${run.campaign}@${run.version}`);
-  if (campaign === undefined || campaign.counters.length === 0) return;
+  const counters = (campaign?.counters ?? []).filter(
+    ({ names, sinceStart }) =>
+      names.includes(interaction.name) &&
+      !(sinceStart && (interaction.at < run.startedAt || interaction.id === run.trigger.id)),
+  );
+  if (counters.length === 0) return;
   const sight = sightOfRun(sightOf(book, contact, now), run);
-  for (const counter of campaign.counters) {
-    if (!counter.names.includes(interaction.name)) continue;
-    if (counter.sinceStart && (interaction.at < run.startedAt || interaction.id === run.trigger.id)) continue;
-    // A run counts an order when it is completed; what later becomes of it is asked through refunds and cancellations.
-    const change = interaction.name === 'Order Completed' ? order : undefined;
-    countInto(run.counters, [counter], interaction, change, sight, book.context);
+  // A run counts an order when it is completed; what later becomes of it is asked through refunds and cancellations.
+  const change = interaction.name === 'Order Completed' ? order : undefined;
+  run.counters = { ...run.counters };
+  countInto(run.counters, counters, interaction, change, sight, book.context);
+}
+
+/** Moves the contact into and out of segments; returns those newly entered. Silent: taken over without entering. */
+function moveMembership(draft: Draft, sight: BookSight, silent: boolean, known: number | undefined): Set<string> {
+  const { book, contact, given } = draft;
+  const { bits } = sight.membership();
+  const was = new Uint32Array(bits.length);
+  const gone: string[] = [];
+  const states = given.journey.segments;
+  for (const id in states) {
+    const place = book.segment.get(id)?.place;
+    if (place === undefined) gone.push(id);
+    else if (states[id]?.since !== undefined) was[place >>> 5] = (was[place >>> 5] as number) | (1 << (place & 31));
   }
-}
-
-/** Campaigns that this event may start. */
-function startable(draft: Draft, interaction: Interaction): CompiledCampaign[] {
-  return draft.book.campaigns.filter((campaign) => campaign.startedBy.includes(interaction.name));
-}
-
-/** Answers every segment; returns those newly entered. Silent: taken over without entering. */
-function moveMembership(draft: Draft, sight: Sight, silent: boolean, known: number | undefined): Set<string> {
+  const moved = changes(was, bits);
   const entered = new Set<string>();
-  const { segments } = draft.contact.journey;
-  for (const { id, since } of draft.book.segments) {
-    const inside = sight.inSegment(id);
-    const state = segments[id];
-    if (inside === (state?.since !== undefined)) continue;
-    if (!inside) {
-      segments[id] = { entries: state?.entries ?? 0 };
-      continue;
-    }
+  if (moved.entered.length + moved.left.length + gone.length === 0) return entered;
+  const segments = own(contact.journey, given.journey, 'segments');
+  for (const place of moved.left) {
+    const id = book.index.ids[place] as string;
+    segments[id] = { entries: segments[id]?.entries ?? 0 };
+  }
+  for (const place of moved.entered) {
+    const { id, since } = book.segment.get(book.index.ids[place] as string) as CompiledSegment;
     // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
     const takenOver = silent || (known !== undefined && known < since);
-    segments[id] = { since: draft.now, entries: (state?.entries ?? 0) + (takenOver ? 0 : 1) };
+    segments[id] = { since: draft.now, entries: (segments[id]?.entries ?? 0) + (takenOver ? 0 : 1) };
     if (!takenOver) entered.add(id);
   }
-  for (const [id, { entries }] of Object.entries(segments)) {
-    if (draft.book.segment.has(id)) continue;
+  for (const id of gone) {
     // The ordinal of an entry names a run: should the segment come back, none is given twice.
+    const entries = segments[id]?.entries ?? 0;
     if (entries > 0) segments[id] = { entries };
     else delete segments[id];
   }
@@ -205,26 +240,29 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
 }
 
 /** Drops what is over, and derives the next due instant: the earliest at which anything can turn by time alone. */
-function tidy(draft: Draft, stimulus: Stimulus, dueBefore: number | undefined): void {
-  const { book, contact, now } = draft;
+function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
+  const { book, contact, given, now } = draft;
   const { journey } = contact;
   const horizon = now - longestCap(book.definitions.settings.caps);
   journey.sends = journey.sends.filter((send) => send.at > horizon);
-  const stopped = Object.entries(journey.stopped ?? {}).filter(([, at]) => at > now - STOPS_KEPT);
-  delete journey.stopped;
-  if (stopped.length > 0) journey.stopped = Object.fromEntries(stopped);
+  if (journey.stopped !== undefined) {
+    const stopped = Object.entries(journey.stopped).filter(([, at]) => at > now - STOPS_KEPT);
+    if (stopped.length > 0) journey.stopped = Object.fromEntries(stopped);
+    else delete journey.stopped;
+  }
   for (const run of journey.runs) run.pending = run.pending.filter((message) => message.at > now - HOUR);
   journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
-  const sight = sightOf(book, contact, now);
-  const turns = book.segments.map(({ rule }) => rule.next(sight));
+  let { due } = sight.membership();
   for (const run of journey.runs) {
     const campaign = book.version.get(`${run.campaign}@${run.version}`);
-    if (campaign !== undefined) turns.push(runDue(campaign, run, sightOfRun(sight, run)));
+    if (campaign !== undefined) due = Math.min(due, runDue(campaign, run, sightOfRun(sight, run)));
   }
-  const due = Math.min(...turns);
-  delete journey.due;
-  if (due === Number.POSITIVE_INFINITY) return;
+  if (due === Number.POSITIVE_INFINITY) {
+    delete journey.due;
+    return;
+  }
   // An event moves the due instant only earlier: the index is written when it must be, and a tick derives it anew.
-  const stays = stimulus.kind === 'interaction' && dueBefore !== undefined && dueBefore > now && dueBefore <= due;
-  journey.due = stays ? dueBefore : Math.max(due, now + 1);
+  const set = given.journey.due;
+  const stays = stimulus.kind === 'interaction' && set !== undefined && set > now && set <= due;
+  journey.due = stays ? set : Math.max(due, now + 1);
 }

@@ -1,6 +1,6 @@
 // What a decision is, and what is gathered while it is made.
 import type { Book } from './book.ts';
-import type { Contact, SuppressionReason } from './contact.ts';
+import type { Contact, LastDecision, SuppressionReason } from './contact.ts';
 import type { Interaction } from './interaction.ts';
 import type { Message } from './message.ts';
 import type { Order } from './order.ts';
@@ -50,16 +50,42 @@ export interface Decided {
   /** False when nothing of the contact changed: it needs no write. */
   changed: boolean;
 }
-/** What a decision gathers while it is made; `contact` is a copy that may be changed. */
+
+/** What a decision gathers while it is made. */
 export interface Draft extends Omit<Decided, 'changed'> {
   book: Book;
   now: number;
+  /** The contact as it was given: nothing in it is changed. */
+  given: Contact;
+  /** Its own down to `facts`, `journey` and each run; what lies deeper may be the given contact's, and is replaced. */
+  contact: Contact;
 }
 
-/** Notes a decision, and keeps the last of each campaign on the contact. */
+/** A draft over a contact as it was given. */
+export function draftOf(book: Book, given: Contact, now: number): Draft {
+  const { facts, journey } = given;
+  const runs = journey.runs.map((run) => ({ ...run }));
+  const contact = { ...given, facts: { ...facts }, journey: { ...journey, runs } };
+  return { book, now, given, contact, messages: [], drops: [], decisions: [] };
+}
+
+/** The record or list of that name, as one that may be changed: copied while it still is the given contact's. */
+export function own<T extends object, K extends keyof T>(copy: T, given: T, name: K): T[K] {
+  const part = copy[name];
+  if (part === given[name]) copy[name] = (Array.isArray(part) ? [...part] : { ...part }) as T[K];
+  return copy[name];
+}
+
+/** Notes a decision. */
 export function note(draft: Draft, decision: Omit<Decision, 'at'>): void {
-  const { at, campaign, ...said } = { ...decision, at: draft.now };
-  draft.decisions.push({ campaign, at, ...said });
-  // That the steps are through says less than what the last of them led to.
-  if (said.kind !== 'end') draft.contact.journey.decisions[campaign] = { at, ...said };
+  const { campaign, ...said } = decision;
+  draft.decisions.push({ campaign, at: draft.now, ...said });
+}
+
+/** Keeps the last decision of each campaign on the contact. */
+export function keepDecisions({ contact, given, decisions }: Draft): void {
+  for (const { campaign, ...said } of decisions) {
+    // That the steps are through says less than what the last of them led to.
+    if (said.kind !== 'end') own(contact.journey, given.journey, 'decisions')[campaign] = said as LastDecision;
+  }
 }

@@ -18,25 +18,45 @@ export function zoneOf(book: Book, contact: Contact): string {
   return typeof own === 'string' && isZone(own) ? own : book.definitions.settings.zone;
 }
 
-/** How rules see one contact at one instant, segments answered at most once. */
-export function sightOf(book: Book, contact: Contact, now: number): Sight {
-  const answers = new Map<string, boolean>();
-  const sight: Sight = {
+/** Which segments hold a contact at one instant: a bit for each, by its place in the book; when time alone moves it next. */
+export interface Membership {
+  bits: Uint32Array;
+  /** The earliest instant after now at which time alone can change any of them; Infinity = none. */
+  due: number;
+}
+
+/** A contact at one instant as the rules of a book see it. */
+export interface BookSight extends Sight {
+  /** All segments, answered at once when the first is asked for. */
+  membership(): Membership;
+}
+
+/** How rules see one contact at one instant. What the contact's facts hold must not change afterwards. */
+export function sightOf(book: Book, contact: Contact, now: number): BookSight {
+  let known: Membership | undefined;
+  const sight: BookSight = {
     contact,
     now,
     zone: zoneOf(book, contact),
     shopZone: book.definitions.settings.zone,
     catalogue: book.definitions.catalogue,
+    membership() {
+      if (known === undefined) {
+        const { bits, due } = book.index.answer(sight);
+        // The index writes its next answer over this one.
+        known = { bits: bits.slice(), due };
+      }
+      return known;
+    },
     inSegment(id) {
-      const known = answers.get(id);
-      if (known !== undefined) return known;
-      const answer = book.segment.get(id)?.rule.test(sight) ?? false;
-      answers.set(id, answer);
-      return answer;
+      const place = book.segment.get(id)?.place;
+      return place !== undefined && hasBit(sight.membership().bits, place);
     },
   };
   return sight;
 }
+
+const hasBit = (bits: Uint32Array, place: number): boolean => (((bits[place >>> 5] ?? 0) >>> (place & 31)) & 1) === 1;
 
 /** The same sight, from inside a run: its own counters, `@trigger` and `@product`. */
 export function sightOfRun(sight: Sight, run: Pick<Run, 'counters' | 'product'> & Triggered): Sight {
@@ -66,6 +86,7 @@ const textOf = (value: Json | undefined): string | undefined =>
 export function isLive(book: Book, campaign: CompiledCampaign, now: number): boolean {
   if (campaign.since > book.controls.filled) return false;
   const { starts, ends } = campaign.campaign;
+  if (starts === undefined && ends === undefined) return true;
   const { date } = localTime(now, book.definitions.settings.zone);
   return (starts === undefined || date >= starts) && (ends === undefined || date <= ends);
 }

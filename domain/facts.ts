@@ -4,6 +4,7 @@ import type { CartLine, Consent, Contact, Facts, SuppressionReason } from './con
 import type { Interaction, Json, JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { type Order, orderEffect, productsOf, statedCurrency } from './order.ts';
+import { foldStanding } from './standing.ts';
 
 /** Whether `a` is the later word: by event time, at the same instant by id. Anything is later than nothing. */
 export const newer = (a: { at: number; id: string }, b: { at: number; id: string } | undefined): boolean =>
@@ -16,9 +17,8 @@ const MOST_ATTRIBUTES = 100;
 
 /** Keeps the `most` entries that `rank` puts highest; ties by key. A function of the set, not of the order. */
 export function highest<T>(entries: Record<string, T>, most: number, rank: (value: T) => number): Record<string, T> {
-  const all = Object.entries(entries);
-  if (all.length <= most) return entries;
-  all.sort(([a, x], [b, y]) => rank(y) - rank(x) || (a < b ? -1 : 1));
+  if (Object.keys(entries).length <= most) return entries;
+  const all = Object.entries(entries).sort(([a, x], [b, y]) => rank(y) - rank(x) || (a < b ? -1 : 1));
   return Object.fromEntries(all.slice(0, most));
 }
 
@@ -36,20 +36,29 @@ export function clearing(cart: Facts['cart']): { at: number; id: string } | unde
   return cart.clearedAt === undefined ? undefined : { at: cart.clearedAt, id: cart.clearedBy ?? '' };
 }
 
-/** Takes out of the cart what stands no more, and all but the newest lines. Changes `facts`. */
+/** Takes out of the cart what stands no more, and all but the newest lines. Puts a new cart into `facts`. */
 export function tidyCart(facts: Facts): void {
   const standing = Object.entries(facts.cart.lines).filter(([, line]) => standsInCart(facts, line));
-  facts.cart.lines = highest(Object.fromEntries(standing), MOST_CART_LINES, (line) => line.at);
+  const lines = highest(Object.fromEntries(standing), MOST_CART_LINES, (line) => line.at);
+  facts.cart = { ...facts.cart, lines };
 }
 
-function setCartLine(facts: Facts, product: Json | undefined, line: CartLine): void {
+function setCartLine(lines: Facts['cart']['lines'], product: Json | undefined, line: CartLine): void {
   if (typeof product !== 'string' && typeof product !== 'number') return;
   const key = String(product);
-  if (newer(line, Object.hasOwn(facts.cart.lines, key) ? facts.cart.lines[key] : undefined))
-    facts.cart.lines[key] = line;
+  if (newer(line, Object.hasOwn(lines, key) ? lines[key] : undefined)) lines[key] = line;
 }
 
+const CART_EVENTS: ReadonlySet<string> = new Set([
+  'Product Added',
+  'Product Removed',
+  'Cart Viewed',
+  'Checkout Started',
+  'Order Completed',
+]);
+
 function foldCart(facts: Facts, interaction: Interaction, currency: string): void {
+  if (!CART_EVENTS.has(interaction.name)) return;
   const { properties, at, id } = interaction;
   const lineOf = (source: JsonObject, fallback: number): CartLine => {
     const line: CartLine = { quantity: source.quantity === undefined ? fallback : Number(source.quantity), at, id };
@@ -57,32 +66,29 @@ function foldCart(facts: Facts, interaction: Interaction, currency: string): voi
     if (own && source.price !== undefined && source.price !== null) line.price = minorUnits(source.price, currency);
     return line;
   };
+  const cart = { ...facts.cart, lines: { ...facts.cart.lines } };
   switch (interaction.name) {
     case 'Product Added':
-      setCartLine(facts, properties.product_id ?? properties.sku, lineOf(properties, 1));
+      setCartLine(cart.lines, properties.product_id ?? properties.sku, lineOf(properties, 1));
       break;
     case 'Product Removed':
-      setCartLine(facts, properties.product_id ?? properties.sku, { quantity: 0, at, id });
+      setCartLine(cart.lines, properties.product_id ?? properties.sku, { quantity: 0, at, id });
       break;
-    case 'Cart Viewed':
-    case 'Checkout Started':
-    case 'Order Completed': {
+    default: {
       const products = interaction.name === 'Order Completed' ? [] : properties.products;
       if (!Array.isArray(products)) return;
-      if (newer({ at, id }, clearing(facts.cart))) {
-        facts.cart.clearedAt = at;
-        facts.cart.clearedBy = id;
+      if (newer({ at, id }, clearing(cart))) {
+        cart.clearedAt = at;
+        cart.clearedBy = id;
       }
       for (const line of products) {
         if (line !== null && typeof line === 'object' && !Array.isArray(line)) {
-          setCartLine(facts, line.product_id ?? line.sku, lineOf(line, 1));
+          setCartLine(cart.lines, line.product_id ?? line.sku, lineOf(line, 1));
         }
       }
-      break;
     }
-    default:
-      return;
   }
+  facts.cart = cart;
   tidyCart(facts);
 }
 
@@ -112,7 +118,7 @@ function foldConsent(facts: Facts, interaction: Interaction, defaultBrand: strin
   } else if (granted) consent.basis = 'single';
   const until = typeof properties.until === 'string' ? Date.parse(properties.until) : Number(properties.until);
   if (granted && properties.until !== undefined && Number.isFinite(until)) consent.until = until;
-  facts.consents[key] = consent;
+  facts.consents = { ...facts.consents, [key]: consent };
 }
 
 /** Names of the events by which a person says who they are and what they want; all others tell what they did. */
@@ -171,7 +177,7 @@ export function profilingStopped(facts: Facts, brand: string): boolean {
 }
 
 function foldWithdrawalInto(facts: Facts, brand: string, at: number, id: string): void {
-  if (newer({ at, id }, facts.withdrawn[brand])) facts.withdrawn[brand] = { at, id };
+  if (newer({ at, id }, facts.withdrawn[brand])) facts.withdrawn = { ...facts.withdrawn, [brand]: { at, id } };
 }
 
 /** The consent to a topic that holds at an instant, or undefined. None recorded means none. */
@@ -196,8 +202,8 @@ export interface OrderChange {
 
 /**
  * Folds what an interaction says into the facts, event counters apart. Commutative: any order, one result; repeats
- * are stopped before. Changes `facts`: hand in a copy. Money is of the shop's currency; what an order says in another
- * currency is counted, not summed.
+ * are stopped before. Changes `contact.facts` at its top only: a record in it that changes is replaced by another.
+ * Money is of the shop's currency; what an order says in another currency is counted, not summed.
  */
 export function foldFacts(
   contact: Contact,
@@ -207,7 +213,9 @@ export function foldFacts(
 ): void {
   const { facts } = contact;
   const { at, id } = interaction;
-  for (const [name, value] of Object.entries(interaction.traits)) {
+  const said = Object.entries(interaction.traits);
+  if (said.length > 0) facts.attributes = { ...facts.attributes };
+  for (const [name, value] of said) {
     if (newer({ at, id }, Object.hasOwn(facts.attributes, name) ? facts.attributes[name] : undefined)) {
       facts.attributes[name] = { value, at, id };
     }
@@ -224,13 +232,15 @@ export function foldFacts(
   foldConsent(facts, interaction, shop.brand);
   foldWish(facts, interaction, shop.brand);
   foldCart(facts, interaction, shop.currency);
+  foldStanding(facts, interaction);
   if (order !== undefined) foldOrderChange(facts, order, shop.currency);
 }
 
 function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency: string): void {
   const was = orderEffect(before, currency);
   const is = orderEffect(after, currency);
-  const { orders } = facts;
+  const orders = { ...facts.orders };
+  facts.orders = orders;
   orders.count += is.count - was.count;
   orders.gross += is.gross - was.gross;
   orders.refunded += is.refunded - was.refunded;
@@ -241,25 +251,28 @@ function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency:
   orders.last = Math.max(orders.last ?? last, last);
   // Also what an update took out: no fact says which other order it was bought in, so it could not be undone.
   const products = [...productsOf(after.statement?.lines ?? []), ...(after.formerly ?? [])];
-  for (const product of products) facts.bought[product] = Math.max(facts.bought[product] ?? last, last);
-  facts.bought = highest(facts.bought, MOST_BOUGHT, (value) => value);
+  const bought = { ...facts.bought };
+  for (const product of products) bought[product] = Math.max(bought[product] ?? last, last);
+  facts.bought = highest(bought, MOST_BOUGHT, (value) => value);
 }
 
 /**
  * Puts right what was folded while nothing was published: consents then had no brand, and amounts no shop's currency.
- * `orders` are all that the contact's interactions speak of. Changes `facts`.
+ * `orders` are all that the contact's interactions speak of. Changes `facts` at its top only.
  */
 export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: string; brand: string }): void {
-  for (const [key, consent] of Object.entries(facts.consents)) {
+  const consents = { ...facts.consents };
+  for (const [key, consent] of Object.entries(consents)) {
     if (!key.startsWith('|')) continue;
     const own = `${shop.brand}${key}`;
-    if (newer(consent, facts.consents[own])) facts.consents[own] = consent;
-    delete facts.consents[key];
+    if (newer(consent, consents[own])) consents[own] = consent;
+    delete consents[key];
   }
-  const withdrawn = facts.withdrawn[''];
+  facts.consents = consents;
+  const { '': withdrawn, ...withdrawals } = facts.withdrawn;
   if (withdrawn !== undefined) {
+    facts.withdrawn = withdrawals;
     foldWithdrawalInto(facts, shop.brand, withdrawn.at, withdrawn.id);
-    delete facts.withdrawn[''];
   }
   const { '': pause, ...pauses } = facts.pauses ?? {};
   if (pause !== undefined) facts.pauses = { ...pauses, [shop.brand]: laterPause(pause, pauses[shop.brand]) };
@@ -282,7 +295,7 @@ export function foldSuppression(
 
 /** The contact with a withdrawal of everything of a brand folded in (an imported unsubscribe). */
 export function foldWithdrawal(contact: Contact, brand: string, at: number): Contact {
-  const facts = { ...contact.facts, withdrawn: { ...contact.facts.withdrawn } };
+  const facts = { ...contact.facts };
   foldWithdrawalInto(facts, brand, at, 'imported');
   return { ...contact, facts };
 }

@@ -101,7 +101,8 @@ function distance(a: string, b: string): number {
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   const known = [...words];
   const asked = word.toLowerCase().slice(0, 100);
-  for (const synonym of SYNONYMS[asked] ?? []) if (known.includes(synonym)) return synonym;
+  for (const synonym of (Object.hasOwn(SYNONYMS, asked) && SYNONYMS[asked]) || [])
+    if (known.includes(synonym)) return synonym;
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
@@ -250,7 +251,12 @@ function readings(errors: readonly (readonly Issue[])[], value: unknown): Readin
         ? [first]
         : [];
     });
-    const misfit = issues.some((issue) => issue.path.length === 0 && issue.code === 'invalid_type');
+    // A word where an object stands is of another kind too.
+    const misfit = issues.some(
+      ({ code, path }) =>
+        path.length === 0 &&
+        (code === 'invalid_type' || (code === 'invalid_value' && value !== null && typeof value === 'object')),
+    );
     return [{ issues: [...issues], known: keys.filter((key) => !unknown.includes(key)), missing, unknown, misfit }];
   });
 }
@@ -342,12 +348,13 @@ function scalarFault(fitting: Reading[], at: string, value: unknown): Fault {
   for (const reading of fitting) {
     for (const issue of reading.issues) {
       if (issue.code === 'invalid_value') values.push(...issue.values.map(String));
-      else if (isOwnWording(issue.message)) said.push(issue.message);
+      if (isOwnWording(issue.message)) said.push(issue.message);
+      else if (issue.code === 'invalid_value') said.push(...issue.values.map((each) => `"${String(each)}"`));
       else said.push(plain(issue).expected ?? issue.message);
     }
   }
   const near = nearest(String(value), values);
-  const expected = [...new Set([...said, ...values.map((each) => `"${each}"`)])].join(', or ');
+  const expected = [...new Set(said)].join(', or ');
   return {
     code: 'shape.value',
     path: at,
@@ -389,7 +396,14 @@ const counted = (origin: string, count: number | bigint): string =>
   origin === 'string' ? (Number(count) === 1 ? 'character' : 'characters') : Number(count) === 1 ? 'entry' : 'entries';
 
 /** Message and expectation of an issue that is about one value alone. */
-function plain(issue: Issue): { code: string; message?: string; expected?: string } {
+function plain(issue: Issue): { code: string; expected?: string } {
+  const { code, expected } = plainly(issue);
+  const own = isOwnWording(issue.message) ? issue.message : undefined;
+  return { code, ...(own !== undefined ? { expected: own } : expected === undefined ? {} : { expected }) };
+}
+
+/** In zod's terms, where the schema has no words of its own. */
+function plainly(issue: Issue): { code: string; expected?: string } {
   switch (issue.code) {
     case 'too_small':
       return issue.origin === 'string' || issue.origin === 'array' || issue.origin === 'set'
@@ -414,9 +428,7 @@ function plain(issue: Issue): { code: string; message?: string; expected?: strin
     case 'invalid_format':
       return {
         code: 'shape.format',
-        expected: isOwnWording(issue.message)
-          ? issue.message
-          : (FORMATS[issue.format] ?? `a text of the form ${issue.format}`),
+        expected: FORMATS[issue.format] ?? `a text of the form ${issue.format}`,
       };
     case 'not_multiple_of':
       return { code: 'shape.step', expected: `a multiple of ${issue.divisor}` };

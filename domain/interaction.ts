@@ -1,5 +1,5 @@
 // A validated fact about a person, and the keys under which it and the person are found.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -31,12 +31,12 @@ export interface Interaction {
 
 /** SHA-256 of a text, in hex. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** A short stable hash: 20 characters of base64url (120 bits), safe in keys and in SES tag values. */
 export function shortHash(...parts: string[]): string {
-  return createHash('sha256').update(parts.join('\u0000')).digest('base64url').slice(0, 20);
+  return hash('sha256', parts.join('\u0000'), 'base64url').slice(0, 20);
 }
 
 /** The subject keys under which an identity of this interaction is known, strongest first. */

@@ -113,11 +113,20 @@ class Reader {
     }
     const number = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/.exec(this.text.slice(this.at, this.at + 400))?.[0];
     if (number === undefined) throw this.unexpected('a value');
+    const numberAt = this.at;
     this.at += number.length;
     if (/[\d.]/.test(this.text[this.at] ?? '')) {
       throw new Problem(this.at, 'This is not a number.', 'Write numbers such as 12.5: a point, no leading zero.');
     }
-    return Number(number);
+    const value = Number(number);
+    if (!Number.isFinite(value) || (/^-?\d{16,}$/.test(number) && String(value) !== number)) {
+      throw new Problem(
+        numberAt,
+        `${number.length > 40 ? `${number.slice(0, 37)}…` : number} is too large to be kept exactly.`,
+        'If it is an id, write it as a text, in quotation marks.',
+      );
+    }
+    return value;
   }
 
   private object(depth: number): Json {
@@ -182,8 +191,9 @@ class Reader {
       this.at += next === '\\' ? 2 : 1;
       if (next === '"') break;
     }
+    let text: string;
     try {
-      return JSON.parse(this.text.slice(from, this.at)) as string;
+      text = JSON.parse(this.text.slice(from, this.at)) as string;
     } catch {
       throw new Problem(
         from,
@@ -191,6 +201,14 @@ class Reader {
         'Write a backslash as \\\\ and a tab as \\t.',
       );
     }
+    if (!text.isWellFormed()) {
+      throw new Problem(
+        from,
+        'This text holds half a character (a lone surrogate).',
+        'Write the character itself instead of its \\u numbers.',
+      );
+    }
+    return text;
   }
 
   private take(sign: string): boolean {

@@ -166,10 +166,10 @@ function plan(
   };
   draft.messages.push(message);
   run.planned = true;
-  run.pending.push({ id: message.id, at: plannedAt });
+  run.pending = [...run.pending, { id: message.id, at: plannedAt }];
   if (kind === 'marketing') {
-    contact.journey.sends.push({ at: plannedAt, id: message.id });
-    contact.journey.sends.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+    const sends = [...contact.journey.sends, { at: plannedAt, id: message.id }];
+    contact.journey.sends = sends.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   }
   const deferred = plannedAt > now;
   note(draft, {

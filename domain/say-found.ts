@@ -163,7 +163,7 @@ function stateOf(did: Rule, { context, sight }: Asked): CounterState | undefined
 }
 
 function reachesDays(state: CounterState | undefined, after: number): boolean {
-  return Object.keys(state?.d ?? {}).some((known) => (Number(known) + 1) * DAY > after);
+  return (state?.d ?? []).some(([day]) => (day + 1) * DAY > after);
 }
 
 function sayPeriod({ inLast, in: word, between, since }: Did): string {

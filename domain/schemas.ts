@@ -1,10 +1,15 @@
 // JSON Schemas of the templates, for editors: made from the schemas that publishing checks with.
 import * as z from 'zod';
+import { builtinAttributes } from './check-rules.ts';
+import { NAMED } from './check-values.ts';
 import { PageTexts, SharedTexts, Texts } from './draft.ts';
+import { builtinEvents } from './fields.ts';
 import { Campaign, Segment } from './grammar.ts';
 import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
-import { Catalogue, Fields, Settings } from './settings.ts';
+import { derivedAttributes } from './rule.ts';
+import { sayName } from './say-rule.ts';
+import { Catalogue, Fields, type FieldType, Settings } from './settings.ts';
 
 const sources: Record<string, { schema: z.ZodType; title: string }> = {
   settings: { schema: Settings, title: 'settings.json' },
@@ -19,12 +24,54 @@ const sources: Record<string, { schema: z.ZodType; title: string }> = {
   'page-texts': { schema: PageTexts, title: 'pages/<locale>.json' },
 };
 
+type Schema = Record<string, unknown> & { properties?: Record<string, Schema>; definitions?: Record<string, Schema> };
+
+/**
+ * Names that every shop has, for editors to complete: attributes in "has", events in "did", their properties in "where".
+ * Names of a shop's own are as good; only publishing knows whether they are declared.
+ */
+function withNames(made: Schema): Schema {
+  const { Has, Did, Where } = made.definitions ?? {};
+  const has = Has?.properties?.has;
+  if (has !== undefined) {
+    const types: Record<string, FieldType> = { ...builtinAttributes, ...derivedAttributes };
+    delete types.running;
+    has.properties = Object.fromEntries(
+      Object.entries(types).map(([name, type]) => [
+        name,
+        {
+          description: `${sayName(name).replace(/,$/, '')}: ${NAMED[type]}`,
+          allOf: [{ $ref: '#/definitions/Comparison' }],
+        },
+      ]),
+    );
+  }
+  const did = Did?.properties?.did as { anyOf?: unknown[] } | undefined;
+  if (did?.anyOf !== undefined) did.anyOf = [{ enum: Object.keys(builtinEvents) }, ...did.anyOf];
+  if (Where !== undefined) {
+    const found = new Map<string, string>();
+    for (const fields of Object.values(builtinEvents)) {
+      for (const [name, type] of Object.entries(fields)) {
+        found.set(
+          name,
+          typeof type === 'string' ? NAMED[type] : 'lines; what is asked is said of one and the same line',
+        );
+      }
+    }
+    const either = [{ $ref: '#/definitions/Comparison' }, { $ref: '#/definitions/Where' }];
+    Where.properties = Object.fromEntries(
+      [...found].map(([name, type]) => [name, { description: `${sayName(name)}: ${type}`, anyOf: either }]),
+    );
+  }
+  return made;
+}
+
 /** File name in templates/schemas/ → JSON Schema (draft-7). The same release always makes the same. */
 export function jsonSchemas(): Record<string, object> {
   return Object.fromEntries(
     Object.entries(sources).map(([name, { schema, title }]) => {
       const made = z.toJSONSchema(schema, { target: 'draft-7', io: 'input', reused: 'inline' });
-      return [`${name}.json`, { ...made, title }];
+      return [`${name}.json`, { ...withNames(made as Schema), title }];
     }),
   );
 }

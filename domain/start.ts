@@ -1,7 +1,7 @@
 // What starts a run: an event or entering a segment, the gates at entry, and what the run keeps of its trigger.
 import type { CompiledCampaign } from './book.ts';
 import type { Contact, Run } from './contact.ts';
-import { type Draft, note, type Stimulus } from './decision.ts';
+import { type Draft, note, own, type Stimulus } from './decision.ts';
 import { consents, isLive, sightOfRun } from './eligibility.ts';
 import { type Json, type JsonObject, shortHash } from './interaction.ts';
 import { countPast, covers, type Past, withStimulus } from './past.ts';
@@ -15,29 +15,41 @@ interface Start {
   campaign: CompiledCampaign;
   occurrence: string;
   trigger: Run['trigger'];
+  /** What the run keeps of the trigger's properties. */
+  kept(): JsonObject;
   product?: string;
 }
 
-/** Starts what the stimulus starts. Returns event names whose past must be known first. */
+/**
+ * Starts what the stimulus starts: `campaigns` are those that its event may start, `before` those of them whose measure
+ * held already, `entered` the segments entered just now. Returns event names whose past must be known first.
+ */
 export function startRuns(
   draft: Draft,
   sight: Sight,
   stimulus: Stimulus,
-  campaigns: CompiledCampaign[],
-  before: Map<string, boolean>,
-  entered: Set<string>,
+  campaigns: readonly CompiledCampaign[],
+  before: ReadonlySet<string>,
+  entered: ReadonlySet<string>,
   past: Past | undefined,
 ): string[] {
   const starts: Start[] = [];
-  for (const campaign of draft.book.campaigns) {
+  for (const campaign of entered.size === 0 ? [] : draft.book.campaigns) {
     if (campaign.enters === undefined || !entered.has(campaign.enters)) continue;
     const ordinal = draft.contact.journey.segments[campaign.enters]?.entries ?? 0;
     const id = `enters|${campaign.enters}|${ordinal}`;
-    const trigger = { name: SEGMENT_ENTERED, id, at: draft.now, properties: { segment: campaign.enters } };
-    starts.push({ campaign, occurrence: id, trigger });
+    const properties = { segment: campaign.enters };
+    const trigger = { name: SEGMENT_ENTERED, id, at: draft.now, properties };
+    starts.push({ campaign, occurrence: id, trigger, kept: () => properties });
   }
   if (stimulus.kind === 'interaction') {
-    for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before));
+    const { properties } = stimulus.interaction;
+    let slimmed: JsonObject | undefined;
+    const kept = (): JsonObject => {
+      slimmed ??= slim(properties);
+      return slimmed;
+    };
+    for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before, kept));
   }
   const asked: string[] = [];
   for (const start of starts) asked.push(...startRun(draft, sight, start, stimulus, past));
@@ -49,21 +61,22 @@ function startsOf(
   sight: Sight,
   campaign: CompiledCampaign,
   stimulus: Extract<Stimulus, { kind: 'interaction' }>,
-  before: Map<string, boolean>,
+  before: ReadonlySet<string>,
+  kept: Start['kept'],
 ): Start[] {
   const { interaction, order } = stimulus;
   const { id, name, at, properties } = interaction;
   // An order is completed once, under whatever message id it is said again.
   if (name === 'Order Completed' && order?.before?.completed !== undefined) return [];
   if (campaign.where !== undefined && !campaign.where.test(properties, sight)) return [];
-  if (campaign.measure !== undefined && (before.get(campaign.id) || !campaign.measure.test(sight))) return [];
+  if (campaign.measure !== undefined && (before.has(campaign.id) || !campaign.measure.test(sight))) return [];
   const trigger = { name, id, at: Math.min(at, draft.now), properties };
   if (at < draft.now - campaign.triggerAge) {
     note(draft, { campaign: campaign.id, kind: 'skip', reason: 'the trigger is too old' });
     return [];
   }
   if (!('each' in campaign.campaign.when) || campaign.campaign.when.each === undefined) {
-    return [{ campaign, occurrence: id, trigger }];
+    return [{ campaign, occurrence: id, trigger, kept }];
   }
   const lines = Array.isArray(properties.products) ? properties.products : [];
   const products = lines.flatMap((line) => {
@@ -72,7 +85,13 @@ function startsOf(
     const meant = campaign.where?.line === undefined || campaign.where.line.test(line, sight);
     return meant && (typeof product === 'string' || typeof product === 'number') ? [String(product)] : [];
   });
-  return [...new Set(products)].map((product) => ({ campaign, occurrence: `${id}|${product}`, trigger, product }));
+  return [...new Set(products)].map((product) => ({
+    campaign,
+    occurrence: `${id}|${product}`,
+    trigger,
+    kept,
+    product,
+  }));
 }
 
 /** At entry: campaign live and in its dates → re-entry → `for` → consent. */
@@ -99,7 +118,7 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
     startedAt: trigger.at,
     at: 0,
     from: trigger.at,
-    trigger: { ...trigger, properties: slim(trigger.properties) },
+    trigger: { ...trigger, properties: start.kept() },
     counters: {},
     pending: [],
   };
@@ -111,12 +130,12 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
     if (!covers(past, asked)) return asked;
     countPastInRun(draft, run, campaign, past as Past, stimulus, sight);
   }
-  const own = sightOfRun(sight, run);
-  if (campaign.for !== undefined && !campaign.for.test(own)) return skip('not in "for"');
+  const inside = sightOfRun(sight, run);
+  if (campaign.for !== undefined && !campaign.for.test(inside)) return skip('not in "for"');
   if (!consents(contact, campaign, now)) return skip('no consent');
-  if (campaign.stopIf?.test(own)) return skip('stopIf');
+  if (campaign.stopIf?.test(inside)) return skip('stopIf');
 
-  contact.journey.starts[startKey(start)] = run.startedAt;
+  own(contact.journey, draft.given.journey, 'starts')[startKey(start)] = run.startedAt;
   contact.journey.runs.push(run);
   note(draft, { campaign: campaign.id, kind: 'start', reason: trigger.name });
   advance(draft, campaign, run, sight);

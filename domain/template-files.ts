@@ -6,6 +6,7 @@ import { Campaign, Segment } from './grammar.ts';
 import { parseJson } from './json.ts';
 import { Person } from './person.ts';
 import { CHOICE_PAGES } from './preferences.ts';
+import { limitFaults, MOST_CHARACTERS } from './rule-limits.ts';
 import { Catalogue, Fields, Settings } from './settings.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
@@ -83,10 +84,27 @@ export class TemplateReader {
   }
 
   #read<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
-    const parsed = parseJson(this.#files.get(file) ?? '');
+    const text = this.#files.get(file) ?? '';
+    const ruled = /^(segments|campaigns|people)\//.test(file);
+    if (ruled && text.length > MOST_CHARACTERS) {
+      this.#fault(
+        'file.size',
+        file,
+        '',
+        `holds ${text.length} characters; at most ${MOST_CHARACTERS} are read.`,
+        'Ask for an attribute or an event instead of naming each person, or divide it.',
+      );
+      return undefined;
+    }
+    const parsed = parseJson(text);
     if ('problem' in parsed) {
       const { message, remedy, line, column } = parsed.problem;
       this.#fault('file.syntax', file, `line ${line}, column ${column}`, message, remedy);
+      return undefined;
+    }
+    const limits = ruled ? limitFaults(parsed.value, file) : [];
+    if (limits.length > 0) {
+      this.faults.push(...limits);
       return undefined;
     }
     const result = schema.safeParse(parsed.value);

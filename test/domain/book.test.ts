@@ -125,9 +125,38 @@ describe('what a book reads', () => {
       'Product Added',
       'Consent Granted',
       'Product Updated',
+      'Case Opened',
+      'Subscription Cancelled',
+      'Scores Updated',
     ];
     for (const name of read) expect(book.ignores(name), name).toBe(false);
     for (const name of ['Products Searched', 'Coupon Entered', 'Whatever']) expect(book.ignores(name), name).toBe(true);
+  });
+
+  test('the counters and the campaigns of an event are found by its name', () => {
+    const shop = bookOf({
+      segments: {
+        buyers: did('Order Completed', { where: { coupon: 'SPRING' } }),
+        returners: { did: ['Order Refunded', 'Order Cancelled'] },
+        viewers: did('Product Viewed'),
+      },
+      campaigns: {
+        b: marketing({ when: { did: ['Product Viewed', 'Product Added'] }, steps: [{ send: 'hello' }] }),
+        a: marketing({ when: { did: 'Product Viewed' }, steps: [{ send: 'hello' }] }),
+        c: marketing({ when: { enters: 'buyers' }, steps: [{ send: 'hello' }] }),
+      },
+    });
+    const names = (event: string) => shop.countersOf(event).map((counter) => counter.names[0]);
+    expect(names('Product Viewed')).toEqual(['Product Viewed']);
+    // What becomes of an order moves its completion.
+    expect(names('Order Refunded').sort()).toEqual(['Order Cancelled', 'Order Completed']);
+    expect(names('Order Updated')).toEqual(['Order Completed']);
+    expect(names('Order Completed')).toEqual(['Order Completed']);
+    expect(names('Email Clicked')).toEqual([]);
+    const started = (event: string) => shop.startedBy(event).map(({ id }) => id);
+    expect(started('Product Viewed')).toEqual(['a', 'b']);
+    expect(started('Product Added')).toEqual(['b']);
+    expect(started('Order Completed')).toEqual([]);
   });
 
   test("counters of runs do not make the contacts' counters be rebuilt", () => {

@@ -42,12 +42,14 @@ const table: Record<OperatorName | 'is' | 'one of', FieldType[]> = {
   inLast: ['date'],
   inNext: ['date'],
   moreThanAgo: ['date'],
+  anniversary: ['date'],
 };
 const said = (operator: string, value: string | number | boolean): Comparison => {
   if (operator === 'is') return value;
   if (operator === 'one of') return [value];
   if (operator === 'between') return { between: [value, value] };
   if (operator === 'exists') return { exists: true };
+  if (operator === 'anniversary') return { anniversary: 'today' };
   if (['inLast', 'inNext', 'moreThanAgo'].includes(operator)) return { [operator]: '7d' };
   return { [operator]: value };
 };

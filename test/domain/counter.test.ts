@@ -185,7 +185,7 @@ describe('a counter', () => {
   test('the greatest of a day that is taken out makes it stale; a smaller one does not', () => {
     const list = entries(EXACT_ENTRIES + 3);
     const state = counted(list);
-    expect(Object.values(state.d ?? {})).toEqual([[3, 3, 2, { a: 3 }]]);
+    expect(state.d).toEqual([[0, 3, 3, 2, { a: 3 }]]);
     expect(removeEntry(state, list[2] as CounterEntry, kinds).stale).toBe(true);
     expect(removeEntry(state, list[1] as CounterEntry, kinds).stale).toBeUndefined();
   });

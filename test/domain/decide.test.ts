@@ -338,6 +338,14 @@ describe('given a win-back campaign on entering a segment', () => {
     expect(world.until('2026-09-01').mail()).toHaveLength(4);
   });
 
+  test('a segment that goes leaves nothing behind where nobody entered it', () => {
+    const world = ann({}).record([ordered('1', '2026-03-02 10:00', 'camera')]);
+    const late = { segments: { buyers: did('Order Completed') }, since: { buyers: 2 } };
+    world.publish(bookOf({ ...late, ordinal: 2 }), '2026-03-03');
+    expect(world.person().journey.segments).toEqual({ buyers: { since: instant('2026-03-03'), entries: 0 } });
+    expect(world.publish(bookOf({ ordinal: 3 }), '2026-03-04').person().journey.segments).toEqual({});
+  });
+
   test('the order that lets somebody enter is not "since run start"', () => {
     const campaigns = {
       thanks: marketing({
@@ -944,7 +952,7 @@ describe('the gates that each kind passes', () => {
     const world = new World(bookOf({ settings: { zone: 'UTC' }, ...parts, campaigns: { made } })).record(
       introduced(START),
     );
-    const changed = world.person();
+    const changed = structuredClone(world.person());
     contact?.(changed);
     world.contacts.set(changed.id, changed);
     world.record([event('Service Called', AT, { topic: 'lens' })]);

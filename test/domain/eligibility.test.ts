@@ -188,6 +188,13 @@ describe('a campaign is chosen by behaviour', () => {
     ['that starts with a segment that reads such a segment', { when: { enters: 'friends' } }],
     ['for those who bought', { for: { segment: 'buyers' } }],
     ['for those who did not', { for: { not: { did: 'Order Completed' } } }],
+    ['for a tier that orders earn', { for: { has: { 'loyalty.tier': 'gold' } } }],
+    ['for those whose next order is late', { for: { has: { 'rhythm.overdue': { atLeast: 2 } } } }],
+    ['for the best customers', { for: { has: { 'value.decile': 1 } } }],
+    ['for those who came lately', { for: { has: { 'rfm.recency': 5 } } }],
+    ['for those of whom orders are expected', { for: { has: { 'predicted.orders': { atLeast: 1 } } } }],
+    ['for those who complained', { for: { has: { 'service.openCases': { atLeast: 1 } } } }],
+    ['for those who subscribed', { for: { has: { 'subscription.active': true } } }],
     ['for those with something in the basket', { for: { has: { country: 'PL', 'cart.items': { atLeast: 1 } } } }],
     ['that an order stops', { stopIf: { did: 'Order Completed', since: 'run start' } }],
     ['that leaves out those who bought', { steps: [{ send: 'hello', unless: { did: 'Order Completed' } }] }],
@@ -221,10 +228,26 @@ describe('a campaign is chosen by behaviour', () => {
       'one that waits and asks for what was stated',
       { steps: [{ wait: '2d' }, { if: { segment: 'poles' }, then: [send], else: [{ stop: 'no' }] }] },
     ],
+    ['one for those whom a draw picks', { for: { share: 'spring', percent: [0, 10] } }],
     ['one whose success is an order', { success: { did: 'Order Completed', within: '9d' } }],
     ['one that reads a segment which is not there', { for: { segment: 'gone' } }],
     ['one whose segment reads itself', { for: { segment: 'round' } }],
   ])('not %s', (_, said) => expect(asked(said)).toBe(false));
+});
+
+test('what one sight answers stays while others are asked', () => {
+  const book = bookOf({
+    segments: { poles: { has: { country: 'PL' } }, recent: { did: 'Order Completed', inLast: '10d' } },
+  });
+  const at = instant('2026-03-02');
+  const identified = event('Identified', at, {}, { id: 'who', user: 'ann', traits: { country: 'PL' } });
+  const ann = new World(book).record([identified]).person();
+  const buyer = new World(book).record([order('1', at, ['bag'])]).person();
+  const [one, other] = [sightOf(book, ann, at), sightOf(book, buyer, at)];
+  const answers = () => [one, other].map((sight) => ['poles', 'recent', 'gone'].filter((id) => sight.inSegment(id)));
+  expect(answers()).toEqual([['poles'], ['recent']]);
+  expect(answers()).toEqual([['poles'], ['recent']]);
+  expect([one.membership().due, other.membership().due]).toEqual([Number.POSITIVE_INFINITY, at + 10 * DAY]);
 });
 
 describe('given a person who asked to be left alone', () => {

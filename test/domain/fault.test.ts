@@ -92,7 +92,7 @@ describe('a fault of a union', () => {
 
   it('lists what could stand there when nothing does', () => {
     expect(said(Rule, {})).toEqual([
-      'x.json: the object is empty. Say one of: all, any, not, has, did, segment, consent.',
+      'x.json: the object is empty. Say one of: all, any, not, has, did, segment, consent, share.',
     ]);
   });
 

@@ -1,11 +1,35 @@
 // Stories of runs: what starts one, what it waits for, how often; and what holds under any order of events.
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { canonical } from '../../domain/canonical.ts';
 import type { Campaign, Rule } from '../../domain/grammar.ts';
 import type { Interaction } from '../../domain/interaction.ts';
 import { durationMs, localTime } from '../../domain/time.ts';
 import { bookOf, DAY, event, instant, introduced, marketing, order, type Parts, World } from '../support/people.ts';
 import { NOW, pauses, seeded, segments, shuffledLife } from '../support/permutations.ts';
+
+/** Every decision of this file is looked at: what it is given is frozen, and `changed` is held to what its JSON says. */
+const told = vi.hoisted(() => ({ changed: 0, same: 0 }));
+vi.mock('../../domain/decide.ts', async (original) => {
+  const { decide } = await original<typeof import('../../domain/decide.ts')>();
+  const looked: typeof decide = (book, contact, stimulus, now, past) => {
+    freeze([contact, stimulus, past]);
+    const before = canonical(contact);
+    const answer = decide(book, contact, stimulus, now, past);
+    if ('need' in answer) return answer;
+    const differs = canonical(answer.contact) !== before;
+    expect(answer.changed).toBe(differs || answer.messages.length > 0 || answer.drops.length > 0);
+    told[answer.changed ? 'changed' : 'same'] += 1;
+    return answer;
+  };
+  return { decide: looked };
+});
+
+function freeze(value: unknown): void {
+  if (value === null || typeof value !== 'object' || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
+}
 
 const START = '2026-03-01 10:00';
 const ordered = (id: string, at: string, ...products: string[]) => order(id, at, products);
@@ -385,6 +409,34 @@ describe('given a measure in "when"', () => {
     ]);
     expect(world.mail()).toEqual(['big 2026-03-03 00:00']);
   });
+
+  const starting = (measure: object): World =>
+    ann({ campaigns: { one: marketing({ when: { did: 'Product Viewed', ...measure }, steps: [{ send: 'one' }] }) } });
+  const look = (at: string, product_id: string) => event('Product Viewed', at, { product_id });
+
+  test('the greatest amount', () => {
+    const when = { did: 'Order Completed', largest: { of: 'revenue', atLeast: 400 }, inLast: '30d' };
+    const world = ann({ campaigns: { dear: marketing({ when, steps: [{ send: 'dear' }] }) } });
+    world.record([
+      ordered('1', '2026-03-02', 'bag'),
+      ordered('2', '2026-03-03', 'camera'),
+      ordered('3', '2026-03-04', 'camera'),
+    ]);
+    expect(world.mail()).toEqual(['dear 2026-03-03 00:00']);
+  });
+
+  test('how many different products', () => {
+    const world = starting({ distinct: { of: 'product_id', atLeast: 2 } });
+    world.record([look('2026-03-02', 'bag'), look('2026-03-03', 'bag'), look('2026-03-04', 'film')]);
+    expect(world.mail()).toEqual(['one 2026-03-04 00:00']);
+  });
+
+  test('the same product, twice in a month of the calendar', () => {
+    const world = starting({ same: 'product_id', times: { atLeast: 2 }, in: 'this month' });
+    world.record([look('2026-03-30', 'bag'), look('2026-04-02', 'bag'), look('2026-04-03', 'film')]);
+    expect(world.mail()).toEqual([]);
+    expect(world.record([look('2026-04-05', 'bag')]).mail()).toEqual(['one 2026-04-05 00:00']);
+  });
 });
 
 /** Campaigns that compete for the same person: repeated, waiting, deferring, with and without consent. */
@@ -433,14 +485,14 @@ const caps = [
 ];
 const quietHours = { from: '20:30', to: '08:15' };
 
-interface Told {
+interface Story {
   events: Interaction[];
   pauses: number[];
   zone: string;
   start: string;
 }
 /** A life told in any order, with repeats, each event processed some time after the one before. */
-const told: fc.Arbitrary<Told> = fc.record({
+const stories: fc.Arbitrary<Story> = fc.record({
   events: shuffledLife.map(([, shuffled]) => shuffled),
   pauses,
   zone: fc.constantFrom('Europe/Warsaw', 'Australia/Lord_Howe', 'Asia/Kolkata', 'America/New_York', 'Pacific/Apia'),
@@ -448,7 +500,11 @@ const told: fc.Arbitrary<Told> = fc.record({
   start: fc.constantFrom('2026-03-25 10:00', '2026-06-15 12:00', '2026-09-28 20:00'),
 });
 
-function tell(story: Told, parts: Parts, how: { linked?: boolean; restless?: boolean } = {}): World {
+function tell(
+  story: Story,
+  parts: Parts,
+  how: { linked?: boolean; restless?: boolean; published?: Parts[] } = {},
+): World {
   const start = instant(story.start);
   const world = new World(bookOf(parts)).record(introduced(start, { zone: story.zone }));
   let now = start;
@@ -457,7 +513,10 @@ function tell(story: Told, parts: Parts, how: { linked?: boolean; restless?: boo
     .forEach((one, i) => {
       now += (story.pauses[i % story.pauses.length] as number) + i;
       const at = one.at - NOW + start + 30 * DAY;
-      world.record([{ ...one, at: Math.min(at, now) }], { now });
+      const imported = how.published !== undefined && i % 7 === 3;
+      world.record([{ ...one, at: Math.min(at, now) }], { now, history: imported });
+      const next = i % 11 === 5 ? how.published?.[i % how.published.length] : undefined;
+      if (next !== undefined) world.publish(bookOf({ ...next, ordinal: world.book.definitions.ordinal + 1 }), now + 1);
       if (how.restless) world.tick(world.person('ann').id, now + 1);
     });
   return world.until(now + 90 * DAY);
@@ -469,7 +528,7 @@ describe('under any order of events, with repeats', () => {
   test('no message repeats, no cap is broken, and nobody is written to in quiet hours', () => {
     let messages = 0;
     fc.assert(
-      fc.property(told, (story) => {
+      fc.property(stories, (story) => {
         const kept = tell(story, parts).kept();
         messages += kept.length;
         const marketed = kept.filter((one) => one.kind === 'marketing').map((one) => one.plannedAt);
@@ -492,7 +551,7 @@ describe('under any order of events, with repeats', () => {
   test('no message repeats where two lives become one in the middle of it', () => {
     let merges = 0;
     fc.assert(
-      fc.property(told, (story) => {
+      fc.property(stories, (story) => {
         const world = tell(story, parts, { linked: true });
         merges += [...world.contacts.values()].filter((one) => one.mergedInto !== undefined).length;
         const living = [...world.contacts.values()].filter((one) => one.mergedInto === undefined);
@@ -506,10 +565,28 @@ describe('under any order of events, with repeats', () => {
 
   test('ticks at any other instant change no message', () => {
     fc.assert(
-      fc.property(told, (story) => {
+      fc.property(stories, (story) => {
         expect(tell(story, parts, { restless: true }).mail()).toEqual(tell(story, parts).mail());
       }),
       seeded(40),
     );
+  });
+
+  test('what is given is never changed, and a contact that says the same needs no write', () => {
+    Object.assign(told, { changed: 0, same: 0 });
+    const { buyers, recent, ...fewer } = segments;
+    const others: Parts[] = [
+      { ...parts, segments: { ...fewer, buyers: did('Order Completed', { inLast: '40d' }), recent: buyers as Rule } },
+      parts,
+      { segments: { buyers: buyers as Rule, lapsed: segments.lapsed as Rule, recent: recent as Rule } },
+    ];
+    fc.assert(
+      fc.property(stories, (story) => {
+        tell(story, parts, { linked: true, restless: true, published: others });
+      }),
+      seeded(80),
+    );
+    expect(told.changed).toBeGreaterThan(1_000);
+    expect(told.same).toBeGreaterThan(1_000);
   });
 });

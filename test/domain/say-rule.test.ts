@@ -1,8 +1,8 @@
 // Rules in words: a table that a marketer can read aloud, and no two rules that say the same.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Rule } from '../../domain/grammar.ts';
 import { canonical } from '../../domain/canonical.ts';
+import type { Rule } from '../../domain/grammar.ts';
 import { sayRule } from '../../domain/say-rule.ts';
 
 const table = (name: string) =>
