@@ -37,6 +37,7 @@ function valueBytes(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value === 'number') return Math.ceil(String(Math.abs(value)).replace(/^0+|\D|0+$/g, '').length / 2) + 1;
   if (typeof value === 'boolean' || value === null) return 1;
+  if (value instanceof Uint8Array) return value.length;
   if (Array.isArray(value)) return 3 + value.reduce<number>((sum, each) => sum + valueBytes(each) + 1, 0);
   if (typeof value === 'object') return 3 + itemBytes(value as Item) + Object.keys(value as Item).length;
   return 0;

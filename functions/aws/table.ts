@@ -1,4 +1,5 @@
 // The table: keys and items of everything stored, and the few ways in which it is read and written.
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchGetCommand,
@@ -95,6 +96,18 @@ export class Cancelled extends Error {
   }
 }
 
+const PACKED_FROM = 32_768;
+
+/** A contact's text as it is stored: packed from 32 KB on, since an item costs by the KB and holds at most 400 KB. */
+function packed(text: string): Item {
+  return text.length < PACKED_FROM ? { state: text } : { packed: gzipSync(text, { level: 3 }) };
+}
+
+function unpacked(item: Item): string {
+  if (item.packed === undefined) return item.state as string;
+  return gunzipSync(item.packed as Uint8Array, { maxOutputLength: 16 * 1024 * 1024 }).toString();
+}
+
 /** A contact as it is stored: in the due index while it waits, in the roster while it lives. */
 export function contactItem(contact: Contact, version: number, shards: number): Item {
   const shard = shardOf(contact.id, shards);
@@ -103,7 +116,7 @@ export function contactItem(contact: Contact, version: number, shards: number): 
     ...key.contact(contact.id),
     shape: CONTACT_SHAPE,
     version,
-    state: JSON.stringify(contact),
+    ...packed(JSON.stringify(contact)),
     ...(living && { rosterPk: `ROSTER#${shard}`, rosterSk: contact.id }),
     ...(living && contact.journey.due !== undefined && { duePk: `DUE#tick#${shard}`, dueAt: contact.journey.due }),
   };
@@ -112,7 +125,7 @@ export function contactItem(contact: Contact, version: number, shards: number): 
 /** A contact with its version. Throws NewerShape for one that a newer release wrote. */
 export function readContact(item: Item): Versioned<Contact> {
   checkShape(item, CONTACT_SHAPE);
-  return { value: JSON.parse(item.state as string) as Contact, version: item.version as number };
+  return { value: JSON.parse(unpacked(item)) as Contact, version: item.version as number };
 }
 
 /** An order as it is stored. */
