@@ -6,7 +6,6 @@ import type { Decided, Stimulus } from '../domain/decision.ts';
 import { sightOf } from '../domain/eligibility.ts';
 import type { Interaction } from '../domain/interaction.ts';
 import { foldOrder } from '../domain/order.ts';
-import type { Past } from '../domain/past.ts';
 import { contactItem } from '../functions/aws/table.ts';
 import { event, instant, World } from '../test/support/people.ts';
 import { machine } from './cpu.ts';
@@ -38,7 +37,7 @@ export interface DecideFigures {
   /** What the purchase leads to. */
   purchase: { entered: number; left: number; started: number; decisions: number };
   /** Microseconds: the purchase asked once without the past; all segments answered; other stimuli of the same contact. */
-  breakdown: { question: number; allSegments: number; look: number; tick: number; unread: number };
+  breakdown: { allSegments: number; look: number; tick: number; unread: number };
   /** A contact under 100 rules, each over a counter of its own. */
   contacts: Record<'typical' | 'heavy', ContactSize>;
 }
@@ -68,22 +67,17 @@ export async function measureDecide(): Promise<DecideFigures> {
   const looked = event('Product Viewed', NOW, { product_id: 'p-1', category: 'Drones', price: 800 });
   const after = { ...foldOrder(undefined, bought, book.currency), owner: person.id };
   const buying: Stimulus = { kind: 'interaction', interaction: bought, order: { after } };
-  // A campaign that asks what became of its order reads the past first: nothing is known of this one yet.
-  const asked = decide(book, person, buying, NOW);
-  if (!('need' in asked)) throw new Error('the purchase was to ask for the past');
-  const past: Past = { names: asked.need, interactions: [], orders: [] };
-  const led = decided(decide(book, person, buying, NOW, past));
+  const led = decided(decide(book, person, buying, NOW));
   const nothing = decided(decide(book, decidedBy(book, person), { kind: 'tick' }, NOW));
   if (nothing.changed) throw new Error('the tick was to change nothing');
 
   let turn = 0;
-  const over = (stimulus: Stimulus, known?: Past) => (): void => {
+  const over = (stimulus: Stimulus) => (): void => {
     turn = (turn + 1) % COPIES;
-    decide(book, copies[turn] as Contact, stimulus, NOW, known);
+    decide(book, copies[turn] as Contact, stimulus, NOW);
   };
   const times = median({
-    decide: over(buying, past),
-    question: over(buying),
+    decide: over(buying),
     jsonParse: () => JSON.parse(body),
     allSegments: () => {
       turn = (turn + 1) % COPIES;
@@ -222,7 +216,7 @@ export function sayDecide(figures: DecideFigures): string {
     `${figures.segments} segments, ${figures.campaigns} campaigns, ${figures.counters} counters; a contact of ${figures.contactBytes} bytes`,
     `a purchase (enters ${led.entered}, leaves ${led.left}, starts ${led.started}): ${figures.decide} µs; ` +
       `JSON.parse of its event (${figures.eventBytes} bytes): ${figures.jsonParse} µs; ${figures.ratio} times as much`,
-    `the question before it: ${breakdown.question} µs; all segments answered: ${breakdown.allSegments} µs; a look: ${breakdown.look} µs; ` +
+    `all segments answered: ${breakdown.allSegments} µs; a look: ${breakdown.look} µs; ` +
       `a tick that changes nothing: ${breakdown.tick} µs; an event that nothing reads: ${breakdown.unread} µs`,
     `100 counters, typical: ${size(contacts.typical)}`,
     `100 counters, heavy: ${size(contacts.heavy)}`,

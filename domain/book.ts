@@ -117,7 +117,7 @@ export interface Book {
   startedBy(name: string): readonly CompiledCampaign[];
   /** Names of events that some counter of contacts or of runs reads. */
   read: ReadonlySet<string>;
-  /** Changes when the contacts' counters must be rebuilt. */
+  /** Changes when what is known of a contact's events, counters and latest times, must be made anew. */
   counterSet: string;
   context: Pick<RuleContext, 'currency' | 'isMoney'>;
   /** True when nothing in the book reads this event: it is recorded by one conditional put. */
@@ -342,7 +342,10 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     countersOf: (name) => counting.get(name) ?? (isOfOrders(name) ? completing : []),
     startedBy: (name) => starting.get(name) ?? [],
     read,
-    counterSet: shortHash(...[...counters.values()].map(({ id, of }) => `${id}:${of.join(',')}`).sort()),
+    counterSet: shortHash(
+      ...[...counters.values()].map(({ id, of }) => `${id}:${of.join(',')}`).sort(),
+      ...[...read].sort(),
+    ),
     context,
     ignores: (name) => !read.has(name) && !starting.has(name) && !factual.has(name) && !isOfOrders(name),
   };

@@ -28,9 +28,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   // What was recorded while nothing was published is read again under the first book.
   const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
   const outdated = first || contact.book?.counters !== book.counterSet;
-  const names = () => [
-    ...new Set([...book.counters.flatMap((counter) => counter.names), ...(first ? ORDER_EVENTS : [])]),
-  ];
+  const names = () => [...new Set([...book.read, ...(first ? ORDER_EVENTS : [])])];
   if (outdated) {
     if (!covers(past, names())) return { need: names() };
     rebuildCounters(draft, past);
@@ -239,6 +237,21 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
   if (run.ended === undefined) note(draft, { campaign: run.campaign, kind: 'stop', reason });
 }
 
+/** How far a tick looks ahead for an instant at which an answer turns, and not only something that was found. */
+const LOOKS_AHEAD = 16;
+
+/** The first due instant at which the membership is another one, or the last one that was looked at: never late. */
+function nextTurn(sight: BookSight): number {
+  const { bits, due: first } = sight.membership();
+  let due = first;
+  for (let looks = 0; looks < LOOKS_AHEAD && due !== Number.POSITIVE_INFINITY; looks++) {
+    const then = sight.at(due).membership();
+    if (then.bits.some((word, i) => word !== bits[i])) break;
+    due = then.due;
+  }
+  return due;
+}
+
 /** Drops what is over, and derives the next due instant: the earliest at which anything can turn by time alone. */
 function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   const { book, contact, given, now } = draft;
@@ -252,7 +265,7 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   }
   for (const run of journey.runs) run.pending = run.pending.filter((message) => message.at > now - HOUR);
   journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
-  let { due } = sight.membership();
+  let due = stimulus.kind === 'tick' ? nextTurn(sight) : sight.membership().due;
   for (const run of journey.runs) {
     const campaign = book.version.get(`${run.campaign}@${run.version}`);
     if (campaign !== undefined) due = Math.min(due, runDue(campaign, run, sightOfRun(sight, run)));

@@ -29,6 +29,8 @@ export interface Membership {
 export interface BookSight extends Sight {
   /** All segments, answered at once when the first is asked for. */
   membership(): Membership;
+  /** The same contact, as it is now, at another instant. */
+  at(now: number): BookSight;
 }
 
 /** How rules see one contact at one instant. What the contact's facts hold must not change afterwards. */
@@ -40,6 +42,7 @@ export function sightOf(book: Book, contact: Contact, now: number): BookSight {
     zone: zoneOf(book, contact),
     shopZone: book.definitions.settings.zone,
     catalogue: book.definitions.catalogue,
+    at: (then) => sightOf(book, contact, then),
     membership() {
       if (known === undefined) {
         const { bits, due } = book.index.answer(sight);

@@ -188,7 +188,16 @@ export function consentAt(
   channel: string,
   now: number,
 ): Consent | undefined {
-  const consent = facts.consents[`${brand}|${topic}|${channel}`];
+  return standingConsent(facts, brand, facts.consents[`${brand}|${topic}|${channel}`], now);
+}
+
+/** The consent, where it is granted, has begun, has not ended and was not withdrawn with everything of its brand. */
+export function standingConsent(
+  facts: Facts,
+  brand: string,
+  consent: Consent | undefined,
+  now: number,
+): Consent | undefined {
   if (consent === undefined || !consent.granted || consent.at > now) return undefined;
   if (consent.until !== undefined && consent.until <= now) return undefined;
   const withdrawn = facts.withdrawn[brand];

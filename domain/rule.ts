@@ -2,9 +2,18 @@
 import { anniversaries, calendarPeriod, dayAfter, dayOfYear } from './calendar.ts';
 import { canonical } from './canonical.ts';
 import type { Contact } from './contact.ts';
-import { ahead, type CounterState, type Measure, newest, oldest, type Span, tally } from './counter.ts';
+import {
+  ahead,
+  type CounterEntry,
+  type CounterState,
+  type Measure,
+  newest,
+  oldest,
+  type Span,
+  tally,
+} from './counter.ts';
 import { type Counter, measured } from './counting.ts';
-import { cartLines, consentAt } from './facts.ts';
+import { cartLines, standingConsent } from './facts.ts';
 import type { CalendarWord, Comparison, Did, OperatorName, Rule } from './grammar.ts';
 import { type Json, sha256, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
@@ -138,28 +147,44 @@ function nodeOf(rule: Rule, context: RuleContext): Node {
   if ('all' in rule) return { kind: 'all', parts: rule.all.map((part) => nodeOf(part, context)) };
   if ('any' in rule) return { kind: 'any', parts: rule.any.map((part) => nodeOf(part, context)) };
   if ('not' in rule) return { kind: 'not', part: nodeOf(rule.not, context) };
-  if ('has' in rule)
-    return all(
-      Object.entries(rule.has).map(([name, wanted]) => ({ kind: 'atom', atom: hasAtom(name, wanted, context) })),
-    );
-  if ('did' in rule) return didNode(rule, context);
   if ('segment' in rule) return { kind: 'segment', id: rule.segment };
-  if ('share' in rule) return { kind: 'atom', atom: shareAtom(rule.share, rule.percent, context) };
-  return { kind: 'atom', atom: consentAtom(rule, context) };
+  if ('has' in rule) {
+    const entries = Object.entries(rule.has);
+    return all(
+      entries.map(([name, wanted]) => once({ [name]: wanted }, context, () => atom(hasAtom(name, wanted, context)))),
+    );
+  }
+  return once(rule, context, () => {
+    if ('did' in rule) return didNode(rule, context);
+    return atom('share' in rule ? shareAtom(rule.share, rule.percent, context) : consentAtom(rule, context));
+  });
 }
 
-/** Columns of one book, and of the runs of one campaign, by key: equal ones are made once. */
-const columns = new WeakMap<RuleContext['counters'], Map<string, Column>>();
+/** What is made once for the segments of one book, and for the rules of one campaign. */
+const made = new WeakMap<RuleContext['counters'], { columns: Map<string, Column>; nodes: Map<string, Node> }>();
 
+function madeFor(place: RuleContext['counters']) {
+  const known = made.get(place);
+  if (known !== undefined) return known;
+  const fresh = { columns: new Map<string, Column>(), nodes: new Map<string, Node>() };
+  made.set(place, fresh);
+  return fresh;
+}
+
+/** Rules repeat each other: a clause that reads alike is compiled once. */
+function once(said: unknown, context: RuleContext, make: () => Node): Node {
+  const { nodes } = madeFor(context.runCounters ?? context.counters);
+  const text = JSON.stringify(said);
+  const node = nodes.get(text) ?? make();
+  nodes.set(text, node);
+  return node;
+}
+
+/** Columns with equal keys are one; those of a run's counters are its campaign's own. */
 function columnOf(key: string, family: Column['family'], context: RuleContext, read: () => Column['read']): Column {
-  const place = (key.startsWith('run|') ? context.runCounters : undefined) ?? context.counters;
-  let known = columns.get(place);
-  if (known === undefined) {
-    known = new Map();
-    columns.set(place, known);
-  }
-  const column = known.get(key) ?? { key, family, read: read() };
-  known.set(key, column);
+  const { columns } = madeFor((key.startsWith('run|') ? context.runCounters : undefined) ?? context.counters);
+  const column = columns.get(key) ?? { key, family, read: read() };
+  columns.set(key, column);
   return column;
 }
 
@@ -408,6 +433,11 @@ const newestColumn = ({ key, state }: CounterUse, n: number, family: Column['fam
   columnOf(`${key}|newest ${n}|${family}`, family, context, () => (sight, turn) => {
     const counted = state(sight);
     if (counted === undefined) return undefined;
+    const last = counted.e.length - 1;
+    // As nearly always: few enough to be known exactly, and none of them still to come.
+    if (counted.d === undefined && last >= 0 && (counted.e[last] as CounterEntry)[0] <= sight.now) {
+      return counted.e[last + 1 - n]?.[0];
+    }
     turn.at = Math.min(turn.at, ahead(counted, sight.now));
     return newest(counted, n, sight.now);
   });
@@ -588,7 +618,7 @@ function consentAtom(rule: Extract<Rule, { consent: string }>, context: RuleCont
     const known = contact.facts.consents[key];
     if (known === undefined) return undefined;
     for (const at of [known.at, known.until]) if (at !== undefined && at > now) turn.at = Math.min(turn.at, at);
-    const found = consentAt(contact.facts, brand, topic, channel, now);
+    const found = standingConsent(contact.facts, brand, known, now);
     return found === undefined ? undefined : (found.basis ?? 'single');
   });
   return {

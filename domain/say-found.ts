@@ -56,8 +56,10 @@ function sayAttribute(name: string, asked: Asked): string {
   // "exists" asks for the value as it was given, whatever it is compared with.
   const value = read({ has: { [name]: { exists: true } } }, asked);
   if (value === undefined || value === null) return 'not known';
-  if (Array.isArray(value))
-    return value.length === 0 ? 'none' : value.map((one) => sayValue(name, one, asked)).join(', ');
+  if (Array.isArray(value)) {
+    const said = value.filter((one) => one !== null).map((one) => sayValue(name, one, asked));
+    return said.length === 0 ? 'none' : said.join(', ');
+  }
   return sayValue(name, value, asked);
 }
 

@@ -124,7 +124,9 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
   };
   if (product !== undefined) run.product = product;
   const asked = campaign.counters
-    .filter((counter) => !counter.sinceStart || counter.names.some((name) => happenedSince(contact, run, name)))
+    .filter(({ names, sinceStart }) =>
+      names.some((name) => (sinceStart ? happenedSince(contact, run, name) : contact.facts.latest[name] !== undefined)),
+    )
     .flatMap((counter) => counter.names);
   if (asked.length > 0) {
     if (!covers(past, asked)) return asked;

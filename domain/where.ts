@@ -23,6 +23,8 @@ export interface CompiledComparison {
 
 const NEVER = Number.POSITIVE_INFINITY;
 const timeless = (): number => NEVER;
+/** Beyond it a number is no instant: the calendar ends 100 million days from 1970, in any zone a little earlier. */
+const FURTHEST = 8.6e15;
 
 /** A number, or a plain decimal text; else undefined. */
 export function numberOf(value: Json | undefined): number | undefined {
@@ -33,7 +35,7 @@ export function numberOf(value: Json | undefined): number | undefined {
 
 /** An instant from epoch milliseconds, an ISO date-time, or a date (which begins at midnight in the zone). */
 export function instantIn(value: Json | undefined, zone: string): number | undefined {
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number') return Math.abs(value) <= FURTHEST ? value : undefined;
   if (typeof value !== 'string') return undefined;
   if (/^\d{4}-\d{2}-\d{2}$/.test(value)) {
     try {

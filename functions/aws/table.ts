@@ -99,7 +99,7 @@ export class Cancelled extends Error {
 const PACKED_FROM = 32_768;
 
 /** A contact's text as it is stored: packed from 32 KB on, since an item costs by the KB and holds at most 400 KB. */
-function packed(text: string): Item {
+function packed(text: string): Record<string, unknown> {
   return text.length < PACKED_FROM ? { state: text } : { packed: gzipSync(text, { level: 3 }) };
 }
 

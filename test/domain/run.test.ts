@@ -177,8 +177,22 @@ describe('given steps that wait for something', () => {
 
   test('no past is read for the sake of the trigger itself', () => {
     const again: Campaign = cross({ stopIf: did('Order Completed', { since: 'run start' }) });
-    const world = ann({ campaigns: { again } }).record([ordered('1', '2026-03-02 09:00', 'bag')]);
-    expect(world.questions).toEqual([]);
+    const world = ann({ campaigns: { again } });
+    // Somebody new is asked for everything that was recorded of them under the names that are read.
+    expect(world.questions).toEqual([['Order Completed']]);
+    world.record([ordered('1', '2026-03-02 09:00', 'bag')]);
+    expect(world.questions).toHaveLength(1);
+    expect(world.person().journey.runs).toHaveLength(1);
+  });
+
+  test('nor for an event that never happened; once it has, it is', () => {
+    const refunded = did('Order Refunded', { where: { order_id: '@trigger.order_id' } });
+    const world = ann({ campaigns: { again: cross({ stopIf: refunded, again: 'every time' }) } });
+    world.record([ordered('1', '2026-03-02 09:00', 'bag')]);
+    expect(world.questions).toHaveLength(1);
+    world.record([event('Order Refunded', instant('2026-03-03 09:00'), { order_id: '1' })]);
+    world.record([ordered('2', '2026-03-09 09:00', 'bag')]);
+    expect(world.questions).toEqual([['Order Refunded'], ['Order Refunded']]);
     expect(world.person().journey.runs).toHaveLength(1);
   });
 
