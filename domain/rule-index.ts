@@ -96,7 +96,9 @@ export class RuleIndex {
     this.#bits = new Uint32Array(this.#acc.buffer, 0, (rules.length + 31) >>> 5);
     this.#rows = new Rows(this.#base.length);
     this.#met = new Int32Array(plan.columns.length);
-    const of = (...families: string[]) => plan.columns.filter(({ column }) => families.includes(column.family));
+    // What many rules depend on first: the columns of rules that are ruled out need not be read.
+    const sorted = [...plan.columns].sort((a, b) => b.weight - a.weight);
+    const of = (...families: string[]) => sorted.filter(({ column }) => families.includes(column.family));
     const ages = of('age');
     this.#ages = ages.length;
     this.#ordered = [...ages, ...of('number', 'instant')];
@@ -135,14 +137,16 @@ export class RuleIndex {
     const acc = this.#acc;
     const turn = this.#turn;
     if (this.#rows.full) this.#dropRows();
-    acc.set(this.#base);
+    const base = this.#base;
+    if (acc.length > FEW) acc.set(base);
+    else for (let w = 0; w < acc.length; w++) acc[w] = base[w]!;
     turn.at = NEVER;
     let met = this.#meetConstants(sight, turn, acc, 0);
     met = this.#meetOrdered(sight, turn, acc, met);
     met = this.#meetDates(sight, turn, acc, met);
     for (const column of this.#unsorted) column.ask(column.column.read(sight, turn), sight, turn, acc);
-    intersect(acc, this.#rows.block, this.#met, met);
-    this.#putTogether(acc);
+    if (met > 0) intersect(acc, this.#rows.block, this.#met, met);
+    if (this.#layers.length > 0 || this.#steps.length > 0) this.#putTogether(acc);
     return new Answered(this.#bits, turn.at, this.#places);
   }
 
@@ -284,7 +288,8 @@ export class RuleIndex {
   }
 
   #putTogether(acc: Int32Array): void {
-    const [first, second] = this.#layers;
+    const first = this.#layers[0];
+    const second = this.#layers[1];
     if (first !== undefined && second !== undefined) {
       for (let j = 2; j < this.#layers.length; j++) {
         const { word, words } = this.#layers[j]!;

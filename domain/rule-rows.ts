@@ -165,9 +165,9 @@ export class IndexedColumn {
     return true;
   }
 
-  /** False where no slot depends on it. */
-  get used(): boolean {
-    return this.#asked.length > 0;
+  /** How many answers depend on it. */
+  get weight(): number {
+    return this.#asked.length;
   }
 
   /** How many buckets it has; those of dates are kept by zone (`midnights`). */

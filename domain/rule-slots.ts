@@ -74,7 +74,7 @@ export class Plan {
       clear((from << 5) + last[j]!, (from + words) << 5);
     }
     for (const column of this.#known.values()) column.seal(this.base.length);
-    this.columns = [...this.#known.values()].filter((column) => column.used);
+    this.columns = [...this.#known.values()].filter((column) => column.weight > 0);
   }
 
   #formOf(node: Node, negated: boolean): Form {
