@@ -68,8 +68,11 @@ function seenOrder(given: Order | undefined, currency: string, said: Interaction
 const MOST_GROUPS = 50;
 const LONGEST_GROUP = 64;
 
-/** The different values of a property, as texts; of a path into lines (`products.product_id`) those of every line. */
-function groupsOf(properties: JsonObject, path: string): string[] {
+/**
+ * The different values of a property, as texts; of a path into lines (`products.product_id`) those of every line that
+ * is meant.
+ */
+function groupsOf(properties: JsonObject, path: string, meant: (line: JsonObject) => boolean): string[] {
   const found = new Set<string>();
   const walk = (value: Json | undefined, [part, ...rest]: string[]): void => {
     if (value === null || value === undefined || found.size >= MOST_GROUPS) return;
@@ -80,6 +83,7 @@ function groupsOf(properties: JsonObject, path: string): string[] {
       const text = String(value);
       found.add(text.length <= LONGEST_GROUP ? text : `#${shortHash(text)}`);
     } else if (typeof value === 'object') {
+      if (value !== properties && path.startsWith('products.') && !meant(value)) return;
       if (Object.hasOwn(value, part)) walk(value[part], rest);
       else if (part === 'product_id' && Object.hasOwn(value, 'sku')) walk(value.sku, rest);
     }
@@ -94,7 +98,9 @@ function entryOf(counter: Counter, seen: Seen, around: Around, context: CountCon
   counter.kinds.forEach((kind, i) => {
     const property = counter.properties[i] as string;
     if (kind === 'groups') {
-      entry.push(groupsOf(seen.properties, property));
+      // A "where" of lines says which lines are meant, not only which events.
+      const line = counter.where?.line;
+      entry.push(groupsOf(seen.properties, property, (one) => line === undefined || line.test(one, around)));
       return;
     }
     const nothing = kind === 'sum' ? 0 : null;

@@ -9,6 +9,7 @@ import { formatMoney } from './money.ts';
 import { latestBought } from './recommend.ts';
 import type { ChoicesView, KnownView, SavedView } from './render.ts';
 import { inLocale } from './settings.ts';
+import { hasSubscription, openCases, SCORES } from './standing.ts';
 import type { StoredProduct } from './view.ts';
 
 /** The pages behind a preference link. */
@@ -204,6 +205,28 @@ function cartOf({ facts }: Contact): string[] {
     .map(([product]) => product);
 }
 
+/** How the person stands with the shop, in the shape of attributes: what others found out, and what is open. */
+function standingOf(
+  { facts }: Contact,
+  money: (minor: number) => string,
+): [name: string, { value: Json; at: number }][] {
+  const latest = (all: Record<string, { at: number }> | undefined): number =>
+    Math.max(...Object.values(all ?? {}).map(({ at }) => at));
+  const rows = Object.entries(facts.scores ?? {}).map(
+    ([name, { value, at }]): [string, { value: Json; at: number }] => [
+      name,
+      { value: SCORES[name] === 'money' && typeof value === 'number' ? money(value) : value, at },
+    ],
+  );
+  if (facts.cases !== undefined) {
+    rows.push(['service.openCases', { value: openCases(facts), at: latest(facts.cases) }]);
+  }
+  if (facts.subscriptions !== undefined) {
+    rows.push(['subscription.active', { value: hasSubscription(facts), at: latest(facts.subscriptions) }]);
+  }
+  return rows;
+}
+
 /** What is known of a person, by one brand. `products`: what the feed last said, by id. Texts are not escaped here. */
 export function knownOf(
   { definitions, version }: Pick<Book, 'definitions' | 'version'>,
@@ -228,7 +251,10 @@ export function knownOf(
   return {
     ...(facts.address === undefined ? {} : { address: masked(facts.address.value) }),
     since: day(contact.createdAt),
-    attributes: Object.entries(facts.attributes)
+    attributes: [
+      ...Object.entries(facts.attributes),
+      ...standingOf(contact, (minor) => formatMoney(minor, settings.currency, locale)),
+    ]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, { value, at }]) => ({
         name: shown(name),

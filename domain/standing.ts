@@ -17,6 +17,14 @@ export const SCORES: Record<string, 'number' | 'money' | 'text'> = {
   'loyalty.tier': 'text',
 };
 
+/** Fifths and tenths of the customers: 5 and 1 are best. */
+const BOUNDS: Record<string, [least: number, most: number]> = {
+  'rfm.recency': [1, 5],
+  'rfm.frequency': [1, 5],
+  'rfm.money': [1, 5],
+  'value.decile': [1, 10],
+};
+
 const MOST_CASES = 50;
 const MOST_SUBSCRIPTIONS = 20;
 const MOST_CHARACTERS = 100;
@@ -73,6 +81,8 @@ function readScore(name: string, value: Json | undefined): number | string | und
   if (type === 'text')
     return typeof value === 'string' && value !== '' && value.length <= MOST_CHARACTERS ? value : undefined;
   if (type === undefined || typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+  const [least, most] = BOUNDS[name] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  if (value < least || value > most) return undefined;
   return type === 'number' || Number.isSafeInteger(value) ? value : undefined;
 }
 

@@ -206,3 +206,9 @@ test('every score is a number, money or text', () => {
   expect(Object.keys(SCORES)).toHaveLength(8);
   for (const type of Object.values(SCORES)) expect(['number', 'money', 'text']).toContain(type);
 });
+
+test('a score outside its bounds is passed over: fifths from 1 to 5, tenths from 1 to 10', () => {
+  const facts = factsAfter(scored(1, { 'rfm.recency': 5, 'rfm.money': 0, 'value.decile': 11, 'value.lifetime': -5 }));
+  expect(Object.keys(facts.scores ?? {}).sort()).toEqual(['rfm.recency', 'value.lifetime']);
+  expect(scoreOf(factsAfter(scored(1, { 'value.decile': 10 })), 'value.decile')).toBe(10);
+});

@@ -491,6 +491,12 @@ describe('given what is known', () => {
       source: 'shop',
     };
     facts.consents['aurora|news|email'] = { granted: false, at: NOON - 8 * DAY, id: 'e' };
+    facts.scores = {
+      'loyalty.tier': { value: 'gold', at: NOON - 2 * DAY, id: 's' },
+      'value.lifetime': { value: 123_456, at: NOON - 2 * DAY, id: 's' },
+    };
+    facts.cases = { k: { open: true, at: NOON - DAY, id: 'c' } };
+    facts.subscriptions = { film: { active: true, at: NOON - DAY, id: 'u' } };
     facts.consents['other|news|email'] = { granted: true, at: NOON, id: 'e', form: 'of another brand' };
     journey.segments = { buyers: { since: NOON - 200 * DAY, entries: 1 }, viewers: { entries: 2 } };
     journey.runs = ['offer', 'thanks'].map((campaign) => ({
@@ -523,6 +529,10 @@ describe('given what is known', () => {
       'Favourite category Cameras, Film',
       'Newsletter yes',
       'Home city: Ulm, zip: 89073',
+      'Loyalty tier gold May 2, 2026',
+      'Value lifetime €1,234.56 May 2, 2026',
+      'Service open cases 1 May 3, 2026',
+      'Subscription active yes May 3, 2026',
       'Offers Yes April 25, 2026 Confirmed by a link in an e-mail Form: footer Wording: 2026-01',
       'News No April 26, 2026',
       'Orders 3 First order July 8, 2025 Latest order May 1, 2026 In total, after refunds €1,000.00',

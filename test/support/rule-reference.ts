@@ -255,16 +255,25 @@ class Asked {
     }
     if (rule.distinct !== undefined) {
       const { of, ...wanted } = rule.distinct;
-      const values = new Set(found.flatMap((one) => valuesOf(one.properties, of)));
+      const values = new Set(found.flatMap((one) => this.#values(one, of, rule.where)));
       return this.#compare(values.size === 0 ? undefined : values.size, wanted as Comparison);
     }
     const times = (rule.times ?? { atLeast: 1 }) as Comparison;
     const { same } = rule;
     if (same === undefined) return this.#compare(found.length, times);
-    const values = new Set(found.flatMap((one) => valuesOf(one.properties, same)));
+    const values = new Set(found.flatMap((one) => this.#values(one, same, rule.where)));
     return [...values].some((value) =>
-      this.#compare(found.filter((one) => valuesOf(one.properties, same).includes(value)).length, times),
+      this.#compare(found.filter((one) => this.#values(one, same, rule.where).includes(value)).length, times),
     );
+  }
+
+  /** The values of a path; of lines only those that a "where" of lines means. */
+  #values({ properties }: Happened, path: string, where: Where | undefined): Json[] {
+    const lines = where?.products;
+    if (!path.startsWith('products.') || lines === undefined || !isNested(lines)) return valuesOf(properties, path);
+    const products = Array.isArray(properties.products) ? properties.products : [];
+    const meant = products.filter((line) => isObject(line) && this.#where(line, lines as Where));
+    return valuesOf({ products: meant }, path);
   }
 
   /** An amount of an event, money in major units. */
