@@ -207,13 +207,14 @@ function checkShape(item: Item, known: number): void {
   if (typeof item.shape === 'number' && item.shape > known) throw new NewerShape(item, item.shape);
 }
 
-/** An image as the service writes it: texts, numbers and truth values, which is all that our items of interest hold. */
-export function plain(image: Record<string, { S?: string; N?: string; BOOL?: boolean }>): Item {
+/** An image as the service writes it: texts, numbers, truth values and bytes, which is all that our items of interest hold. */
+export function plain(image: Record<string, { S?: string; N?: string; BOOL?: boolean; B?: string }>): Item {
   const item: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(image)) {
     if (value.S !== undefined) item[name] = value.S;
     else if (value.N !== undefined) item[name] = Number(value.N);
     else if (value.BOOL !== undefined) item[name] = value.BOOL;
+    else if (value.B !== undefined) item[name] = Buffer.from(value.B, 'base64');
   }
   return item as Item;
 }

@@ -24,18 +24,23 @@ const counted = (entries: CounterEntry[]): CounterState =>
   entries.reduce<CounterState>((state, entry) => addEntry(state, entry, kinds), { e: [] });
 const groups = ['a', 'b', 'c', 'd'];
 const entriesOf = (most: number) =>
+  // As many as there may be, as often as few: left to itself, fast-check makes about ten.
   fc
-    .array(
-      fc.tuple(
-        fc.integer({ min: 0, max: 60 * 24 }),
-        fc.integer({ min: 0, max: 999 }),
-        fc.option(fc.integer({ min: 0, max: 50 })),
-        fc.subarray(groups),
-      ),
-      { maxLength: most },
-    )
-    .map((list) =>
-      list.map(([hour, cents, large, held], i): CounterEntry => [hour * HOUR, `k${i}`, cents / 100, large, held]),
+    .nat(most)
+    .chain((length) =>
+      fc
+        .array(
+          fc.tuple(
+            fc.integer({ min: 0, max: 60 * 24 }),
+            fc.integer({ min: 0, max: 999 }),
+            fc.option(fc.integer({ min: 0, max: 50 })),
+            fc.subarray(groups),
+          ),
+          { minLength: length, maxLength: length },
+        )
+        .map((list) =>
+          list.map(([hour, cents, large, held], i): CounterEntry => [hour * HOUR, `k${i}`, cents / 100, large, held]),
+        ),
     );
 const shuffled = (entries: CounterEntry[]) =>
   fc.shuffledSubarray(entries, { minLength: entries.length, maxLength: entries.length });

@@ -673,6 +673,18 @@ describe('decide', () => {
     expect(world.members()).toEqual(['recent']);
   });
 
+  test('a tick looks ahead to the next instant at which something turns', () => {
+    const segments = { big: did('Order Completed', { sum: { of: 'revenue', atLeast: 60 }, inLast: '30d' }) };
+    const days = ['2026-03-02', '2026-03-05', '2026-03-08', '2026-03-11'];
+    const world = ann({ segments }).record(days.map((day, i) => ordered(`${i}`, day, 'bag')));
+    // Four bags of 40: when the first leaves the window, and the second, there is still enough.
+    expect(world.person().journey.due).toBe(instant('2026-04-01'));
+    world.tick(world.person().id, instant('2026-04-01'));
+    expect(world.person().journey.due).toBe(instant('2026-04-07'));
+    expect(world.until(instant('2026-04-07') - 1).members()).toEqual(['big']);
+    expect(world.until('2026-04-07').members()).toEqual([]);
+  });
+
   test('an event that comes when the contact is overdue does what was due, at once', () => {
     const segments = { recent: did('Order Completed', { inLast: '30d' }) };
     const world = ann({ segments, campaigns: { cross: cross() } }).record([ordered('1', '2026-03-02 10:00', 'camera')]);

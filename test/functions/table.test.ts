@@ -14,6 +14,7 @@ import {
   key,
   messageItem,
   NewerShape,
+  plain,
   pooled,
   readContact,
   readMessage,
@@ -90,6 +91,22 @@ for (const name of engines) {
         Cancelled,
       );
       expect(readContact((await table.readOne(key.contact('versions')))!)).toEqual({ value: contact, version: 2 });
+    });
+
+    it('packs a large contact, and reads it back as it was; a small one stays a text', async () => {
+      const contact = newContact('large', NOON);
+      const small = contactItem(contact, 1, 2);
+      expect([typeof small.state, small.packed]).toEqual(['string', undefined]);
+      for (let i = 0; i < 5000; i++) contact.facts.bought[`product-${(i * 7919) % 100_003}`] = NOON + i * 977;
+      await table.transact([table.contactWrite({ value: contact, version: 0 }, contact)]);
+      const stored = (await table.readOne(key.contact('large')))!;
+      expect(stored.state).toBeUndefined();
+      expect((stored.packed as Uint8Array).length * 2).toBeLessThan(JSON.stringify(contact).length);
+      expect(readContact(stored)).toEqual({ value: contact, version: 1 });
+      // A stream hands bytes over as base64.
+      const bytes = Buffer.from(stored.packed as Uint8Array).toString('base64');
+      const image = { pk: { S: stored.pk }, sk: { S: stored.sk }, shape: { N: '1' }, version: { N: '1' } };
+      expect(readContact(plain({ ...image, packed: { B: bytes } })).value).toEqual(contact);
     });
 
     it('refuses to write over a newer shape, and to read it', async () => {
