@@ -3,8 +3,8 @@ import { type Contact, newContact } from '../domain/contact.ts';
 import { type Counter, countInto } from '../domain/counting.ts';
 import type { Comparison, Did, Rule } from '../domain/grammar.ts';
 import type { Interaction, JsonObject } from '../domain/interaction.ts';
-import type { Node } from '../domain/rule.ts';
-import { compileRule, type RuleContext, type Sight } from '../domain/rule.ts';
+import { compileRule } from '../domain/rule.ts';
+import type { Node, RuleContext, Sight } from '../domain/rule-node.ts';
 
 const DAY = 86_400_000;
 export const NOW = Date.UTC(2026, 5, 15, 10);

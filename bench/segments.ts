@@ -3,8 +3,8 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Column, Found, Node, Sight } from '../domain/rule.ts';
 import { changes, RuleIndex } from '../domain/rule-index.ts';
+import type { Column, Found, Node, Sight } from '../domain/rule-node.ts';
 import { type Compiled, compileFor, type Document, PEERS, type Peer, Translation } from './peers.ts';
 import { compileRules, drawContacts, drawRules, ruleContext, type State } from './segment-rules.ts';
 

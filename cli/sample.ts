@@ -3,7 +3,7 @@ import type { Book, Definitions } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { sightOf } from '../domain/eligibility.ts';
 import { KairosError } from '../domain/fault.ts';
-import type { Sight } from '../domain/rule.ts';
+import type { Sight } from '../domain/rule-node.ts';
 import { BookStore } from '../functions/aws/book-store.ts';
 import type { Bucket } from '../functions/aws/bucket.ts';
 import { Recorder, type Rehearsed } from '../functions/aws/recorder.ts';

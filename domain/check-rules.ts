@@ -6,7 +6,7 @@ import { type Fault, nearest, quote, sayPath, suggest } from './fault.ts';
 import { builtinEvents, type EventFields } from './fields.ts';
 import type { Comparison, Did, OperatorName, Rule, Where } from './grammar.ts';
 import { CALENDAR, Operators } from './grammar.ts';
-import { derivedAttributes } from './rule.ts';
+import { derivedAttributes } from './rule-attributes.ts';
 import type { Catalogue, Fields, FieldType, Settings } from './settings.ts';
 import { durationMs } from './time.ts';
 import { instantIn, isOperator } from './where.ts';

@@ -8,8 +8,8 @@ import { foldFacts, foldSuppression, foldWithdrawal, type OrderChange, takeOverF
 import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
-import type { Sight } from './rule.ts';
 import { changes } from './rule-index.ts';
+import type { Sight } from './rule-node.ts';
 import { advance, runDue } from './run.ts';
 import { startRuns } from './start.ts';
 import type { Around } from './where.ts';

@@ -7,7 +7,9 @@ import { consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts
 import type { Rule, Step } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
-import { type CompiledRule, derivedAttributes, type Sight } from './rule.ts';
+import type { CompiledRule } from './rule.ts';
+import { derivedAttributes } from './rule-attributes.ts';
+import type { Sight } from './rule-node.ts';
 import type { Cap } from './settings.ts';
 import { afterQuiet, durationMs, isZone, localTime } from './time.ts';
 import { type CompiledWhere, valueAt } from './where.ts';

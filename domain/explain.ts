@@ -6,7 +6,8 @@ import type { Counter } from './counting.ts';
 import { sightOf, sightOfRun } from './eligibility.ts';
 import type { Rule } from './grammar.ts';
 import { shortHash } from './interaction.ts';
-import { type CompiledRule, compileRule, type Node, type RuleContext, type Sight } from './rule.ts';
+import { type CompiledRule, compileRule } from './rule.ts';
+import type { Node, RuleContext, Sight } from './rule-node.ts';
 import { type Asked, sayFound } from './say-found.ts';
 import { sayClause } from './say-rule.ts';
 

@@ -1,5 +1,5 @@
 // All rules answered at once: a row of bits for each bucket of each column, and the AND of the rows that were met.
-import type { Found, Node, Sight, Turn } from './rule.ts';
+import type { Found, Node, Sight, Turn } from './rule-node.ts';
 import { FEW, type IndexedColumn, NOTHING, Rows, UNKNOWN } from './rule-rows.ts';
 import { Plan } from './rule-slots.ts';
 

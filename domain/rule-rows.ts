@@ -1,5 +1,5 @@
 // Columns as the index reads them: in which bucket a finding lies, and which slots each bucket rules out.
-import type { Atom, Column, Found, Sight, Turn } from './rule.ts';
+import type { Atom, Column, Found, Sight, Turn } from './rule-node.ts';
 import { instantOf } from './time.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
 // Rules as slots: each in negation normal form, a slot for each conjunction, alternatives in layers.
-import type { Column, Found, Node, Sight } from './rule.ts';
+import type { Column, Found, Node, Sight } from './rule-node.ts';
 import { type Asked, IndexedColumn } from './rule-rows.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;

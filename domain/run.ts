@@ -5,7 +5,7 @@ import { type Draft, note } from './decision.ts';
 import { gate, sightOfRun } from './eligibility.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';
-import type { Sight } from './rule.ts';
+import type { Sight } from './rule-node.ts';
 import { durationMs, nextLocal } from './time.ts';
 
 /** A message that is sent at once is due again after this long: a lost hand-off heals itself. */

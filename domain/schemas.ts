@@ -7,7 +7,7 @@ import { builtinEvents } from './fields.ts';
 import { Campaign, Segment } from './grammar.ts';
 import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
-import { derivedAttributes } from './rule.ts';
+import { derivedAttributes } from './rule-attributes.ts';
 import { sayName } from './say-rule.ts';
 import { Catalogue, Fields, type FieldType, Settings } from './settings.ts';
 

@@ -5,7 +5,7 @@ import { type Draft, note, own, type Stimulus } from './decision.ts';
 import { consents, isLive, sightOfRun } from './eligibility.ts';
 import { type Json, type JsonObject, shortHash } from './interaction.ts';
 import { countPast, covers, type Past, withStimulus } from './past.ts';
-import type { Sight } from './rule.ts';
+import type { Sight } from './rule-node.ts';
 import { advance } from './run.ts';
 import { durationMs } from './time.ts';
 

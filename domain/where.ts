@@ -33,11 +33,14 @@ export function numberOf(value: Json | undefined): number | undefined {
   return undefined;
 }
 
+/** A date alone: YYYY-MM-DD. */
+export const isDate = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
+
 /** An instant from epoch milliseconds, an ISO date-time, or a date (which begins at midnight in the zone). */
 export function instantIn(value: Json | undefined, zone: string): number | undefined {
   if (typeof value === 'number') return Math.abs(value) <= FURTHEST ? value : undefined;
   if (typeof value !== 'string') return undefined;
-  if (/^\d{4}-\d{2}-\d{2}$/.test(value)) {
+  if (isDate(value)) {
     try {
       return instantOf(value, '00:00', zone);
     } catch {

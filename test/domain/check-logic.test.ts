@@ -7,7 +7,8 @@ import { type Contact, newContact } from '../../domain/contact.ts';
 import { countInto } from '../../domain/counting.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import type { Interaction, Json } from '../../domain/interaction.ts';
-import { compileRule, type RuleContext, type Sight } from '../../domain/rule.ts';
+import { compileRule } from '../../domain/rule.ts';
+import type { RuleContext, Sight } from '../../domain/rule-node.ts';
 import type { FieldType } from '../../domain/settings.ts';
 import { DAY, event, instant } from '../support/people.ts';
 

@@ -2,16 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newContact } from '../../domain/contact.ts';
 import type { Rule } from '../../domain/grammar.ts';
-import {
-  type Atom,
-  type Column,
-  compileRule,
-  type Found,
-  type Node,
-  type RuleContext,
-  type Sight,
-} from '../../domain/rule.ts';
+import { compileRule } from '../../domain/rule.ts';
 import { changes, RuleIndex } from '../../domain/rule-index.ts';
+import type { Atom, Column, Found, Node, RuleContext, Sight } from '../../domain/rule-node.ts';
 import { instantOf } from '../../domain/time.ts';
 import { bookOf, DAY, event, HOUR, instant, introduced, order, World } from '../support/people.ts';
 

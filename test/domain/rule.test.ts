@@ -4,7 +4,7 @@ import type { Book } from '../../domain/book.ts';
 import { compileBook } from '../../domain/book.ts';
 import { sightOf } from '../../domain/eligibility.ts';
 import { CALENDAR, Operators, type Rule } from '../../domain/grammar.ts';
-import { derivedAttributes } from '../../domain/rule.ts';
+import { derivedAttributes } from '../../domain/rule-attributes.ts';
 import type { Settings } from '../../domain/settings.ts';
 import cases from '../cases/segment-rules.json' with { type: 'json' };
 import { bookOf, DAY, event, HOUR, instant, type Life, lived, MINUTE, World } from '../support/people.ts';
