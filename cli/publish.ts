@@ -24,8 +24,6 @@ import { output, type Target } from './outputs.ts';
 import { rehearseBook, type Sample, type SegmentChange, sampleContacts } from './sample.ts';
 import { buildTemplates, readTemplates, type Templates } from './templates-folder.ts';
 
-export { readFilling };
-
 /** Where a book is published to, and how its backfill is started. */
 export interface Shelf {
   table: Table;

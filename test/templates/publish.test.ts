@@ -1,7 +1,8 @@
 // Publishing: the book under its hash, the pointer moved once, ordinals kept, old versions kept for those under way.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findPerson, describe as tell } from '../../cli/contact.ts';
-import { bind, publish, readFilling, type Shelf, waitForFill } from '../../cli/publish.ts';
+import { readFilling } from '../../cli/filling.ts';
+import { bind, publish, type Shelf, waitForFill } from '../../cli/publish.ts';
 import { buildTemplates } from '../../cli/templates-folder.ts';
 import { compileBook, type Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
