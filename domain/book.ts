@@ -346,6 +346,7 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     counterSet: shortHash(
       ...[...counters.values()].map(({ id, of }) => `${id}:${of.join(',')}`).sort(),
       ...[...read].sort(),
+      settings.zone,
     ),
     context,
     ignores: (name) => !read.has(name) && !starting.has(name) && !factual.has(name) && !isOfOrders(name),

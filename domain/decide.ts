@@ -3,7 +3,7 @@ import type { Book, CompiledCampaign, CompiledSegment } from './book.ts';
 import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
 import { type Decided, type Draft, draftOf, keepDecisions, note, own, type Stimulus } from './decision.ts';
-import { type BookSight, longestCap, sightOf, sightOfRun, zoneOf } from './eligibility.ts';
+import { type BookSight, longestCap, sightOf, sightOfRun } from './eligibility.ts';
 import { foldFacts, foldSuppression, foldWithdrawal, type OrderChange, takeOverFacts } from './facts.ts';
 import type { Interaction } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
@@ -11,7 +11,7 @@ import { countPast, covers, holds, type Need, type Past, withStimulus } from './
 import { changes } from './rule-index.ts';
 import type { Sight } from './rule-node.ts';
 import { advance, runDue } from './run.ts';
-import { startRuns } from './start.ts';
+import { inShopZone, startRuns } from './start.ts';
 import type { Around } from './where.ts';
 
 const HOUR = 3_600_000;
@@ -80,9 +80,10 @@ function held({ book, contact, now }: Draft, campaigns: readonly CompiledCampaig
   return new Set(measured.map((one) => one.id));
 }
 
-function aroundOf(draft: Draft): Around {
-  const { book, contact, now } = draft;
-  return { now, zone: zoneOf(book, contact), catalogue: book.definitions.catalogue };
+/** Dates in a "where" begin in the shop's zone: a person's own may become known only after the event was counted. */
+function aroundOf({ book, now }: Draft): Around {
+  const { settings, catalogue } = book.definitions;
+  return { now, zone: settings.zone, catalogue };
 }
 
 function rebuildCounters(draft: Draft, past: Past | undefined): void {
@@ -159,11 +160,11 @@ function countInRun(draft: Draft, run: Run, interaction: Interaction, order: Ord
       !(sinceStart && (interaction.at < run.startedAt || interaction.id === run.trigger.id)),
   );
   if (counters.length === 0) return;
-  const sight = sightOfRun(sightOf(book, contact, now), run);
+  const around = inShopZone(sightOfRun(sightOf(book, contact, now), run));
   // A run counts an order when it is completed; what later becomes of it is asked through refunds and cancellations.
   const change = interaction.name === 'Order Completed' ? order : undefined;
   run.counters = { ...run.counters };
-  countInto(run.counters, counters, interaction, change, sight, book.context);
+  countInto(run.counters, counters, interaction, change, around, book.context);
 }
 
 /** Moves the contact into and out of segments; returns those newly entered. Silent: taken over without entering. */

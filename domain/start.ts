@@ -68,7 +68,7 @@ function startsOf(
   const { id, name, at, properties } = interaction;
   // An order is completed once, under whatever message id it is said again.
   if (name === 'Order Completed' && order?.before?.completed !== undefined) return [];
-  if (campaign.where !== undefined && !campaign.where.test(properties, sight)) return [];
+  if (campaign.where !== undefined && !campaign.where.test(properties, inShopZone(sight))) return [];
   if (campaign.measure !== undefined && (before.has(campaign.id) || !campaign.measure.test(sight))) return [];
   const trigger = { name, id, at: Math.min(at, draft.now), properties };
   if (at < draft.now - campaign.triggerAge) {
@@ -82,7 +82,7 @@ function startsOf(
   const products = lines.flatMap((line) => {
     if (line === null || typeof line !== 'object' || Array.isArray(line)) return [];
     const product = line.product_id ?? line.sku;
-    const meant = campaign.where?.line === undefined || campaign.where.line.test(line, sight);
+    const meant = campaign.where?.line === undefined || campaign.where.line.test(line, inShopZone(sight));
     return meant && (typeof product === 'string' || typeof product === 'number') ? [String(product)] : [];
   });
   return [...new Set(products)].map((product) => ({
@@ -164,7 +164,7 @@ function countPastInRun(
   stimulus: Stimulus,
   sight: Sight,
 ): void {
-  const around = sightOfRun(sight, run);
+  const around = inShopZone(sightOfRun(sight, run));
   const whole = withStimulus(past, stimulus);
   const since = past.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
   for (const counter of campaign.counters) {
@@ -172,6 +172,9 @@ function countPastInRun(
     countPast(draft, counted, [counter], run.counters, around);
   }
 }
+
+/** Dates in a "where" begin in the shop's zone: events are counted before a person's own need be known. */
+export const inShopZone = <S extends Sight>(sight: S): S => ({ ...sight, zone: sight.shopZone });
 
 function startKey({ campaign, product, trigger }: Start): string {
   const { again } = campaign.campaign;

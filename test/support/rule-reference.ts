@@ -315,7 +315,7 @@ class Asked {
   #where(properties: JsonObject, where: Where): boolean {
     return Object.entries(where).every(([path, wanted]) => {
       const value = this.#property(properties, path);
-      if (!isNested(wanted)) return this.#compare(value, wanted as Comparison);
+      if (!isNested(wanted)) return this.#compare(value, wanted as Comparison, this.#shop.zone);
       const parts = Array.isArray(value) ? value : [value];
       return parts.some((part) => isObject(part) && this.#where(part, wanted as Where));
     });
@@ -331,7 +331,7 @@ class Asked {
 
   // ---- comparisons ----
 
-  #compare(found: Json | undefined, wanted: Comparison): boolean {
+  #compare(found: Json | undefined, wanted: Comparison, zone = this.#zone): boolean {
     const values = (Array.isArray(found) ? found : [found]).filter(
       (one) => one !== undefined && one !== null,
     ) as Json[];
@@ -340,16 +340,16 @@ class Asked {
     const [operator, given] = Object.entries(wanted)[0] as [string, never];
     if (operator === 'exists') return values.length > 0 === given;
     if (operator === 'isNot') return values.length > 0 && values.every((one) => one !== given);
-    return values.some((one) => this.#one(one, operator, given));
+    return values.some((one) => this.#one(one, operator, given, zone));
   }
 
-  #one(value: Json, operator: string, given: never): boolean {
-    const [now, zone] = [this.#now, this.#zone];
+  #one(value: Json, operator: string, given: never, zone: string): boolean {
+    const now = this.#now;
     if (operator === 'contains') return String(value).toLowerCase().includes(String(given).toLowerCase());
     if (operator === 'startsWith') return String(value).toLowerCase().startsWith(String(given).toLowerCase());
     if (operator === 'anniversary') return anniversary(value, given, now, zone);
     if (operator === 'between') {
-      return this.#one(value, 'atLeast', given[0]) && this.#one(value, 'atMost', given[1]);
+      return this.#one(value, 'atLeast', given[0], zone) && this.#one(value, 'atMost', given[1], zone);
     }
     if (operator === 'inLast' || operator === 'inNext' || operator === 'moreThanAgo') {
       const at = instant(value, zone);
