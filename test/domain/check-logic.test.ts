@@ -13,6 +13,13 @@ import type { FieldType } from '../../domain/settings.ts';
 import { DAY, event, instant } from '../support/people.ts';
 
 const NOW = instant('2026-06-15T12:00:00Z');
+/** When everybody is asked: what is claimed holds at any time. Among them the ends of a long month and of a quarter. */
+const ASKED = [
+  NOW,
+  ...['2026-05-31T23:59:59.999Z', '2026-06-30T23:59:59.999Z', '2026-07-01T00:00:00Z', '2026-07-15T12:00:00Z'].map(
+    instant,
+  ),
+];
 const types: Record<string, FieldType> = {
   age: 'number',
   spent: 'money',
@@ -167,7 +174,9 @@ function people(): Somebody[] {
     return Math.floor((state / 2 ** 32) * below);
   };
   const one = <T>(values: readonly T[]): T => values[random(values.length)] as T;
-  const edge = (): number => NOW + one([0, -1, 1, 3]) * DAY * one([0, 1, 7, 30, 60]) + one([0, -1, 1, 0, 3_600_000]);
+  const FIRST = instant('2026-05-01T00:00:00Z');
+  const edge = (): number =>
+    random(8) === 0 ? FIRST : NOW + one([0, -1, 1, 3]) * DAY * one([0, 1, 7, 30, 60]) + one([0, -1, 1, 0, 3_600_000]);
   return Array.from({ length: 400 }, (_, index) => {
     const contact = newContact(`somebody-${index}`, NOW - 400 * DAY);
     const give = (name: string, value: Json | undefined): void => {
@@ -222,20 +231,23 @@ function answers(asked: Rule): boolean[] {
   const inside = Object.fromEntries(
     Object.entries(segments).map(([id, each]) => [id, compileRule(each.rule, context)]),
   );
-  return everybody.map(({ contact, events, zone }) => {
+  return everybody.flatMap(({ contact, events, zone }) => {
     const counters = {};
-    const around = { now: NOW, zone, catalogue: { products: {} } };
+    const around = { zone, catalogue: { products: {} } };
     for (const each of events) {
       countInto(counters, context.counters.values(), each, undefined, { ...around, now: each.at }, context);
     }
     const seen = { ...contact, facts: { ...contact.facts, counters } };
-    const sight: Sight = {
-      ...around,
-      contact: seen,
-      shopZone: 'UTC',
-      inSegment: (id) => (inside[id] as { test(sight: Sight): boolean }).test(sight),
-    };
-    return compiled.test(sight);
+    return ASKED.map((now) => {
+      const sight: Sight = {
+        ...around,
+        now,
+        contact: seen,
+        shopZone: 'UTC',
+        inSegment: (id) => (inside[id] as { test(sight: Sight): boolean }).test(sight),
+      };
+      return compiled.test(sight);
+    });
   });
 }
 
