@@ -1,5 +1,4 @@
 // What was found of a contact where a clause asks: "3 orders in the last 365 days", "€412.50", "not known".
-
 import { type CounterState, tally } from './counter.ts';
 import type { Counter } from './counting.ts';
 import { consentAt } from './facts.ts';

@@ -127,6 +127,7 @@ export function complement(set: ValueSet, universe: Universe): ValueSet {
   return within({ kind: 'numbers', none: !set.none, spans: joined(gaps) }, universe);
 }
 
+/** Whether nothing is in the set, a missing value neither. */
 export function isEmpty(set: ValueSet): boolean {
   return set.kind === 'numbers' ? !set.none && set.spans.length === 0 : !set.except && set.values.length === 0;
 }
