@@ -1,7 +1,8 @@
 // A camera shop of some size: a hundred segments, twenty campaigns, and customers with their year.
 import { readdirSync, readFileSync } from 'node:fs';
 import { campaignVersion, type Definitions } from '../domain/book.ts';
-import type { Campaign, Rule, Segment } from '../domain/grammar.ts';
+import type { Campaign } from '../domain/campaign-grammar.ts';
+import type { Rule, Segment } from '../domain/grammar.ts';
 import type { Interaction, JsonObject } from '../domain/interaction.ts';
 import type { Settings } from '../domain/settings.ts';
 import { DAY, event, HOUR, introduced } from '../test/support/people.ts';

@@ -241,6 +241,14 @@ function instruction(next: Instruction): string {
       return 'asks which way to go';
     case 'stop':
       return `stops: ${next.why}`;
+    case 'split':
+      return 'draws which way to go';
+    case 'set':
+      return `sets ${Object.keys(next.values).join(', ')}`;
+    case 'notify':
+      return `tells others: ${next.event}`;
+    case 'rest':
+      return `lets ${next.topic} rest: ${next.why}`;
     case 'jump':
       return 'goes on';
     default:

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { sendsOf } from '../domain/draft.ts';
 import { type Fault, sayFault } from '../domain/fault.ts';
+import { sayWhen } from '../domain/say-campaign.ts';
 import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 
 export const TEMPLATES = path.resolve(import.meta.dirname, '..', 'templates');
@@ -14,9 +15,8 @@ export function summary({ draft, emails }: Templates): string[] {
   return [
     `${count(Object.keys(segments).length, 'segment')}, ${count(Object.keys(campaigns).length, 'campaign')}, ${count(Object.keys(emails).length, 'e-mail')} in ${settings.locales.join(', ')}, ${count(Object.keys(catalogue.products).length, 'product')}, ${count(Object.keys(people).length, 'test person', 'test people')}.`,
     ...Object.entries(campaigns).map(([id, { kind, aim, when, steps }]) => {
-      const starts = 'enters' in when ? `enters ${when.enters}` : [when.did].flat().join(' or ');
       const sends = sendsOf(steps).map((step) => step.send);
-      return `  ${id.padEnd(width)}  ${kind}, ${aim}: ${starts} → ${sends.length === 0 ? 'nothing' : sends.join(', ')}`;
+      return `  ${id.padEnd(width)}  ${kind}, ${aim}: ${sayWhen(when)} → ${sends.length === 0 ? 'nothing' : sends.join(', ')}`;
     }),
   ];
 }

@@ -1,9 +1,9 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
+import type { Campaign } from './campaign-grammar.ts';
 import { advertisesNothing, advertisingIn, asksForConsent } from './check-kinds.ts';
 import { type Draft, sendsOf, type Texts } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';
-import type { Campaign } from './grammar.ts';
 import { NOBODY, type Person, sampleMessage } from './person.ts';
 import { type EmailView, knownFilters, knownTags, RenderError, readsOf, renderEmail, renderPage } from './render.ts';
 import { buildPageView, buildView } from './view.ts';

@@ -1,9 +1,9 @@
 // Checks what a kind of campaign promises: service mail advertises nothing, a requested one answers a request of the person.
 import { Liquid } from 'liquidjs';
+import { type Campaign, eachStep, startingEvents } from './campaign-grammar.ts';
 import type { RuleCheck } from './check-rules.ts';
 import { type Draft, sendsOf } from './draft.ts';
 import { builtinEvents } from './fields.ts';
-import type { Campaign, Step } from './grammar.ts';
 import { TRACKING } from './settings.ts';
 
 type Path = (string | number)[];
@@ -12,8 +12,7 @@ const REQUEST = 'Consent Requested';
 /** Events of a shop's own cannot be judged by us; of those that are built in, these are of an order or of consent. */
 const OF_SERVICE = /^(Order |Consent )/;
 
-/** The events that start a campaign; none where a segment does. */
-const startedBy = ({ when }: Campaign): string[] => ('did' in when ? [when.did].flat() : []);
+const startedBy = ({ when }: Campaign): string[] => startingEvents(when);
 
 /** A campaign that asks "is this your address?": it writes to somebody who has not consented yet. */
 export function asksForConsent(campaign: Campaign): boolean {
@@ -23,17 +22,6 @@ export function asksForConsent(campaign: Campaign): boolean {
 /** Whether what this campaign sends may hold no advertising. */
 export function advertisesNothing(campaign: Campaign): boolean {
   return campaign.kind === 'service' || asksForConsent(campaign);
-}
-
-function eachSend(steps: Step[], path: Path, visit: (step: Extract<Step, { send: string }>, at: Path) => void): void {
-  steps.forEach((step, index) => {
-    const at = [...path, index];
-    if ('send' in step) visit(step, at);
-    if ('if' in step || 'waitFor' in step) {
-      eachSend(step.then ?? [], [...at, 'then'], visit);
-      eachSend(step.else ?? [], [...at, 'else'], visit);
-    }
-  });
 }
 
 /** Faults of a campaign against its own kind; `check` gathers them. */
@@ -85,7 +73,7 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
       'a service campaign tells a fact of an order or of a subscription, and a segment is a choice of people.',
       'Start it with the event itself, if there is one.',
     );
-  } else {
+  } else if ('did' in when) {
     startedBy(campaign).forEach((name, index) => {
       if (OF_SERVICE.test(name) || !Object.hasOwn(builtinEvents, name)) return;
       fault(
@@ -95,7 +83,8 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
       );
     });
   }
-  eachSend(steps, ['steps'], (step, at) => {
+  for (const { step, path: at } of eachStep(steps, ['steps'])) {
+    if (!('send' in step)) continue;
     if (step.needs !== undefined && Object.hasOwn(step.needs, 'recommendations')) {
       fault(
         [...at, 'needs', 'recommendations'],
@@ -106,13 +95,13 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
     const [other] = Object.entries(draft.campaigns).find(
       ([, each]) => each.kind === 'marketing' && sendsOf(each.steps).some(({ send }) => send === step.send),
     ) ?? [undefined];
-    if (other === undefined) return;
+    if (other === undefined) continue;
     fault(
       [...at, 'send'],
       `e-mail "${step.send}" is marketing too: the campaign "${other}" sends it.`,
       `Give this campaign an e-mail of its own: copy the folder emails/${step.send}.`,
     );
-  });
+  }
 }
 
 function checkRequested(campaign: Campaign, check: RuleCheck, { settings }: Draft): void {
@@ -125,7 +114,7 @@ function checkRequested(campaign: Campaign, check: RuleCheck, { settings }: Draf
       'nobody asks for an e-mail by being in a segment.',
       'Start with the event by which they ask, such as "Back In Stock Requested", or make the campaign "marketing".',
     );
-  } else {
+  } else if ('did' in when) {
     startedBy(campaign).forEach((name, index) => {
       const at = typeof when.did === 'string' ? ['when', 'did'] : ['when', 'did', index];
       if (/ Requested$/.test(name)) return;

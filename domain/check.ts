@@ -1,12 +1,12 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
-import { segmentOrder } from './book.ts';
+import { rulesOf, segmentOrder } from './book.ts';
+import type { Campaign, Step } from './campaign-grammar.ts';
 import { checkKind } from './check-kinds.ts';
 import { RuleLogic } from './check-logic.ts';
 import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
 import { checkSettings } from './check-settings.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';
-import type { Campaign, Rule, Step } from './grammar.ts';
 import { TemplateReader } from './template-files.ts';
 import { domainOf } from './warm-up.ts';
 
@@ -47,12 +47,13 @@ class TemplateCheck {
     const read = reader.read();
     this.#faults.push(...reader.faults);
     if (read === undefined) return { faults: inOrder(this.#faults), warnings: [] };
-    const { settings, fields, catalogue, segments, campaigns, people, ...rest } = read;
+    const { settings, fields, catalogue, coupons, segments, campaigns, people, ...rest } = read;
     const vocabulary = vocabularyOf(fields ?? {}, settings, segments.names, campaigns.names);
     const draft: Draft = {
       settings,
       fields: fields ?? {},
       catalogue: catalogue ?? { products: {} },
+      coupons: coupons ?? { pools: {} },
       segments: segments.read,
       campaigns: campaigns.read,
       people: people.read,
@@ -177,7 +178,7 @@ class TemplateCheck {
           'Take it out.',
         );
       }
-    } else {
+    } else if ('did' in when) {
       // What starts a run is asked before there is one.
       const before = new RuleCheck(vocabulary, file);
       before.did(when, ['when']);
@@ -400,29 +401,6 @@ class TemplateCheck {
       );
     }
   }
-}
-
-/** Every rule of a campaign, with its place. */
-function rulesOf({ for: audience, stopIf, steps }: Campaign): { rule: Rule; path: (string | number)[] }[] {
-  const found: { rule: Rule; path: (string | number)[] }[] = [];
-  const add = (rule: Rule | undefined, path: (string | number)[]): void => {
-    if (rule !== undefined) found.push({ rule, path });
-  };
-  add(audience, ['for']);
-  add(stopIf, ['stopIf']);
-  const walk = (each: Step[], path: (string | number)[]): void => {
-    each.forEach((step, index) => {
-      const at = [...path, index];
-      if ('send' in step) add(step.unless, [...at, 'unless']);
-      if (!('if' in step || 'waitFor' in step)) return;
-      if ('if' in step) add(step.if, [...at, 'if']);
-      else add(step.waitFor, [...at, 'waitFor']);
-      walk(step.then ?? [], [...at, 'then']);
-      walk(step.else ?? [], [...at, 'else']);
-    });
-  };
-  walk(steps, ['steps']);
-  return found;
 }
 
 const DURATIONS = new Set([

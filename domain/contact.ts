@@ -1,5 +1,6 @@
 // One person's hot state: facts, which are a commutative fold, and the journey, which follows the order of processing.
 import type { CounterState } from './counter.ts';
+import type { Where } from './grammar.ts';
 import type { Json, JsonObject, SubjectKey } from './interaction.ts';
 
 export const CONTACT_SHAPE = 1;
@@ -82,7 +83,15 @@ export interface Run {
   /** From which instant the next wait counts (the last step's planned instant). */
   from: number;
   product?: string;
+  /** When the product was asked for or looked at: `@watch.at`. */
+  watchedAt?: number;
   trigger: { name: string; id: string; at: number; properties: JsonObject };
+  /** By which draw it walks its steps unsent; absent = it is written to. */
+  heldOut?: 'campaign' | 'global';
+  /** Keys of the sends that it has planned or passed, over all its versions: none is sent twice. */
+  sent?: string[];
+  /** Products that its messages recommended: `@sent.recommendations`. The newest 20. */
+  recommended?: string[];
   /** Counters of rules that speak of this run only. */
   counters: Record<string, CounterState>;
   /** It has planned a message, ever. */
@@ -98,6 +107,50 @@ export interface LastDecision {
   kind: 'send' | 'defer' | 'hold out' | 'skip' | 'start' | 'stop' | 'end';
   reason: string;
   step?: string;
+  /** Under a cap: the campaign whose message came first. */
+  winner?: string;
+  /** The version of the campaign that was decided over. */
+  version?: string;
+  /** What made the contact be looked at. */
+  cause?: Cause;
+}
+
+/** What made a contact be looked at: an event by its name, id and time, or the clock. */
+export interface Cause {
+  kind: 'event' | 'clock' | 'publish' | 'broadcast' | 'product';
+  name?: string;
+  id?: string;
+  at?: number;
+}
+
+/** A start that was planned by a walk: the campaign is asked at that instant, and not before. */
+export interface Booking {
+  campaign: string;
+  /** What the run's id is made of, and what it answers: the local date of a broadcast, or `inside|<segment>`. */
+  occurrence: string;
+  at: number;
+}
+
+/** From a message, sent or ghost, until when a success of its run is a conversion. */
+export interface Window {
+  campaign: string;
+  version: string;
+  run: string;
+  /** The last message before now, and the contact under which it stands where that is another one (after a merge). */
+  message: string;
+  contact?: string;
+  from: number;
+  until: number;
+  /** What references in "success" mean: `@trigger.product_id` → its value. */
+  meant?: Record<string, Json>;
+}
+
+/** A topic of which nothing is sent until the person returns. */
+export interface Rest {
+  since: number;
+  campaign: string;
+  why: string;
+  until: { did: string[]; where?: Where };
 }
 
 export interface Journey {
@@ -106,9 +159,19 @@ export interface Journey {
   runs: Run[];
   /** Campaign → last start; `<campaign>|<product or order>` for `once per …` and `each`. */
   starts: Record<string, number>;
-  /** Planned instants of marketing messages inside the longest cap window. */
-  sends: { at: number; id: string }[];
+  /** Planned instants of marketing messages inside the longest cap window, and whose they are. */
+  sends: { at: number; id: string; campaign?: string }[];
   decisions: Record<string, LastDecision>;
+  /** How often a campaign passed the contact over, by reason: [times, last instant]. The six newest reasons of each. */
+  skips?: Record<string, Record<string, [times: number, at: number]>>;
+  /** Starts that walks have planned, earliest first. */
+  booked?: Booking[];
+  /** Of campaigns that start by a date or a product that runs out: what was asked last, so that each is asked once. */
+  asked?: Record<string, number>;
+  /** Topic → the rest that it has. */
+  rests?: Record<string, Rest>;
+  /** Open windows in which a success is a conversion; the 30 newest. */
+  windows?: Window[];
   /** Runs that were stopped in the last 30 days: what of theirs is still parked is not sent. */
   stopped?: Record<string, number>;
   /** The instant at which something may turn. */

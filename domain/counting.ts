@@ -65,8 +65,34 @@ function seenOrder(given: Order | undefined, currency: string, said: Interaction
   };
 }
 
+/** A measured property that no event has: the products of an order's lines, each with its quantity, as `id*2`. */
+export const SUPPLY = 'products.supply';
 const MOST_GROUPS = 50;
 const LONGEST_GROUP = 64;
+
+/** The products of the lines that are meant, with their quantities: `id`, or `id*3`. */
+function suppliesOf(properties: JsonObject, meant: (line: JsonObject) => boolean): string[] {
+  const lines = Array.isArray(properties.products) ? properties.products : [];
+  const bought = new Map<string, number>();
+  for (const line of lines) {
+    if (line === null || typeof line !== 'object' || Array.isArray(line) || !meant(line)) continue;
+    const product = line.product_id ?? line.sku;
+    if (typeof product !== 'string' && typeof product !== 'number') continue;
+    const quantity = numberOf(line.quantity) ?? 1;
+    bought.set(String(product), (bought.get(String(product)) ?? 0) + quantity);
+  }
+  return [...bought]
+    .filter(([product, quantity]) => quantity > 0 && product.length <= LONGEST_GROUP)
+    .slice(0, MOST_GROUPS)
+    .map(([product, quantity]) => (quantity === 1 ? product : `${product}*${quantity}`))
+    .sort();
+}
+
+/** A product with its quantity, from its text in a counter. */
+export function supplyFrom(text: string): { product: string; quantity: number } {
+  const found = /^(.*)\*(\d+(?:\.\d+)?)$/.exec(text);
+  return found === null ? { product: text, quantity: 1 } : { product: found[1] as string, quantity: Number(found[2]) };
+}
 
 /**
  * The different values of a property, as texts; of a path into lines (`products.product_id`) those of every line that
@@ -100,7 +126,9 @@ function entryOf(counter: Counter, seen: Seen, around: Around, context: CountCon
     if (kind === 'groups') {
       // A "where" of lines says which lines are meant, not only which events.
       const line = counter.where?.line;
-      entry.push(groupsOf(seen.properties, property, (one) => line === undefined || line.test(one, around)));
+      const meant = (one: JsonObject): boolean => line === undefined || line.test(one, around);
+      if (property === SUPPLY) entry.push(suppliesOf(seen.properties, meant));
+      else entry.push(groupsOf(seen.properties, property, meant));
       return;
     }
     const nothing = kind === 'sum' ? 0 : null;

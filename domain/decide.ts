@@ -24,7 +24,7 @@ const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Ord
  * shares with it whatever stays as it was.
  */
 export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided | Need {
-  const draft = draftOf(book, contact, now);
+  const draft = draftOf(book, contact, now, { kind: 'clock' });
   // What was recorded while nothing was published is read again under the first book.
   const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
   const outdated = first || contact.book?.counters !== book.counterSet;
@@ -57,9 +57,9 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
   keepDecisions(draft);
   tidy(draft, sight, stimulus);
-  const { messages, drops, decisions } = draft;
+  const { messages, drops, decisions, notices, watches, conversions } = draft;
   const changed = messages.length > 0 || drops.length > 0 || !isSame(contact, draft.contact);
-  return { contact: draft.contact, messages, drops, decisions, changed };
+  return { contact: draft.contact, messages, drops, decisions, notices, watches, conversions, changed };
 }
 
 /** Whether two values of a contact say the same; what both share is not looked into. */

@@ -1,8 +1,8 @@
 // What a decision is, and what is gathered while it is made.
 import type { Book } from './book.ts';
-import type { Contact, LastDecision, SuppressionReason } from './contact.ts';
-import type { Interaction } from './interaction.ts';
-import type { Message } from './message.ts';
+import type { Cause, Contact, LastDecision, SuppressionReason } from './contact.ts';
+import type { Interaction, JsonObject } from './interaction.ts';
+import type { Conversion, Message } from './message.ts';
 import type { Order } from './order.ts';
 
 /** What makes a contact be looked at. */
@@ -23,6 +23,21 @@ export type Stimulus =
       history?: boolean;
     }
   | { kind: 'tick' }
+  /** A product that the contact watches has turned: its campaign is asked, once for each turn. */
+  | {
+      kind: 'turn';
+      campaign: string;
+      product: string;
+      /** Names the turn: the interaction that turned the product. */
+      turn: string;
+      /** When it turned, and what of: `price`, `lowestPrice30d` and `stock` as they are then. */
+      at: number;
+      properties: JsonObject;
+      /** When the contact asked for the product or looked at it. */
+      watchedAt: number;
+    }
+  /** A walk plans a start: nothing is decided before its instant. */
+  | { kind: 'book'; campaign: string; occurrence: string; at: number }
   /** New definitions: membership is taken over without entering. */
   | { kind: 'publish' };
 
@@ -32,6 +47,44 @@ export interface Decision {
   reason: string;
   step?: string;
   at: number;
+  version?: string;
+  run?: string;
+  /** Under a cap: the campaign whose message came first. */
+  winner?: string;
+}
+
+/** What a `notify` step hands over: an event for other channels and people, put on the bus once it is stored. */
+export interface Notice {
+  /** Stable: the same step of the same run gives the same id. */
+  id: string;
+  contact: string;
+  campaign: string;
+  version: string;
+  run: string;
+  step: string;
+  event: string;
+  /** Epoch milliseconds. */
+  at: number;
+  properties: JsonObject;
+}
+
+/** Somebody watches a product: kept beside the product, so that its turn finds them. */
+export interface Watch {
+  /** Which "watchedBy" it is of: `Book.watches`. */
+  watch: string;
+  product: string;
+  contact: string;
+  /** When it was asked for or looked at; of what is not told oldest first, the beginning of that UTC day. */
+  at: number;
+  /** Until when it counts. */
+  until: number;
+}
+
+/** A success that counts for a message: told to the message's item. */
+export interface Converted extends Conversion {
+  message: string;
+  /** The contact under which the message stands. */
+  contact: string;
 }
 
 export interface Drop {
@@ -47,6 +100,9 @@ export interface Decided {
   /** Messages to take back, if they are still `ready`. */
   drops: Drop[];
   decisions: Decision[];
+  notices: Notice[];
+  watches: Watch[];
+  conversions: Converted[];
   /** False when nothing of the contact changed: it needs no write. */
   changed: boolean;
 }
@@ -55,6 +111,7 @@ export interface Decided {
 export interface Draft extends Omit<Decided, 'changed'> {
   book: Book;
   now: number;
+  cause: Cause;
   /** The contact as it was given: nothing in it is changed. */
   given: Contact;
   /** Its own down to `facts`, `journey` and each run; what lies deeper may be the given contact's, and is replaced. */
@@ -62,11 +119,23 @@ export interface Draft extends Omit<Decided, 'changed'> {
 }
 
 /** A draft over a contact as it was given. */
-export function draftOf(book: Book, given: Contact, now: number): Draft {
+export function draftOf(book: Book, given: Contact, now: number, cause: Cause): Draft {
   const { facts, journey } = given;
   const runs = journey.runs.map((run) => ({ ...run }));
   const contact = { ...given, facts: { ...facts }, journey: { ...journey, runs } };
-  return { book, now, given, contact, messages: [], drops: [], decisions: [] };
+  return {
+    book,
+    now,
+    cause,
+    given,
+    contact,
+    messages: [],
+    drops: [],
+    decisions: [],
+    notices: [],
+    watches: [],
+    conversions: [],
+  };
 }
 
 /** The record or list of that name, as one that may be changed: copied while it still is the given contact's. */

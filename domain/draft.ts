@@ -1,9 +1,10 @@
 // Templates as read: what a folder holds once every file has its shape. E-mails and pages are not compiled yet.
 import * as z from 'zod';
+import { type Campaign, eachStep, type Send, type Step } from './campaign-grammar.ts';
 import type { Vocabulary } from './check-rules.ts';
-import type { Campaign, Segment, Step } from './grammar.ts';
+import type { Segment } from './grammar.ts';
 import type { Person } from './person.ts';
-import type { Catalogue, Fields, Settings } from './settings.ts';
+import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';
 
 const words = z.union([z.string(), z.array(z.string()).min(1)]);
 
@@ -40,6 +41,7 @@ export interface Draft {
   settings: Settings;
   fields: Fields;
   catalogue: Catalogue;
+  coupons: Coupons;
   segments: Record<string, Segment>;
   campaigns: Record<string, Campaign>;
   emails: Record<string, EmailDraft>;
@@ -62,9 +64,11 @@ export type TemplateFiles = ReadonlyMap<string, string>;
 export const PAGES = ['unsubscribe', 'confirm', 'done', 'invalid'] as const;
 
 /** Every "send" in these steps, branches included. */
-export function sendsOf(steps: Step[]): Extract<Step, { send: string }>[] {
-  return steps.flatMap((step) => {
-    if ('send' in step) return [step];
-    return 'if' in step || 'waitFor' in step ? [...sendsOf(step.then ?? []), ...sendsOf(step.else ?? [])] : [];
-  });
+export function sendsOf(steps: Step[]): Send[] {
+  return eachStep(steps).flatMap(({ step }) => ('send' in step ? [step] : []));
+}
+
+/** The contents that a "send" may show: its variants, or the e-mail as it is. */
+export function variantsOf({ variants, test }: Send): string[] {
+  return test?.variants ?? Object.keys(variants ?? {});
 }

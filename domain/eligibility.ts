@@ -1,10 +1,11 @@
 // Who may be written to, and when: the gates before each send, in their one order.
 
 import type * as z from 'zod';
-import type { Book, CompiledCampaign } from './book.ts';
+import { type Book, type CompiledCampaign, rulesOf } from './book.ts';
+import { eachStep } from './campaign-grammar.ts';
 import type { Contact, Run } from './contact.ts';
 import { consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
-import type { Rule, Step } from './grammar.ts';
+import type { Rule } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import type { CompiledRule } from './rule.ts';
@@ -135,19 +136,21 @@ export function isChosenByBehaviour(book: Pick<Book, 'definitions'>, one: Pick<C
     if ('has' in rule) return Object.keys(rule.has).some((name) => Object.hasOwn(derivedAttributes, name));
     return 'segment' in rule && inSegment(rule.segment);
   };
-  const inStep = (step: Step): boolean => {
-    if ('send' in step) return inRule(step.unless) || (step.needs !== undefined && 'recommendations' in step.needs);
-    if ('if' in step) return inRule(step.if) || [...step.then, ...(step.else ?? [])].some(inStep);
-    if ('waitFor' in step) return inRule(step.waitFor) || [...(step.then ?? []), ...(step.else ?? [])].some(inStep);
-    return false;
-  };
   const { campaign } = one;
-  const { when, steps } = campaign;
+  const { when } = campaign;
+  const sends = eachStep(campaign.steps).flatMap(({ step }) => ('send' in step ? [step] : []));
+  const starts = (): boolean => {
+    if ('did' in when) return acts(when.did);
+    if ('enters' in when) return inSegment(when.enters);
+    if ('leaves' in when) return inSegment(when.leaves);
+    if ('changes' in when) return Object.hasOwn(derivedAttributes, when.changes);
+    if ('product' in when) return acts(when.watchedBy.did);
+    return 'due' in when;
+  };
   const answer =
-    ('did' in when ? acts(when.did) : inSegment(when.enters)) ||
-    inRule(campaign.for) ||
-    inRule(campaign.stopIf) ||
-    steps.some(inStep);
+    starts() ||
+    rulesOf(campaign).some(({ rule }) => inRule(rule)) ||
+    sends.some(({ needs }) => needs !== undefined && 'recommendations' in needs);
   chosen.set(one, answer);
   return answer;
 }

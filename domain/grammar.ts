@@ -1,7 +1,7 @@
-// What a marketer can say: the zod schemas of rules and campaigns, from which JSON Schemas and types come.
+// What a marketer can say of people: the zod schemas of rules and segments, from which JSON Schemas and types come.
 import * as z from 'zod';
 
-const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
+export const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
 
 function daysOf(text: string): number {
   const days: Record<string, number> = { m: 1 / 1440, h: 1 / 24, d: 1, w: 7 };
@@ -254,7 +254,7 @@ export const CALENDAR = [
   'last year',
 ] as const;
 export type CalendarWord = (typeof CALENDAR)[number];
-const Calendar = z.enum(CALENDAR).meta({
+export const Calendar = z.enum(CALENDAR).meta({
   description:
     'The period of the calendar; weeks begin on Monday. In the zone of the shop where an amount is summed, else of the contact',
   examples: ['this year'],
@@ -274,11 +274,13 @@ export const Latest = z
   .meta({ id: 'Latest', description: 'When it happened', examples: [{ moreThanAgo: '60d' }] });
 export type Latest = z.infer<typeof Latest>;
 
-const EventNames = z.union([z.string().min(1).max(100), z.array(z.string().min(1).max(100)).min(1).max(50)]).meta({
-  description: 'The name of an event, or a list of names: any of them',
-  examples: ['Order Completed', ['Product Viewed', 'Product Added']],
-});
-const Same = z
+export const EventNames = z
+  .union([z.string().min(1).max(100), z.array(z.string().min(1).max(100)).min(1).max(50)])
+  .meta({
+    description: 'The name of an event, or a list of names: any of them',
+    examples: ['Order Completed', ['Product Viewed', 'Product Added']],
+  });
+export const Same = z
   .string()
   .min(1)
   .max(100)
@@ -291,12 +293,12 @@ const Same = z
 const MEASURES = ['times', 'sum', 'largest', 'distinct', 'latest', 'first'] as const;
 const PERIODS = ['inLast', 'in', 'between', 'since'] as const;
 
-type Measured = { [name in (typeof MEASURES)[number] | (typeof PERIODS)[number] | 'same']?: unknown };
-const given = <N extends keyof Measured>(did: Measured, names: readonly N[]): N[] =>
+export type Measured = { [name in (typeof MEASURES)[number] | (typeof PERIODS)[number] | 'same']?: unknown };
+export const given = <N extends keyof Measured>(did: Measured, names: readonly N[]): N[] =>
   names.filter((name) => did[name] !== undefined);
 
 /** What the parts of a "did" say of each other; undefined where they go together. */
-function discord(did: Measured): string | undefined {
+export function discord(did: Measured): string | undefined {
   const [first, second] = given(did, MEASURES);
   if (first !== undefined && second !== undefined) {
     return `"${first}" and "${second}" are two measures, where one belongs: times, sum, largest, distinct, latest or first. Ask the other in a "did" of its own, joined by "all"`;
@@ -505,132 +507,3 @@ export const Segment = z
     ],
   });
 export type Segment = z.infer<typeof Segment>;
-
-export const Clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 10:00');
-const Until = z
-  .string()
-  .regex(
-    /^((monday|tuesday|wednesday|thursday|friday|saturday|sunday) )?([01]\d|2[0-3]):[0-5]\d$/,
-    'such as 10:00 or tuesday 10:00',
-  );
-
-export const Aim = z.enum(['acquisition', 'retention', 'cross-sell', 'up-sell', 'loyalty', 'service']);
-export type Aim = z.infer<typeof Aim>;
-export const Kind = z.enum(['marketing', 'requested', 'service']);
-export type Kind = z.infer<typeof Kind>;
-
-export const Wait = z.union([Duration, z.literal('@product.replaceAfter'), z.strictObject({ until: Until })]);
-export type Wait = z.infer<typeof Wait>;
-
-export type Step =
-  | { wait: Wait }
-  | { send: string; needs?: Where; unless?: Rule; quiet?: 'ignore' }
-  | { waitFor: Rule; upTo: string; then?: Step[]; else?: Step[] }
-  | { if: Rule; then: Step[]; else?: Step[] }
-  | { stop: string };
-
-/** One step of a campaign. */
-export const Step: z.ZodType<Step> = z
-  .lazy(() =>
-    z.union([
-      z.strictObject({ wait: Wait }),
-      z.strictObject({
-        send: id.meta({ description: 'The name of a folder in templates/emails' }),
-        needs: Where.optional(),
-        unless: Rule.optional(),
-        quiet: z.literal('ignore').optional(),
-      }),
-      z.strictObject({ waitFor: Rule, upTo: Duration, then: Steps.optional(), else: Steps.optional() }),
-      z.strictObject({ if: Rule, then: Steps, else: Steps.optional() }),
-      z.strictObject({ stop: z.string().min(1) }),
-    ]),
-  )
-  .meta({ id: 'Step', description: 'wait, send, waitFor, if or stop' }) as z.ZodType<Step>;
-const Steps = z.array(Step).min(1).max(100);
-
-export const When = z
-  .union([
-    z
-      .strictObject({
-        did: EventNames,
-        where: Where.optional(),
-        same: Same.optional(),
-        times: Count.optional(),
-        sum: Sum.optional(),
-        largest: Largest.optional(),
-        distinct: Distinct.optional(),
-        inLast: Duration.optional().meta({
-          description: 'The period of the measure. How old a trigger may be is "triggerAge"',
-          examples: ['365d'],
-        }),
-        in: Calendar.optional(),
-        each: z.literal('products').optional().meta({ description: 'A run for each line of the order' }),
-      })
-      .superRefine((when, context) => {
-        const [measure] = given(when, ['times', 'sum', 'largest', 'distinct']);
-        const [period] = given(when, ['inLast', 'in']);
-        const message =
-          discord(when) ??
-          (period !== undefined && measure === undefined
-            ? `"${period}" in a "when" goes with "times", "sum", "largest" or "distinct"; how old a trigger may be is "triggerAge"`
-            : when.each !== undefined && measure !== undefined
-              ? `"each" goes with a plain event, without "${measure}"`
-              : undefined);
-        if (message !== undefined) context.addIssue({ code: 'custom', message });
-      }),
-    z.strictObject({ enters: id.meta({ description: 'Starts when somebody enters this segment', examples: ['vip'] }) }),
-  ])
-  .meta({
-    id: 'When',
-    description: 'What starts a run: an event, a measure of events that turns true, or entering a segment',
-    examples: [{ did: 'Order Completed' }, { enters: 'vip' }],
-  });
-export type When = z.infer<typeof When>;
-
-export const Success = z.strictObject({
-  did: EventNames,
-  where: Where.optional(),
-  within: Duration,
-  value: z.enum(['revenue', 'margin']).optional(),
-});
-
-/** "never", "every time", "after 30d" (from the last run's start), "once per product", "once per order". */
-export const Again = z.string().regex(/^(never|every time|after [1-9]\d{0,5}[mhdw]|once per (product|order))$/, {
-  message: 'never, every time, after 30d, once per product or once per order',
-});
-
-export const Campaign = z
-  .strictObject({
-    $schema: z.string().optional(),
-    title: z.string().optional(),
-    owner: z.string().optional(),
-    kind: Kind,
-    aim: Aim,
-    topic: id.optional(),
-    sender: id,
-    when: When,
-    for: Rule.optional(),
-    stopIf: Rule.optional(),
-    again: Again,
-    triggerAge: Duration.optional(),
-    steps: Steps,
-    success: Success.optional(),
-    priority: z.int().min(0).max(100).optional(),
-    quiet: z.literal('ignore').optional(),
-    ifCapped: z
-      .string()
-      .regex(/^(skip|wait [1-9]\d{0,3}[hd])$/, 'skip, or wait 2d')
-      .optional(),
-    expires: Duration.optional(),
-    plannedPerDay: z.int().min(1).optional().meta({
-      description: 'About how many messages a day are meant; three times as many pause the campaign',
-    }),
-    starts: z.iso.date().optional(),
-    ends: z.iso.date().optional(),
-  })
-  .refine((campaign) => campaign.kind !== 'marketing' || campaign.topic !== undefined, {
-    message: 'a marketing campaign names its topic',
-    path: ['topic'],
-  })
-  .meta({ id: 'Campaign', description: 'When, for whom, which steps' });
-export type Campaign = z.infer<typeof Campaign>;

@@ -1,11 +1,13 @@
 // One e-mail of one run's step: its identity, its states, and which transition is allowed.
-import type { Kind } from './grammar.ts';
+import type { Kind } from './campaign-grammar.ts';
+import type { Cause } from './contact.ts';
 import type { JsonObject } from './interaction.ts';
 import { shortHash } from './interaction.ts';
 
 export const MESSAGE_SHAPE = 1;
 
-export type MessageState = 'ready' | 'claimed' | 'sent' | 'failed' | 'dropped' | 'uncertain';
+/** `ghost`: the recorded place of a held-out person's message; nothing is ever sent of it. */
+export type MessageState = 'ready' | 'claimed' | 'sent' | 'failed' | 'dropped' | 'uncertain' | 'ghost';
 export type Delivery = 'delayed' | 'soft-bounced' | 'delivered' | 'bounced' | 'complained' | 'rejected';
 
 export interface Message {
@@ -45,7 +47,20 @@ export interface Message {
     trigger: { name: string; at: number; properties: JsonObject };
     product?: string;
     recommendations: string[];
+    watchedAt?: number;
+    /** The code that it carries, from the claim on. */
+    coupon?: GivenCoupon;
   };
+  /** The content alternative that was drawn: a variant of the e-mail's texts. */
+  variant?: string;
+  /** The test that it is part of, of those with whom it is made; absent for the rest. */
+  test?: string;
+  /** The pool of which it carries a code. */
+  coupon?: string;
+  /** Whose book decided it, and what made it be decided. */
+  because?: Because;
+  /** The first success of the run after this message, inside its window. */
+  conversion?: Conversion;
   openedAt?: number;
   clickedAt?: number;
   /** When the person left by a link of this mail, epoch milliseconds. */
@@ -54,6 +69,37 @@ export interface Message {
   sentTo?: string;
   /** The mailbox provider that it went to, known from the claim on: `gmail`, `microsoft`, `yahoo`, … , `other`. */
   provider?: string;
+}
+
+/** A code of a coupon pool as a message carries it. Either a percentage or an amount in minor units of its currency. */
+export interface GivenCoupon {
+  pool: string;
+  code: string;
+  percent?: number;
+  amount?: number;
+  currency?: string;
+  /** Epoch milliseconds from which it is no longer taken. */
+  expires?: number;
+}
+
+/** Why a message was decided: the book, what made the contact be looked at, and what the clauses of "for" found. */
+export interface Because {
+  book: string;
+  ordinal: number;
+  cause: Cause;
+  /** The clauses of the campaign's "for", in words, each with its answer and what was found. The twelve first. */
+  clauses?: [words: string, holds: boolean, found?: string][];
+}
+
+/** What a person did that counts for a message. */
+export interface Conversion {
+  /** Event time. */
+  at: number;
+  event: string;
+  /** Order key, where it is one: an order counts once. */
+  order?: string;
+  /** Minor units of the shop's currency: revenue or margin, as the campaign says; absent where neither is known. */
+  value?: number;
 }
 
 /**
@@ -71,5 +117,5 @@ export function reportedState(message: Pick<Message, 'state' | 'delivery'>): str
 
 /** True when nothing more happens by itself: the message has left the due index. */
 export function isTerminal(state: MessageState): boolean {
-  return state === 'sent' || state === 'failed' || state === 'dropped' || state === 'uncertain';
+  return state !== 'ready' && state !== 'claimed';
 }

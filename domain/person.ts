@@ -1,7 +1,7 @@
 // Test people: whom samples of e-mails are rendered for.
 import * as z from 'zod';
+import type { Campaign } from './campaign-grammar.ts';
 import { type Contact, newContact } from './contact.ts';
-import type { Campaign } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import { MESSAGE_SHAPE, type Message } from './message.ts';
 import { MOST_RECOMMENDED, recommend } from './recommend.ts';

@@ -1,5 +1,5 @@
 // Which products to recommend: the catalogue's relations, from what was bought.
-import type { Aim } from './grammar.ts';
+import type { Aim } from './campaign-grammar.ts';
 import type { Catalogue } from './settings.ts';
 
 export const MOST_RECOMMENDED = 4;

@@ -68,6 +68,9 @@ export const derivedAttributes: Record<string, DerivedType> = Object.fromEntries
   Object.keys(derived).map((name) => [name, typed[name] ?? 'number']),
 );
 
+/** How an attribute is read of a contact at an instant, given or derived; money in minor units. */
+export const attributeOf = (name: string): Getter => getterOf(name);
+
 function getterOf(name: string): Getter {
   const known = Object.hasOwn(derived, name) ? derived[name] : undefined;
   if (known !== undefined) return known;

@@ -11,8 +11,8 @@ import {
   type Span,
   tally,
 } from './counter.ts';
-import { type Counter, measured } from './counting.ts';
-import type { CalendarWord, Comparison, Did, OperatorName } from './grammar.ts';
+import { type Counter, measured, SUPPLY } from './counting.ts';
+import type { CalendarWord, Comparison, Did, OperatorName, Where } from './grammar.ts';
 import { shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import {
@@ -39,7 +39,7 @@ function counterOf(did: Did, context: RuleContext) {
   const names = namesOf(did.did);
   const where = did.where === undefined ? undefined : compileWhere(did.where);
   const sinceStart = did.since === 'run start';
-  const ofRun = sinceStart || where?.references === true;
+  const ofRun = sinceStart || where?.references === true || did.since?.startsWith('@') === true;
   const id = shortHash(
     'counter',
     canonical(names),
@@ -65,6 +65,15 @@ function counterOf(did: Did, context: RuleContext) {
   return { counter, state, key: `${ofRun ? 'run' : 'did'}|${id}` };
 }
 type CounterUse = ReturnType<typeof counterOf>;
+
+/**
+ * Where the purchases of products that a "where" means are counted: the counter, and the place of their products and
+ * quantities (`SUPPLY`) among its values.
+ */
+export function supplyOf(where: Where, context: RuleContext): { counter: Counter; index: number } {
+  const { counter } = counterOf({ did: 'Order Completed', where }, context);
+  return { counter, index: measured(counter, 'groups', SUPPLY) };
+}
 
 /** An atom that asks how long ago something was: `found` is its instant, `within` the window in which it must lie. */
 function recently(column: Column, within: number): Atom {
@@ -172,7 +181,8 @@ function periodOf(did: Did, money: boolean): { key: string; rolling: number; spa
     const last = to === undefined || !isDate(to) ? to : dayAfter(to);
     return (sight) => {
       const zone = zoneOf(sight);
-      const after = from === undefined ? EVER : (instantIn(from, zone) ?? NEVER) - 1;
+      const begins = from?.startsWith('@') ? sight.resolve?.(from) : from;
+      const after = from === undefined ? EVER : (instantIn(begins, zone) ?? NEVER) - 1;
       if (last === undefined) return { after, until: sight.now };
       const end = instantIn(last, zone) ?? EVER;
       return { after, until: Math.min(last === to ? end : end - 1, sight.now) };

@@ -70,7 +70,7 @@ export function advance(draft: Draft, campaign: CompiledCampaign, run: Run, sigh
         note(draft, { campaign: campaign.id, kind: 'stop', reason: instruction.why, step: instruction.step });
         return;
       default:
-        instruction satisfies never;
+        throw new Error('not moved yet');
     }
   }
 }

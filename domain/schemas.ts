@@ -1,10 +1,11 @@
 // JSON Schemas of the templates, for editors: made from the schemas that publishing checks with.
 import * as z from 'zod';
+import { Campaign } from './campaign-grammar.ts';
 import { builtinAttributes } from './check-rules.ts';
 import { NAMED } from './check-values.ts';
 import { PageTexts, SharedTexts, Texts } from './draft.ts';
 import { builtinEvents } from './fields.ts';
-import { Campaign, Segment } from './grammar.ts';
+import { Segment } from './grammar.ts';
 import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { derivedAttributes } from './rule-attributes.ts';

@@ -1,6 +1,7 @@
 // The shop's settings, its catalogue relations, declared fields and country rules: zod schemas of the other files of templates/.
 import * as z from 'zod';
-import { Clock, Duration } from './grammar.ts';
+import { Clock } from './campaign-grammar.ts';
+import { Duration } from './grammar.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
 const https = z.url({ protocol: /^https$/, error: 'an https address' });
@@ -83,6 +84,33 @@ export const Settings = z
     softBounces: SoftBounces.optional().meta({
       description: 'When an address is given up after temporary bounces; by default 5 in a row over 14d',
     }),
+    globalHoldout: z
+      .strictObject({
+        percent: z
+          .number()
+          .min(0)
+          .max(20)
+          .meta({ description: 'Percent of all people who get no marketing', examples: [5] }),
+      })
+      .optional()
+      .meta({ description: 'People drawn anew every 180 days who walk the steps of every marketing campaign unsent' }),
+    linkParameters: z
+      .union([
+        z.literal(false),
+        z.strictObject({ source: z.string().min(1).max(60).optional(), medium: z.string().min(1).max(60).optional() }),
+      ])
+      .optional()
+      .meta({
+        description:
+          'Campaign parameters that are put on links to the shop: source "kairos" and medium "email" unless said otherwise; false = none',
+        examples: [{ source: 'newsletter' }, false],
+      }),
+    openCases: z
+      .enum(['pause', 'ignore'])
+      .optional()
+      .meta({
+        description: 'What an open case at the service desk does to marketing; it pauses it unless told to ignore',
+      }),
     tracking: z
       .strictObject({ opens: z.boolean() })
       .optional()
@@ -103,6 +131,7 @@ export const Product = z.strictObject({
   complements: z.array(z.string()).optional().meta({ description: 'Products that go well with it, best first' }),
   upgrade: z.string().optional().meta({ description: 'The better model' }),
   replaceAfter: Duration.optional(),
+  lastsFor: Duration.optional().meta({ description: 'How long one of it lasts', examples: ['30d'] }),
   consumable: z.boolean().optional(),
 });
 export type Product = z.infer<typeof Product>;
@@ -112,6 +141,40 @@ export const Catalogue = z
   .strictObject({ $schema: z.string().optional(), products: z.record(z.string().min(1).max(100), Product) })
   .meta({ id: 'Catalogue' });
 export type Catalogue = z.infer<typeof Catalogue>;
+
+/** One pool of coupon codes: what a code of it is worth, unless its file says otherwise. */
+export const CouponPool = z
+  .strictObject({
+    title: z.string().min(1).max(200).optional(),
+    percent: z
+      .number()
+      .gt(0)
+      .max(100)
+      .optional()
+      .meta({ description: 'Percent off', examples: [10] }),
+    amount: z
+      .number()
+      .gt(0)
+      .optional()
+      .meta({ description: 'Amount off, in the shop’s currency', examples: [5] }),
+    lowWater: z.int().min(1).max(100_000).optional().meta({
+      description: 'An alarm is raised when fewer codes are left; 100 when not said',
+    }),
+  })
+  .refine(
+    (pool) => (pool.percent === undefined) !== (pool.amount === undefined),
+    'says "percent" or "amount", one of them',
+  );
+export type CouponPool = z.infer<typeof CouponPool>;
+
+/** templates/coupons.json: pool → what its codes are worth. The codes come by `kairos coupons import`. */
+export const Coupons = z
+  .strictObject({
+    $schema: z.string().optional(),
+    pools: z.record(z.string().regex(/^[A-Z0-9][A-Z0-9_-]{0,39}$/, 'a name in capitals such as WELCOME'), CouponPool),
+  })
+  .meta({ id: 'Coupons', description: 'The coupon pools of the shop' });
+export type Coupons = z.infer<typeof Coupons>;
 
 export const FieldType = z.enum(['text', 'number', 'money', 'date', 'boolean', 'list']);
 export type FieldType = z.infer<typeof FieldType>;

@@ -1,16 +1,17 @@
 // Reads the files of templates/: places, syntax and shape of each, with every fault.
 import type * as z from 'zod';
+import { Campaign } from './campaign-grammar.ts';
 import { type Draft, type EmailDraft, PAGES, PageTexts, SharedTexts, type TemplateFiles, Texts } from './draft.ts';
 import { type Fault, faultsOf, suggest } from './fault.ts';
-import { Campaign, Segment } from './grammar.ts';
+import { Segment } from './grammar.ts';
 import { parseJson } from './json.ts';
 import { Person } from './person.ts';
 import { CHOICE_PAGES } from './preferences.ts';
 import { limitFaults, MOST_CHARACTERS } from './rule-limits.ts';
-import { Catalogue, Fields, Settings } from './settings.ts';
+import { Catalogue, Coupons, Fields, Settings } from './settings.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
-const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json'];
+const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json', 'coupons.json'];
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** The parts of a draft that could be read; absent where a file was at fault. */
@@ -18,6 +19,7 @@ export interface ReadTemplates extends Pick<Draft, 'emails' | 'shared' | 'parts'
   settings: Settings;
   fields: Fields | undefined;
   catalogue: Catalogue | undefined;
+  coupons: Coupons | undefined;
   segments: Folder<Segment>;
   campaigns: Folder<Campaign>;
   people: Folder<Person>;
@@ -45,6 +47,7 @@ export class TemplateReader {
     const read = {
       fields: this.#optional('fields.json', Fields, {}),
       catalogue: this.#optional('catalogue.json', Catalogue, { products: {} }),
+      coupons: this.#optional('coupons.json', Coupons, { pools: {} }),
       segments: this.#folder('segments', Segment),
       campaigns: this.#folder('campaigns', Campaign),
       people: this.#folder('people', Person),

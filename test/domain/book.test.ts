@@ -1,7 +1,8 @@
 // The compiled book: order of segments, versions, what it reads and what it passes over.
 import { describe, expect, test } from 'vitest';
 import { campaignVersion, emptyBook, segmentMeaning, segmentOrder, segmentsOfCampaign } from '../../domain/book.ts';
-import type { Campaign, Rule, Segment, Where } from '../../domain/grammar.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
+import type { Rule, Segment, Where } from '../../domain/grammar.ts';
 import { bookOf, marketing, type Parts } from '../support/people.ts';
 
 const did = (name: string, more: object = {}): Rule => ({ did: name, ...more }) as Rule;

@@ -1,11 +1,12 @@
 // Checking templates: which comparison goes with which type, and that no file, however odd, makes the check itself fail.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { checkTemplates } from '../../domain/check.ts';
 import { advertisingIn } from '../../domain/check-kinds.ts';
 import { RuleCheck, vocabularyOf } from '../../domain/check-rules.ts';
 import { sayFault } from '../../domain/fault.ts';
-import type { Campaign, Comparison, OperatorName } from '../../domain/grammar.ts';
+import type { Comparison, OperatorName } from '../../domain/grammar.ts';
 import type { FieldType } from '../../domain/settings.ts';
 import { committed, type Edit, edited } from '../templates/edit.ts';
 

@@ -1,10 +1,11 @@
 // Stories of decide and run: events and time in, messages out.
 import { describe, expect, test } from 'vitest';
 import { emptyBook } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import type { Contact } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
 import { recheck } from '../../domain/eligibility.ts';
-import type { Campaign, Rule } from '../../domain/grammar.ts';
+import type { Rule } from '../../domain/grammar.ts';
 import { foldOrder, type Order } from '../../domain/order.ts';
 import {
   bookOf,

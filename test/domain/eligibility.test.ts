@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileBook } from '../../domain/book.ts';
+import type { Campaign, Kind, Step } from '../../domain/campaign-grammar.ts';
 import { type Contact, newContact, type Run } from '../../domain/contact.ts';
 import {
   capFree,
@@ -14,7 +15,7 @@ import {
   sightOfRun,
   zoneOf,
 } from '../../domain/eligibility.ts';
-import type { Campaign, Kind, Rule, Step } from '../../domain/grammar.ts';
+import type { Rule } from '../../domain/grammar.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
 import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import type { Settings } from '../../domain/settings.ts';

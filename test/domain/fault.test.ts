@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { Step } from '../../domain/campaign-grammar.ts';
 import { faultsOf, KairosError, nearest, quote, sayFault, sayPath, suggest } from '../../domain/fault.ts';
-import { Rule, Step } from '../../domain/grammar.ts';
+import { Rule } from '../../domain/grammar.ts';
 
 const said = (schema: z.ZodType, value: unknown, file = 'x.json'): string[] => {
   const result = schema.safeParse(value);

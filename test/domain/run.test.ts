@@ -1,8 +1,9 @@
 // Stories of runs: what starts one, what it waits for, how often; and what holds under any order of events.
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { canonical } from '../../domain/canonical.ts';
-import type { Campaign, Rule } from '../../domain/grammar.ts';
+import type { Rule } from '../../domain/grammar.ts';
 import type { Interaction } from '../../domain/interaction.ts';
 import { durationMs, localTime } from '../../domain/time.ts';
 import { bookOf, DAY, event, instant, introduced, marketing, order, type Parts, World } from '../support/people.ts';

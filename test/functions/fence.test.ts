@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bind } from '../../cli/publish.ts';
 import type { Templates } from '../../cli/templates-folder.ts';
 import type { Definitions } from '../../domain/book.ts';
-import type { Campaign, Segment } from '../../domain/grammar.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
+import type { Segment } from '../../domain/grammar.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import {
   type RosterDeps,

@@ -1,8 +1,9 @@
 // What the tests of the functions share: a small shop, its events, and the parts that a function is given.
 import type { Definitions } from '../../domain/book.ts';
 import { campaignVersion } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
-import type { Campaign, Segment } from '../../domain/grammar.ts';
+import type { Segment } from '../../domain/grammar.ts';
 import { type Interaction, type Json, type JsonObject, sha256 } from '../../domain/interaction.ts';
 import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import { orderKeyOf, orderSubject } from '../../domain/order.ts';

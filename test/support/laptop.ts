@@ -33,7 +33,10 @@ import { startLaptop } from '../../local/laptop.ts';
 import { synthesise } from '../../local/synth.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-export const TEMPLATES = join(ROOT, 'templates');
+/** A small shop of six campaigns, so that stories stay as they are while the ready-made templates grow. */
+export const TEMPLATES = join(ROOT, 'test/small-shop');
+/** The ready-made templates. */
+export const READY_MADE = join(ROOT, 'templates');
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;

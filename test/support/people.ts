@@ -6,10 +6,11 @@ import {
   type Definitions,
   type PublishedCampaign,
 } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
 import type { Decided, Decision, Stimulus } from '../../domain/decision.ts';
-import type { Campaign, Rule } from '../../domain/grammar.ts';
+import type { Rule } from '../../domain/grammar.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type JsonObject, type SubjectKey, sha256 } from '../../domain/interaction.ts';
 import { mergeContacts } from '../../domain/merge.ts';

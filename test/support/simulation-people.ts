@@ -1,7 +1,7 @@
 // What the simulated shop sends: its book, its people, and their messages as the recorder would have written them.
 import type { Definitions } from '../../domain/book.ts';
+import type { Kind } from '../../domain/campaign-grammar.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
-import type { Kind } from '../../domain/grammar.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { definitions } from '../functions/fixtures.ts';

@@ -15,7 +15,7 @@ export interface Edit {
   remove?: boolean;
 }
 
-export const FOLDER = path.resolve(import.meta.dirname, '..', '..', 'templates');
+export const FOLDER = path.resolve(import.meta.dirname, '..', 'small-shop');
 let base: ReadonlyMap<string, string> | undefined;
 
 /** The committed templates. */
