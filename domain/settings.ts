@@ -105,12 +105,9 @@ export const Settings = z
           'Campaign parameters that are put on links to the shop: source "kairos" and medium "email" unless said otherwise; false = none',
         examples: [{ source: 'newsletter' }, false],
       }),
-    openCases: z
-      .enum(['pause', 'ignore'])
-      .optional()
-      .meta({
-        description: 'What an open case at the service desk does to marketing; it pauses it unless told to ignore',
-      }),
+    openCases: z.enum(['pause', 'ignore']).optional().meta({
+      description: 'What an open case at the service desk does to marketing; it pauses it unless told to ignore',
+    }),
     tracking: z
       .strictObject({ opens: z.boolean() })
       .optional()
