@@ -1,7 +1,7 @@
 // Rules compiled to atoms over columns: the answer now, and the earliest instant at which it can turn.
+import { drawOf } from './draw.ts';
 import { standingConsent } from './facts.ts';
 import type { Rule } from './grammar.ts';
-import { sha256 } from './interaction.ts';
 import { hasAtom } from './rule-attributes.ts';
 import { didNode } from './rule-events.ts';
 import {
@@ -104,14 +104,6 @@ function consentAtom(rule: Extract<Rule, { consent: string }>, context: RuleCont
   };
 }
 
-/**
- * A contact's number from 0 (included) to 100 (excluded) in a draw: the first 32 bits of
- * sha256("share" NUL name NUL contact id), as a share of 2^32. Anybody can recompute it.
- */
-export function drawOf(name: string, contactId: string): number {
-  return (Number.parseInt(sha256(`share\u0000${name}\u0000${contactId}`).slice(0, 8), 16) / 2 ** 32) * 100;
-}
-
 function shareAtom(name: string, [from, to]: [number, number], context: RuleContext): Atom {
   const column = columnOf(
     `share|${name}`,
@@ -119,7 +111,7 @@ function shareAtom(name: string, [from, to]: [number, number], context: RuleCont
     context,
     () =>
       ({ contact }) =>
-        drawOf(name, contact.id),
+        drawOf('share', name, contact.id),
   );
   return {
     column,

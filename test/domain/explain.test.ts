@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Contact } from '../../domain/contact.ts';
+import { drawOf } from '../../domain/draw.ts';
 import { sightOf } from '../../domain/eligibility.ts';
 import { type Clause, explainCampaign, explainSegment, isCounted } from '../../domain/explain.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import type { Interaction } from '../../domain/interaction.ts';
-import { drawOf } from '../../domain/rule.ts';
 import { sayInstant } from '../../domain/say-found.ts';
 import { bookOf, DAY, event, instant, introduced, marketing, order, World } from '../support/people.ts';
 import { seeded } from '../support/permutations.ts';
@@ -131,7 +131,7 @@ describe('what was found', () => {
   test('of a draw is cut and not rounded, so that it never looks like the other side of a bound', () => {
     const { id } = new World(bookOf()).record(bought).person();
     for (let i = 0; i < 20; i++) {
-      const above = (Math.floor(drawOf(`draw-${i}`, id) * 100) + 1) / 100;
+      const above = (Math.floor(drawOf('share', `draw-${i}`, id) * 100) + 1) / 100;
       const { holds, found } = explained({ share: `draw-${i}`, percent: [0, above] }, bought).clause;
       expect(found).toMatch(/^drew \d{1,2}\.\d\d$/);
       expect([holds, Number(found?.slice(5)) < above]).toEqual([true, true]);
