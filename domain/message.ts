@@ -1,7 +1,7 @@
 // One e-mail of one run's step: its identity, its states, and which transition is allowed.
 import type { Kind } from './campaign-grammar.ts';
 import type { Cause } from './contact.ts';
-import type { JsonObject } from './interaction.ts';
+import type { Json, JsonObject } from './interaction.ts';
 import { shortHash } from './interaction.ts';
 
 export const MESSAGE_SHAPE = 1;
@@ -82,13 +82,16 @@ export interface GivenCoupon {
   expires?: number;
 }
 
-/** Why a message was decided: the book, what made the contact be looked at, and what the clauses of "for" found. */
+/** Why a message was decided: the book, what made the contact be looked at, and what the clauses of its audience found. */
 export interface Because {
   book: string;
   ordinal: number;
   cause: Cause;
-  /** The clauses of the campaign's "for", in words, each with its answer and what was found. The twelve first. */
-  clauses?: [words: string, holds: boolean, found?: string][];
+  /**
+   * The clauses of a broadcast's "to" and of "for", as `audienceOf` counts them: each with its answer and with what the
+   * engine read. Their words are in the book.
+   */
+  clauses?: [holds: boolean, found?: Json][];
 }
 
 /** What a person did that counts for a message. */

@@ -27,7 +27,7 @@ export interface CompiledRule {
 }
 
 /** Whether a compiled rule holds for what is seen. */
-function holds(node: Node, sight: Sight): boolean {
+export function holds(node: Node, sight: Sight): boolean {
   switch (node.kind) {
     case 'atom':
       return node.atom.test(node.atom.column.read(sight, UNASKED), sight);
