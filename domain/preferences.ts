@@ -6,11 +6,11 @@ import type { Json, JsonObject } from './interaction.ts';
 import type { LinkPayload } from './links.ts';
 import type { Message } from './message.ts';
 import { formatMoney } from './money.ts';
+import type { StoredProduct } from './product.ts';
 import { latestBought } from './recommend.ts';
 import type { ChoicesView, KnownView, SavedView } from './render.ts';
 import { inLocale } from './settings.ts';
 import { hasSubscription, openCases, SCORES } from './standing.ts';
-import type { StoredProduct } from './view.ts';
 
 /** The pages behind a preference link. */
 export const CHOICE_PAGES = ['preferences', 'saved', 'known', 'gone'] as const;

@@ -5,6 +5,7 @@ import { profilingStopped } from './facts.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
+import type { StoredProduct } from './product.ts';
 import { latestBought } from './recommend.ts';
 import { type BrandView, type EmailView, type PageView, type ProductView, pickLocale } from './render.ts';
 import { inLocale } from './settings.ts';
@@ -12,17 +13,6 @@ import { inLocale } from './settings.ts';
 const MOST_NAME = 64;
 const MOST_TEXT = 200;
 const MOST_BOUGHT = 4;
-
-/** What `Product Updated` last said of a product; money in minor units of `currency`. */
-export interface StoredProduct {
-  name?: string;
-  category?: string;
-  price?: number;
-  currency?: string;
-  stock?: number;
-  url?: string;
-  imageUrl?: string;
-}
 
 type Links = EmailView['links'];
 

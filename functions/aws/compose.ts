@@ -5,8 +5,9 @@ import { consentAt } from '../../domain/facts.ts';
 import { KairosError } from '../../domain/fault.ts';
 import { type LinkKeys, type LinkPayload, signLink } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
+import type { StoredProduct } from '../../domain/product.ts';
 import { renderEmail } from '../../domain/render.ts';
-import { buildView, type StoredProduct } from '../../domain/view.ts';
+import { buildView } from '../../domain/view.ts';
 import type { Mail } from './mailer.ts';
 
 const CONFIRM_LASTS = 30 * 86_400_000;

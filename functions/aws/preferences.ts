@@ -16,7 +16,7 @@ import {
   savedOf,
   statementsOf,
 } from '../../domain/preferences.ts';
-import type { StoredProduct } from '../../domain/view.ts';
+import type { StoredProduct } from '../../domain/product.ts';
 import type { BusEvent } from './bus.ts';
 import { faultOf, type Log } from './handler.ts';
 import { HEADERS, type PageAnswer, Pages, troublePage } from './pages.ts';

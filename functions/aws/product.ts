@@ -2,7 +2,7 @@
 import type { Interaction, Json } from '../../domain/interaction.ts';
 import { minorUnits } from '../../domain/money.ts';
 import { NO_CURRENCY } from '../../domain/order.ts';
-import type { StoredProduct } from '../../domain/view.ts';
+import { type StoredProduct, withPrice } from '../../domain/product.ts';
 import { type Item, key } from './table.ts';
 
 /** A product with the event time that gave each of its fields. */
@@ -41,8 +41,16 @@ export function foldProduct(
   };
   const own = text(properties.currency)?.toUpperCase() ?? currency;
   if (properties.price !== undefined && properties.price !== null) {
-    put('price', minorUnits(properties.price, own));
-    if (own !== NO_CURRENCY) put('currency', own);
+    const price = minorUnits(properties.price, own);
+    put('price', price);
+    put('priceAt', at);
+    if (own !== NO_CURRENCY) {
+      put('currency', own);
+      if (own === currency) state.product.prices = withPrice(state.product.prices, at, price);
+    }
+    const { currency: latest = currency } = state.product;
+    if (latest === currency) delete state.product.foreign;
+    else state.product.foreign = true;
   }
   const stock = properties.stock ?? properties.inventory ?? properties.quantity;
   put('stock', typeof stock === 'number' && Number.isFinite(stock) ? stock : undefined);

@@ -4,15 +4,8 @@ import type { Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { Json, JsonObject } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
-import {
-  allowedHosts,
-  buildPageView,
-  buildView,
-  cleanLink,
-  cleanText,
-  productIdsOf,
-  type StoredProduct,
-} from '../../domain/view.ts';
+import type { StoredProduct } from '../../domain/product.ts';
+import { allowedHosts, buildPageView, buildView, cleanLink, cleanText, productIdsOf } from '../../domain/view.ts';
 import { bookOf, instant, marketing } from '../support/people.ts';
 
 const NOW = instant('2026-03-01 10:00');

@@ -317,7 +317,17 @@ describe('given product news', () => {
     await record(news('n1', NOON + 1, { price: 10, name: 'Cup', stock: 3 }));
     await record(news('n3', NOON + 3, { stock: 0 }));
     const item = await bench.table.readOne(key.product('cup'));
-    expect(JSON.parse(item?.state as string)).toEqual({ price: 1200, currency: 'EUR', name: 'Cup', stock: 0 });
+    expect(JSON.parse(item?.state as string)).toEqual({
+      price: 1200,
+      priceAt: NOON + 2,
+      currency: 'EUR',
+      name: 'Cup',
+      stock: 0,
+      prices: [
+        [NOON + 1, 1000],
+        [NOON + 2, 1200],
+      ],
+    });
     expect(item?.at).toBe(NOON + 3);
   });
 

@@ -1,0 +1,73 @@
+// What the feed says of a product: its present price and stock, and which prices it had in the last month.
+
+const DAY = 86_400_000;
+const MONTH = 30 * DAY;
+/** Days of prices that are kept before the newest one. */
+const DAYS_KEPT = 30;
+
+/** What `Product Updated` last said of a product; money in minor units of `currency`. */
+export interface StoredProduct {
+  name?: string;
+  category?: string;
+  price?: number;
+  /** Event time of the price. */
+  priceAt?: number;
+  currency?: string;
+  stock?: number;
+  url?: string;
+  imageUrl?: string;
+  /**
+   * Prices in the shop's currency, oldest first: of each UTC day the lowest and the last, of the newest 31 days; of the
+   * last day before those the one that was in force then. At most 63.
+   */
+  prices?: [at: number, price: number][];
+  /** Its price is not in the shop's currency: it does not compare with `prices`. */
+  foreign?: true;
+}
+
+/** Whether there is any; undefined where the feed never told a stock. */
+export function inStock({ stock }: Pick<StoredProduct, 'stock'>): boolean | undefined {
+  return stock === undefined ? undefined : stock > 0;
+}
+
+/**
+ * The lowest price that was in force in the 30 days before an instant, in minor units of the shop's currency: what a
+ * reduction at that instant is measured by. Of a day at the edge it may be a price of some hours earlier. Undefined where
+ * no price before it is known, or the present one is of another currency.
+ */
+export function lowestPrice30d({ prices, foreign }: StoredProduct, before: number): number | undefined {
+  if (foreign === true) return undefined;
+  const from = before - MONTH;
+  let lowest: number | undefined;
+  for (const [at, price] of prices ?? []) {
+    if (at >= before) break;
+    // The last one before the window was in force when it began.
+    lowest = at <= from || lowest === undefined ? price : Math.min(lowest, price);
+  }
+  return lowest;
+}
+
+/** The prices with one more, whatever the order in which they come. The list given is not changed. */
+export function withPrice(prices: StoredProduct['prices'], at: number, price: number): [number, number][] {
+  const days = new Map<number, { lowest: [number, number]; last: [number, number] }>();
+  for (const one of [...(prices ?? []), [at, price] as [number, number]]) {
+    const day = Math.floor(one[0] / DAY);
+    const known = days.get(day);
+    if (known === undefined) days.set(day, { lowest: one, last: one });
+    else {
+      if (one[1] < known.lowest[1] || (one[1] === known.lowest[1] && one[0] < known.lowest[0])) known.lowest = one;
+      if (one[0] > known.last[0] || (one[0] === known.last[0] && one[1] < known.last[1])) known.last = one;
+    }
+  }
+  const newest = Math.max(...days.keys());
+  const anchor = Math.max(...[...days.keys()].filter((day) => day < newest - DAYS_KEPT));
+  const kept: [number, number][] = [];
+  for (const day of [...days.keys()].sort((a, b) => a - b)) {
+    const { lowest, last } = days.get(day) as { lowest: [number, number]; last: [number, number] };
+    if (day < anchor) continue;
+    if (day === anchor) kept.push(last);
+    else if (lowest[0] === last[0]) kept.push(last);
+    else kept.push(...[lowest, last].sort((a, b) => a[0] - b[0]));
+  }
+  return kept;
+}
