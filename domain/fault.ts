@@ -234,12 +234,29 @@ interface Reading {
   misfit: boolean;
 }
 
-/** One option of a union as its issues describe it; a union inside a union at the same place counts as its options. */
-function readings(errors: readonly (readonly Issue[])[], value: unknown): Reading[] {
+/** The keys of those objects at `path` that take any further key beside them. */
+function openAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[][] {
+  return schemasAt(schema, path).flatMap((each) => {
+    const def = each._zod.def as unknown as { type: string; shape?: object; catchall?: z.core.$ZodType };
+    return def.type === 'object' && def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
+      ? [Object.keys(def.shape ?? {})]
+      : [];
+  });
+}
+
+/**
+ * One option of a union as its issues describe it; a union inside a union at the same place counts as its options.
+ * `open` are the keys of options that take any other key too: such a key says nothing of what was meant.
+ */
+function readings(
+  errors: readonly (readonly Issue[])[],
+  value: unknown,
+  open: readonly (readonly string[])[] = [],
+): Reading[] {
   return errors.flatMap((issues): Reading[] => {
     const only = issues[0];
     if (issues.length === 1 && only?.code === 'invalid_union' && only.path.length === 0 && only.errors.length > 0) {
-      return readings(only.errors, value);
+      return readings(only.errors, value, open);
     }
     const keys = isRecord(value) ? Object.keys(value) : [];
     const unknown = issues.flatMap((issue) =>
@@ -257,13 +274,15 @@ function readings(errors: readonly (readonly Issue[])[], value: unknown): Readin
         path.length === 0 &&
         (code === 'invalid_type' || (code === 'invalid_value' && value !== null && typeof value === 'object')),
     );
-    return [{ issues: [...issues], known: keys.filter((key) => !unknown.includes(key)), missing, unknown, misfit }];
+    const own = unknown.length > 0 ? undefined : open.find((shape) => missing.some((key) => shape.includes(key)));
+    const known = keys.filter((key) => !unknown.includes(key) && (own?.includes(key) ?? true));
+    return [{ issues: [...issues], known, missing, unknown, misfit }];
   });
 }
 
 function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, context: Context): Fault[] {
   const value = valueAt(context.value, path);
-  const all = readings(issue.errors, value);
+  const all = readings(issue.errors, value, context.schema === undefined ? [] : openAt(context.schema, path));
   const at = sayPath(path);
   if (value === undefined) return [missingFault(path, context)];
   const fitting = all.filter((reading) => !reading.misfit);

@@ -117,6 +117,9 @@ export const builtinEvents: Record<string, EventFields> = {
   'Subscription Started': subscription,
   'Subscription Cancelled': subscription,
   'Scores Updated': scores,
+  'Back In Stock Requested': one,
+  'Referral Converted': { referral_id: 'text', ...order },
+  'Survey Answered': { survey: 'text', score: 'number', comment: 'text', order_id: 'text' },
   'Email Delivered': feedback,
   'Email Opened': feedback,
   'Email Clicked': { ...feedback, link: 'text' },
@@ -136,6 +139,9 @@ const NEEDED: Record<string, string> = {
   'Case Closed': 'case_id',
   'Subscription Started': 'subscription_id',
   'Subscription Cancelled': 'subscription_id',
+  'Back In Stock Requested': 'product_id',
+  'Referral Converted': 'referral_id',
+  'Survey Answered': 'survey',
 };
 const MOST_LINES = 1000;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -10,12 +10,13 @@ import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { derivedAttributes } from './rule-attributes.ts';
 import { sayName } from './say-rule.ts';
-import { Catalogue, Fields, type FieldType, Settings } from './settings.ts';
+import { Catalogue, Coupons, Fields, type FieldType, Settings } from './settings.ts';
 
 const sources: Record<string, { schema: z.ZodType; title: string }> = {
   settings: { schema: Settings, title: 'settings.json' },
   fields: { schema: Fields, title: 'fields.json' },
   catalogue: { schema: Catalogue, title: 'catalogue.json' },
+  coupons: { schema: Coupons, title: 'coupons.json' },
   segment: { schema: Segment, title: 'segments/<id>.json' },
   campaign: { schema: Campaign, title: 'campaigns/<id>.json' },
   person: { schema: Person, title: 'people/<name>.json' },

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { schemaFiles } from '../../cli/schemas.ts';
-import { committed, FOLDER } from './edit.ts';
+import { readTemplates } from '../../cli/templates-folder.ts';
+import { TEMPLATES as FOLDER } from '../../cli/validate.ts';
 
 describe('templates/schemas', () => {
   it('is up to date: run "npx kairos schemas" when this fails', () => {
@@ -16,7 +17,7 @@ describe('templates/schemas', () => {
   });
 
   it('is named by every JSON template, by a path that leads there', async () => {
-    for (const [file, text] of await committed()) {
+    for (const [file, text] of await readTemplates(FOLDER)) {
       if (!file.endsWith('.json')) continue;
       const named = (JSON.parse(text) as { $schema?: string }).$schema;
       expect([file, named]).toEqual([file, expect.stringMatching(/schemas\/[a-z-]+\.json$/)]);
@@ -102,7 +103,7 @@ describe.skipIf(validate === undefined)('an independent validator', () => {
   });
 
   it('accepts the ready-made segments and campaigns', async () => {
-    for (const [file, text] of await committed()) {
+    for (const [file, text] of await readTemplates(FOLDER)) {
       const name = /^(segment|campaign)s\//.exec(file)?.[1];
       if (name !== undefined) expect([file, errors(`${name}.json`, JSON.parse(text))]).toEqual([file, []]);
     }
