@@ -66,6 +66,8 @@ export interface Notice {
   /** Epoch milliseconds. */
   at: number;
   properties: JsonObject;
+  /** One more than those of the event that led to it: an event that has come from events too often is refused. */
+  hops: number;
 }
 
 /** Somebody watches a product: kept beside the product, so that its turn finds them. */

@@ -1,11 +1,11 @@
-// What is due in one shard → ticks through the recorder, messages to the send queues, open claims settled.
+// What is due in one shard → ticks through the recorder, notices to the bus, messages to the send queues, open claims settled.
 import type { SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { now } from './aws/clock.ts';
 import { recorder } from './aws/deciding.ts';
 import { env, envNumber, envOptional } from './aws/env.ts';
 import { eachRecord, log, handler as wrapped } from './aws/handler.ts';
-import { queue, table } from './aws/parts.ts';
+import { bus, queue, table } from './aws/parts.ts';
 import { type WalkDeps, walkDue } from './aws/walk.ts';
 
 const Room = z.union([z.object({ room: z.number() }), z.object({ putOff: z.number() })]);
@@ -43,6 +43,7 @@ export const handler = wrapped((event: SQSEvent) =>
     table: table(),
     recorder: recorder(),
     queue: queue(),
+    bus: bus(),
     now,
     log,
     rate: envOptional('sendRate') === undefined ? 14 : envNumber('sendRate'),

@@ -198,7 +198,8 @@ export class KairosStack extends Stack {
     });
     this.#eachMinute('EachMinuteRule', 'each-minute', runTimers);
 
-    // Queue, one message a shard. A tick that comes twice derives the same; a send released twice is claimed once.
+    // Queue, one message a shard. A tick that comes twice derives the same; a send released twice is claimed once; a
+    // notice put twice bears the same id.
     const walkDue = step('walk-due', {
       memory: 512,
       environment: {
@@ -207,7 +208,7 @@ export class KairosStack extends Stack {
         [variable.bulkQueue]: bulkQueue.queue.queueUrl,
         ...rates,
       },
-      may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue)],
+      may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue), publishEvents],
     });
     walkDue.takes(timersQueue, { batch: 1, most: 10 });
     readsBooks(walkDue);

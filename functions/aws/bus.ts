@@ -22,13 +22,23 @@ export class Bus {
 
   /** Puts all events; failed entries are put again, three times. Answers how many were not taken in the end. */
   async put(events: BusEvent[]): Promise<number> {
-    const entries = events.map((event) => ({
-      EventBusName: this.#name,
-      Source: event.source,
-      DetailType: event.detailType,
-      Detail: JSON.stringify(event.detail),
-    }));
-    let refused = 0;
+    return (await this.refusedOf(events)).length;
+  }
+
+  /** The same, and answers which. */
+  async refusedOf(events: BusEvent[]): Promise<BusEvent[]> {
+    const of = new Map<object, BusEvent>();
+    const entries = events.map((event) => {
+      const entry = {
+        EventBusName: this.#name,
+        Source: event.source,
+        DetailType: event.detailType,
+        Detail: JSON.stringify(event.detail),
+      };
+      of.set(entry, event);
+      return entry;
+    });
+    const refused: BusEvent[] = [];
     while (entries.length > 0) {
       let bytes = 0;
       let count = 0;
@@ -43,7 +53,7 @@ export class Bus {
         if ((answer.FailedEntryCount ?? 0) === 0) break;
         left = left.filter((_, index) => answer.Entries?.[index]?.ErrorCode !== undefined);
         if (attempt === 3) {
-          refused += left.length;
+          refused.push(...left.flatMap((entry) => of.get(entry) ?? []));
           break;
         }
         await sleep(jitter(attempt));

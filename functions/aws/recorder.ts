@@ -361,6 +361,8 @@ export class Recorder {
     if (decided.changed || contact !== stored) draft.setContact(decided.contact);
     for (const message of decided.messages) draft.plan(message);
     for (const drop of decided.drops) draft.drop(drop.contact ?? contact.id, drop.id, drop.reason);
+    for (const converted of decided.conversions) draft.convert(converted);
+    for (const notice of decided.notices) draft.tell(notice);
   }
 
   /** Everything recorded under the names, of every alias, and the present state of the orders that it speaks of. */
@@ -411,10 +413,10 @@ export class Recorder {
         const parts = error.conditions.map((index) => writes[index]?.part);
         const repeats = parts.flatMap((part) => (part?.kind === 'interaction' ? [part.interaction] : []));
         if (repeats.length > 0) return new Set(repeats);
-        const asTheyAre = parts.flatMap((part) => (part?.kind === 'message' || part?.kind === 'drop' ? [part.id] : []));
+        const asTheyAre = parts.flatMap((part) => (part?.kind === 'free' ? [part.name] : []));
         if (asTheyAre.length === 0 || asTheyAre.length < parts.length) return new Set();
-        // Sent or taken back meanwhile, or planned by an earlier delivery: they stay as they are.
-        for (const id of asTheyAre) except.add(id);
+        // Sent, taken back or converted meanwhile, or planned by an earlier delivery: they stay as they are.
+        for (const name of asTheyAre) except.add(name);
       }
     }
   }

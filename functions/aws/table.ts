@@ -12,8 +12,9 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import { CONTACT_SHAPE, type Contact } from '../../domain/contact.ts';
+import type { Notice } from '../../domain/decision.ts';
 import { type Interaction, type SubjectKey, sha256 } from '../../domain/interaction.ts';
-import { isTerminal, MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
+import { type Conversion, isTerminal, MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import { ORDER_SHAPE, type Order } from '../../domain/order.ts';
 import { jitter, sleep } from './clock.ts';
 
@@ -40,6 +41,7 @@ export const key = {
   }),
   order: (order: string): Key => ({ pk: `ORDER#${order}`, sk: 'ORDER' }),
   message: (contact: string, id: string): Key => ({ pk: `CONTACT#${contact}`, sk: `MESSAGE#${id}` }),
+  notice: (contact: string, id: string): Key => ({ pk: `CONTACT#${contact}`, sk: `NOTICE#${id}` }),
   suppression: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'SUPPRESSION' }),
   withdrawal: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'WITHDRAWAL' }),
   product: (id: string): Key => ({ pk: `PRODUCT#${id}`, sk: 'PRODUCT' }),
@@ -158,7 +160,7 @@ export function readInteraction(item: Item): Interaction {
 
 /** A message is due exactly while it is not terminal and has a due instant; failed and uncertain ones are listed. */
 export function messageItem(message: Message, shards: number): Item {
-  const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, reason, ...body } = message;
+  const { campaign, state, delivery, plannedAt, claimedAt, sesId, due, reason, conversion, ...body } = message;
   const item: Item = {
     ...key.message(message.contact, message.id),
     shape: MESSAGE_SHAPE,
@@ -172,6 +174,7 @@ export function messageItem(message: Message, shards: number): Item {
   if (claimedAt !== undefined) item.claimedAt = claimedAt;
   if (sesId !== undefined) item.sesId = sesId;
   if (reason !== undefined) item.reason = reason;
+  if (conversion !== undefined) item.conversion = JSON.stringify(conversion);
   if (due !== undefined && !isTerminal(state)) {
     item.duePk = `DUE#${message.lane}#${shardOf(message.contact, shards)}`;
     item.dueAt = due;
@@ -186,6 +189,27 @@ export function messageItem(message: Message, shards: number): Item {
 /** The key of the due index under which messages stand that people may look at and send again. */
 export const heldPk = (state: 'failed' | 'uncertain', shard: string): string => `HELD#${state}#${shard}`;
 
+/** The key under which notices stand that the bus never took. */
+export const noticeHeldPk = (shard: string): string => `HELD#notice#${shard}`;
+
+/** A notice on its way to the bus: due from birth until the bus has taken it. */
+export function noticeItem(notice: Notice, shards: number): Item {
+  return {
+    ...key.notice(notice.contact, notice.id),
+    shape: SHAPE,
+    state: 'due',
+    body: JSON.stringify(notice),
+    duePk: `DUE#notice#${shardOf(notice.contact, shards)}`,
+    dueAt: notice.at,
+  };
+}
+
+/** A notice from its item. Throws NewerShape for one that a newer release wrote. */
+export function readNotice(item: Item): Notice {
+  checkShape(item, SHAPE);
+  return JSON.parse(item.body as string) as Notice;
+}
+
 /** A message from its item; what the index and conditions need stands beside its body. Throws NewerShape. */
 export function readMessage(item: Item): Message {
   checkShape(item, MESSAGE_SHAPE);
@@ -199,6 +223,7 @@ export function readMessage(item: Item): Message {
   if (item.claimedAt !== undefined) message.claimedAt = item.claimedAt as number;
   if (item.sesId !== undefined) message.sesId = item.sesId as string;
   if (item.reason !== undefined) message.reason = item.reason as string;
+  if (item.conversion !== undefined) message.conversion = JSON.parse(item.conversion as string) as Conversion;
   if (item.dueAt !== undefined && !isTerminal(message.state)) message.due = item.dueAt as number;
   return message;
 }
@@ -324,17 +349,29 @@ export class Table {
     return done ? { updated } : { refused };
   }
 
-  /** Replaces a message whose stored item is still the one that was read: false when it changed meanwhile. */
+  /**
+   * Replaces a message whose stored item is still the one that was read: false when it changed meanwhile. A conversion
+   * that came meanwhile is kept, and stands in nobody's way.
+   */
   async replaceMessage(before: Item, after: Message): Promise<boolean> {
-    const write = this.messageReplacement(before, after).Put as NonNullable<Write['Put']>;
-    return this.#conditional(() => this.#client.send(new PutCommand(write)));
+    const replace = (read: Item, message: Message, refused?: (item: Record<string, unknown>) => void) => {
+      const write = this.messageReplacement(read, message).Put as NonNullable<Write['Put']>;
+      const put = new PutCommand({ ...write, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' });
+      return this.#conditional(() => this.#client.send(put), refused);
+    };
+    let conversion: unknown;
+    const done = await replace(before, after, (item) => {
+      conversion = item.conversion;
+    });
+    if (done || typeof conversion !== 'string' || before.conversion !== undefined) return done;
+    return replace({ ...before, conversion }, { ...after, conversion: JSON.parse(conversion) as Conversion });
   }
 
   /** The same as part of a transaction. */
   messageReplacement(before: Item, after: Message): Write {
     const names: Record<string, string> = {};
     const values: Record<string, unknown> = {};
-    const conditions = ['state', 'body', 'delivery', 'claimedAt'].map((name) => {
+    const conditions = ['state', 'body', 'delivery', 'claimedAt', 'conversion'].map((name) => {
       names[`#${name}`] = name;
       if (before[name] === undefined) return `attribute_not_exists(#${name})`;
       values[`:${name}`] = before[name];

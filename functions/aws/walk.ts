@@ -1,9 +1,11 @@
-// Walking what is due in a shard: contacts to their ticks, messages to the send queues, open claims to settle.
+// Walking what is due in a shard: contacts to their ticks, notices to the bus, messages to the send queues, open claims to settle.
 import { type Allowance, BULK_SHARE } from '../../domain/allowance.ts';
 import type { Controls } from '../../domain/book.ts';
 import type { Message } from '../../domain/message.ts';
+import type { Bus } from './bus.ts';
 import { readWatermark, reconcile } from './claims.ts';
 import { faultOf, type Log, once } from './handler.ts';
+import { putNotices } from './notices.ts';
 import type { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import { chunks, type Item, type Key, key, pooled, readMessage, type Table } from './table.ts';
@@ -51,6 +53,7 @@ export interface WalkDeps {
   table: Table;
   recorder: Recorder;
   queue: Queue;
+  bus: Bus;
   now: () => number;
   log: Log;
   /** Sends a second, where the walk brings no room of its own. */
@@ -68,6 +71,7 @@ export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
   if (page.next !== undefined) await queue.send(urls.timers, [{ shard: walk.shard, ticks: page.next }]);
   await tickAll(page.items, deps);
   if (walk.ticks === undefined) {
+    await putNotices(walk.shard, deps);
     await releaseLane('triggered', walk, deps);
     await releaseLane('bulk', walk, deps);
   }

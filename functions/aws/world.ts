@@ -1,7 +1,8 @@
 // What is stored around a set of interactions, and a draft of what shall be written over it in one transaction.
 import type { Contact } from '../../domain/contact.ts';
+import type { Converted, Drop, Notice } from '../../domain/decision.ts';
 import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
-import type { Message } from '../../domain/message.ts';
+import type { Conversion, Message } from '../../domain/message.ts';
 import { type Order, orderKeyOf } from '../../domain/order.ts';
 import { type ProductState, productIdOf, productItem, readProduct } from './product.ts';
 import {
@@ -11,6 +12,7 @@ import {
   key,
   MOST_WRITES,
   messageItem,
+  noticeItem,
   readContact,
   readOrder,
   type Table,
@@ -142,8 +144,8 @@ export function readSuppressions(found: Found, hash: string): Suppressions {
 /** What one part of a refused transaction was. */
 export type Part =
   | { kind: 'interaction'; interaction: Interaction }
-  | { kind: 'message'; id: string }
-  | { kind: 'drop'; id: string }
+  /** What may be refused without harm: then it is as it is, and the rest is written without it. */
+  | { kind: 'free'; name: string }
   | { kind: 'state' };
 
 /** Changes on top of a world, kept apart so that the last step can be given up by returning to the draft before. */
@@ -154,7 +156,9 @@ export class Draft {
   readonly #orders = new Map<string, Versioned<Order> & { touched: boolean }>();
   readonly #products = new Map<string, { before?: ProductState; value: ProductState; touched: boolean }>();
   #messages = new Map<string, Message>();
-  #drops = new Map<string, { contact: string; id: string; reason: string }>();
+  #drops = new Map<string, Required<Drop>>();
+  #conversions = new Map<string, Converted>();
+  #notices = new Map<string, Notice>();
   #interactions: Interaction[] = [];
   #bytes = 0;
 
@@ -171,6 +175,8 @@ export class Draft {
     for (const [id, product] of this.#products) draft.#products.set(id, product);
     draft.#messages = new Map(this.#messages);
     draft.#drops = new Map(this.#drops);
+    draft.#conversions = new Map(this.#conversions);
+    draft.#notices = new Map(this.#notices);
     draft.#interactions = [...this.#interactions];
     draft.#bytes = this.#bytes;
     return draft;
@@ -254,10 +260,20 @@ export class Draft {
   drop(contact: string, id: string, reason: string): void {
     const own = this.#messages.get(id);
     if (own === undefined) this.#drops.set(id, { contact, id, reason });
-    else {
+    else if (own.state === 'ready') {
       const { due: _, ...rest } = own;
       this.#messages.set(id, { ...rest, state: 'dropped', reason });
     }
+  }
+
+  /** A success counts for a message: its first one stays. */
+  convert(converted: Converted): void {
+    if (!this.#conversions.has(converted.message)) this.#conversions.set(converted.message, converted);
+  }
+
+  /** Others are to be told: one with the same id is the same. */
+  tell(notice: Notice): void {
+    if (!this.#notices.has(notice.id)) this.#notices.set(notice.id, notice);
   }
 
   /** Whether it has outgrown one transaction. */
@@ -269,8 +285,8 @@ export class Draft {
     const touched = (parts: Iterable<{ touched: boolean }>): number => [...parts].filter((part) => part.touched).length;
     return (
       this.#interactions.length +
-      this.#messages.size +
-      this.#drops.size +
+      new Set([...this.#messages.keys(), ...this.#drops.keys(), ...this.#conversions.keys()]).size +
+      this.#notices.size +
       [...this.#links.values()].filter((link) => !link.written).length +
       touched(this.#contacts.values()) +
       touched(this.#orders.values()) +
@@ -278,7 +294,7 @@ export class Draft {
     );
   }
 
-  /** The writes of one transaction. `except` names messages whose put or drop was refused before: they are as they are. */
+  /** The writes of one transaction. `except` names parts that were refused before: they are as they are. */
   writes(table: Table, except: ReadonlySet<string>): { write: Write; part: Part }[] {
     const all: { write: Write; part: Part }[] = [];
     const add = (part: Part, write: Write): void => {
@@ -302,11 +318,26 @@ export class Draft {
     for (const { value, before, touched } of this.#products.values()) {
       if (touched) add(state, productWrite(table, before, value));
     }
+    const free = (name: string, write: () => Write): boolean => {
+      if (except.has(name)) return false;
+      add({ kind: 'free', name }, write());
+      return true;
+    };
+    // A transaction touches an item once: a message that is made or taken back takes its conversion along.
+    const told = new Set<string>();
     for (const [id, message] of this.#messages) {
-      if (!except.has(id)) add({ kind: 'message', id }, table.creation(messageItem(message, table.shards)));
+      const converted = this.#conversions.get(id);
+      const whole = converted === undefined ? message : { ...message, conversion: conversionOf(converted) };
+      if (free(`message ${id}`, () => table.creation(messageItem(whole, table.shards)))) told.add(id);
     }
-    for (const { contact, id, reason } of this.#drops.values()) {
-      if (!except.has(id)) add({ kind: 'drop', id }, dropWrite(table, contact, id, reason));
+    for (const [id, drop] of this.#drops) {
+      if (free(`drop ${id}`, () => dropWrite(table, drop, this.#conversions.get(id)))) told.add(id);
+    }
+    for (const [id, converted] of this.#conversions) {
+      if (!told.has(id)) free(`conversion ${id}`, () => conversionWrite(table, converted));
+    }
+    for (const [id, notice] of this.#notices) {
+      free(`notice ${id}`, () => table.creation(noticeItem(notice, table.shards)));
     }
     return all;
   }
@@ -322,6 +353,8 @@ export class Draft {
     for (const [id, link] of this.#links) this.#links.set(id, { ...link, written: true });
     this.#messages.clear();
     this.#drops.clear();
+    this.#conversions.clear();
+    this.#notices.clear();
     this.#interactions = [];
     this.#bytes = 0;
   }
@@ -341,15 +374,38 @@ function productWrite(table: Table, before: ProductState | undefined, after: Pro
 }
 
 /** A message that is still ready leaves the due index as dropped. */
-function dropWrite(table: Table, contact: string, id: string, reason: string): Write {
+function dropWrite(table: Table, { contact, id, reason }: Required<Drop>, converted: Converted | undefined): Write {
+  const conversion = converted === undefined ? '' : ', conversion = if_not_exists(conversion, :conversion)';
   return {
     Update: {
       TableName: table.name,
       Key: key.message(contact, id),
-      UpdateExpression: 'SET #state = :dropped, #reason = :reason REMOVE duePk, dueAt',
+      UpdateExpression: `SET #state = :dropped, #reason = :reason${conversion} REMOVE duePk, dueAt`,
       ConditionExpression: '#state = :ready',
       ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
-      ExpressionAttributeValues: { ':dropped': 'dropped', ':ready': 'ready', ':reason': reason },
+      ExpressionAttributeValues: {
+        ':dropped': 'dropped',
+        ':ready': 'ready',
+        ':reason': reason,
+        ...(converted !== undefined && { ':conversion': JSON.stringify(conversionOf(converted)) }),
+      },
     },
   };
+}
+
+/** The first success of a message's window, where the message is there and has none yet. */
+function conversionWrite(table: Table, converted: Converted): Write {
+  return {
+    Update: {
+      TableName: table.name,
+      Key: key.message(converted.contact, converted.message),
+      UpdateExpression: 'SET conversion = :conversion',
+      ConditionExpression: 'attribute_exists(pk) AND attribute_not_exists(conversion)',
+      ExpressionAttributeValues: { ':conversion': JSON.stringify(conversionOf(converted)) },
+    },
+  };
+}
+
+function conversionOf({ message: _, contact: __, ...conversion }: Converted): Conversion {
+  return conversion;
 }

@@ -1,14 +1,23 @@
 // Budgets on a real engine: from report items to a pause that is said once, and to going on.
-import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BookStore } from '../../functions/aws/book-store.ts';
 import { budgetStates, keepBudgets, rebase } from '../../functions/aws/budgets.ts';
-import { Bus } from '../../functions/aws/bus.ts';
 import { lastActions, pause, resume } from '../../functions/aws/controls.ts';
 import { documentClient, key, Table } from '../../functions/aws/table.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { around } from './faults.ts';
-import { type Bench, benchOver, DAY, definitions, MemoryLog, MINUTE, NOON, publish } from './fixtures.ts';
+import {
+  type Bench,
+  benchOver,
+  DAY,
+  definitions,
+  type MemoryBus,
+  MemoryLog,
+  MINUTE,
+  memoryBus,
+  NOON,
+  publish,
+} from './fixtures.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -16,30 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => engine.stop());
 
-/** A bus that keeps what it is given, unless it refuses. */
-function memoryBus(): {
-  bus: Bus;
-  events: { name: string; source: string; detail: Record<string, unknown> }[];
-  refuses: boolean;
-} {
-  const client = new EventBridgeClient({ region: 'x' });
-  const state = { bus: new Bus('bus', client), events: [] as ReturnType<typeof memoryBus>['events'], refuses: false };
-  around(client, async (_command, input) => {
-    const entries = input.Entries as { Source: string; DetailType: string; Detail: string }[];
-    if (state.refuses) {
-      const refused = entries.map(() => ({ ErrorCode: 'ThrottlingException' }));
-      return { output: { FailedEntryCount: entries.length, Entries: refused }, response: {} };
-    }
-    for (const { Source, DetailType, Detail } of entries) {
-      state.events.push({ source: Source, name: DetailType, detail: JSON.parse(Detail) });
-    }
-    return { output: { FailedEntryCount: 0, Entries: [] }, response: {} };
-  });
-  return state;
-}
-
 let bench: Bench;
-let said: ReturnType<typeof memoryBus>;
+let said: MemoryBus;
 let log: MemoryLog;
 beforeEach(async () => {
   bench = benchOver(await engine.table());

@@ -26,6 +26,7 @@ import {
   interaction,
   MemoryBucket,
   MINUTE,
+  memoryBus,
   messagesOf,
   NOON,
   publish,
@@ -367,7 +368,7 @@ describe('given messages in the stream', () => {
     const { table, recorder, clock, log } = over;
     const queue = new Queue(queues.client(step));
     for (const shard of ['00', '01']) {
-      await walkDue({ shard }, { table, recorder, queue, now: clock.now, log, rate: 1000, urls });
+      await walkDue({ shard }, { table, recorder, queue, bus: memoryBus().bus, now: clock.now, log, rate: 1000, urls });
     }
   }
   /** How often each message was accepted, and its state. */

@@ -1,4 +1,5 @@
 // What the tests of the functions share: a small shop, its events, and the parts that a function is given.
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { Definitions } from '../../domain/book.ts';
 import { campaignVersion } from '../../domain/book.ts';
 import type { Campaign } from '../../domain/campaign-grammar.ts';
@@ -9,6 +10,7 @@ import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import { orderKeyOf, orderSubject } from '../../domain/order.ts';
 import { BookStore } from '../../functions/aws/book-store.ts';
 import type { Bucket } from '../../functions/aws/bucket.ts';
+import { Bus } from '../../functions/aws/bus.ts';
 import type { Log } from '../../functions/aws/handler.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import {
@@ -20,7 +22,7 @@ import {
   readMessage,
   type Table,
 } from '../../functions/aws/table.ts';
-import type { Step } from './faults.ts';
+import { around, type Step } from './faults.ts';
 
 export const NOON = Date.UTC(2026, 4, 4, 12);
 export const MINUTE = 60_000;
@@ -55,6 +57,30 @@ export class MemoryLog implements Log {
   error(name: string, values?: Record<string, string | number | boolean>): void {
     this.lines.push({ level: 'error', name, values });
   }
+}
+
+/** A bus that keeps what it is given, unless it refuses all, or what the test says. */
+export interface MemoryBus {
+  bus: Bus;
+  events: { name: string; source: string; detail: Record<string, unknown> }[];
+  refuses: boolean | ((name: string) => boolean);
+}
+
+export function memoryBus(): MemoryBus {
+  const client = new EventBridgeClient({ region: 'x' });
+  const state: MemoryBus = { bus: new Bus('bus', client), events: [], refuses: false };
+  around(client, async (_command, input) => {
+    const entries = input.Entries as { Source: string; DetailType: string; Detail: string }[];
+    const answers = entries.map(({ Source, DetailType, Detail }) => {
+      const { refuses } = state;
+      if (typeof refuses === 'function' ? refuses(DetailType) : refuses) return { ErrorCode: 'ThrottlingException' };
+      state.events.push({ source: Source, name: DetailType, detail: JSON.parse(Detail) });
+      return { EventId: 'e' };
+    });
+    const refused = answers.filter((answer) => 'ErrorCode' in answer).length;
+    return { output: { FailedEntryCount: refused, Entries: answers }, response: {} };
+  });
+  return state;
 }
 
 /** Thanks for each order at once; a reminder to those who order and then rest for 30 days. */

@@ -23,6 +23,7 @@ import {
   HOUR,
   interaction,
   MINUTE,
+  memoryBus,
   messagesOf,
   NOON,
   publish,
@@ -181,7 +182,8 @@ describe('two senders, a walk over what is due and a receiver of feedback, with 
       const own = benchOver(table, { bucket: bench.bucket, clock: bench.clock, prefix });
       const sqs = queues.client(nested(scheduler.step, trouble.queues));
       clients.push(sqs);
-      return { ...own, now: bench.clock.now, log: bench.log, queue: new Queue(sqs), rate: 100, urls };
+      const { bus } = memoryBus();
+      return { ...own, now: bench.clock.now, log: bench.log, queue: new Queue(sqs), bus, rate: 100, urls };
     };
     const [handing, walking, receiving] = [worker('h'), worker('w'), worker('f')];
     const shop = { bench, scheduler, trouble, feedback: true, settle, order, walk };

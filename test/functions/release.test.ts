@@ -8,7 +8,7 @@ import { runTimers } from '../../functions/run-timers.ts';
 import { walkDueShards } from '../../functions/walk-due.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { MemoryQueues } from './faults.ts';
-import { type Bench, benchOver, crowdOf, HOUR, MINUTE, NOON } from './fixtures.ts';
+import { type Bench, benchOver, crowdOf, HOUR, MINUTE, memoryBus, NOON } from './fixtures.ts';
 
 let engine: Engine;
 let bench: Bench;
@@ -46,6 +46,7 @@ class Line {
         table,
         recorder: bench.recorder,
         queue: this.queue,
+        bus: memoryBus().bus,
         now,
         log: bench.log,
         rate,

@@ -150,7 +150,9 @@ export class SimulatedShop {
     });
     const walker = this.#function('walk-due', 60, (process) => {
       const parts = this.#parts(process);
-      return (event) => walkDueShards(event as never, { ...parts, rate: options.sendRate, urls });
+      // Nothing here tells others.
+      const bus = { refusedOf: async () => [] } as unknown as Bus;
+      return (event) => walkDueShards(event as never, { ...parts, bus, rate: options.sendRate, urls });
     });
     const receiver = this.#function('receive-feedback', 30, (process) => {
       const parts = this.#parts(process);
