@@ -674,6 +674,16 @@ export function days(duration: string): number {
 export function checkCatalogue(catalogue: Catalogue, file: string): Fault[] {
   const faults: Fault[] = [];
   const ids = Object.keys(catalogue.products);
+  const unknown = (to: string, path: (string | number)[]): void => {
+    const near = suggest(to, ids);
+    faults.push({
+      code: 'reference.product',
+      file,
+      path: sayPath(path),
+      message: `product "${to}" does not exist.`,
+      ...(near === undefined ? {} : { remedy: near }),
+    });
+  };
   for (const [id, product] of Object.entries(catalogue.products)) {
     const related = [
       ...(product.complements ?? []).map((to, index) => ({ to, path: ['products', id, 'complements', index] })),
@@ -688,17 +698,11 @@ export function checkCatalogue(catalogue: Catalogue, file: string): Fault[] {
           message: 'names the product itself.',
           remedy: 'Take it out.',
         });
-      } else if (!ids.includes(to)) {
-        const near = suggest(to, ids);
-        faults.push({
-          code: 'reference.product',
-          file,
-          path: sayPath(path),
-          message: `product "${to}" does not exist.`,
-          ...(near === undefined ? {} : { remedy: near }),
-        });
-      }
+      } else if (!ids.includes(to)) unknown(to, path);
     }
   }
+  catalogue.popular?.forEach((to, index) => {
+    if (!ids.includes(to)) unknown(to, ['popular', index]);
+  });
   return faults;
 }

@@ -135,7 +135,15 @@ export type Product = z.infer<typeof Product>;
 
 /** templates/catalogue.json */
 export const Catalogue = z
-  .strictObject({ $schema: z.string().optional(), products: z.record(z.string().min(1).max(100), Product) })
+  .strictObject({
+    $schema: z.string().optional(),
+    products: z.record(z.string().min(1).max(100), Product),
+    popular: z
+      .array(z.string())
+      .max(200)
+      .optional()
+      .meta({ description: 'Products that sell well, best first: recommended where the relations give too little' }),
+  })
   .meta({ id: 'Catalogue' });
 export type Catalogue = z.infer<typeof Catalogue>;
 

@@ -1,5 +1,5 @@
 // Recommendations from the relations of the catalogue.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { latestBought, recommend } from '../../domain/recommend.ts';
 import type { Catalogue } from '../../domain/settings.ts';
 import { catalogue } from '../support/people.ts';
@@ -36,6 +36,40 @@ test('a product that the catalogue does not hold is neither seed nor recommended
   };
   expect(recommend(dangling, {}, ['a', 'unknown'], 'cross-sell')).toEqual(['b']);
   expect(recommend(dangling, {}, ['a'], 'up-sell')).toEqual([]);
+});
+
+describe('where the relations give too little', () => {
+  const sells: Catalogue = {
+    products: {
+      a: { name: 'A', category: 'Cameras', complements: ['strap'], upgrade: 'pro' },
+      strap: { name: 'Strap', category: 'Straps' },
+      b: { name: 'B', category: 'Cameras' },
+      c: { name: 'C', category: 'Cameras' },
+      bag: { name: 'Bag', category: 'Bags' },
+      odd: { name: 'Odd' },
+      pro: { name: 'Pro', category: 'Cameras' },
+    },
+    popular: ['bag', 'odd', 'a', 'strap', 'c', 'gone', 'b'],
+  };
+
+  test('what is popular fills up, of the same category first, and never what is owned or what it is about', () => {
+    expect(recommend(sells, {}, ['a'], 'cross-sell', 10)).toEqual(['strap', 'c', 'b', 'bag', 'odd']);
+    expect(recommend(sells, { strap: 1, c: 1 }, ['a'], 'cross-sell')).toEqual(['b', 'bag', 'odd']);
+  });
+
+  test('what is popular is all that there is for somebody of whom nothing is known', () => {
+    expect(recommend(sells, {}, [], 'retention')).toEqual(['bag', 'odd', 'a', 'strap']);
+  });
+
+  test('a list that is given stands in for the one of the catalogue', () => {
+    expect(recommend(sells, {}, ['a'], 'cross-sell', 4, ['b', 'odd'])).toEqual(['strap', 'b', 'odd']);
+    expect(recommend(sells, {}, ['a'], 'cross-sell', 4, [])).toEqual(['strap']);
+  });
+
+  test('an up-sell recommends the better model or nothing', () => {
+    expect(recommend(sells, {}, ['a'], 'up-sell')).toEqual(['pro']);
+    expect(recommend(sells, {}, ['bag'], 'up-sell')).toEqual([]);
+  });
 });
 
 test('words of the language are products like any other', () => {
