@@ -36,9 +36,9 @@ export function parametersOf(
 export function withParametersInHtml(html: string, parameters: LinkParameters): string {
   return html.replace(HREF, (whole, before: string, quoted: string) => {
     const quote = quoted[0] as string;
-    const link = unescape(quoted.slice(1, -1));
+    const link = plainText(quoted.slice(1, -1));
     const dressed = withParameters(link, parameters);
-    return dressed === link ? whole : `${before}${quote}${escape(dressed)}${quote}`;
+    return dressed === link ? whole : `${before}${quote}${escaped(dressed)}${quote}`;
   });
 }
 
@@ -72,7 +72,7 @@ function isDoor(link: string, doors: string): boolean {
   return link.startsWith(doors) && /^\/?[ucpwi]\//.test(link.slice(doors.length));
 }
 
-function unescape(text: string): string {
+function plainText(text: string): string {
   if (!text.includes('&')) return text;
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(amp|lt|gt|quot|apos));/gi, (_, hex, decimal, name) =>
     name !== undefined
@@ -81,7 +81,7 @@ function unescape(text: string): string {
   );
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   return text
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')

@@ -4,6 +4,7 @@ import type { Contact } from './contact.ts';
 import { cartLines, consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { LinkPayload } from './links.ts';
+import { sayDay } from './locale.ts';
 import type { Message } from './message.ts';
 import { formatMoney } from './money.ts';
 import type { StoredProduct } from './product.ts';
@@ -319,19 +320,6 @@ export function masked(address: string): string {
   const at = address.lastIndexOf('@');
   const [first = ''] = address;
   return shown(at > 1 ? `${first}•••${address.slice(at)}` : `•••${address.slice(Math.max(at, 0))}`);
-}
-
-const days = new Map<string, Intl.DateTimeFormat>();
-
-/** "4 May 2026", as the locale writes it, in a zone. */
-function sayDay(at: number, locale: string, zone: string): string {
-  const key = `${locale}|${zone}`;
-  let format = days.get(key);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: zone });
-    days.set(key, format);
-  }
-  return format.format(at);
 }
 
 /** "favouriteCategory" → "Favourite category"; a name that is no such word stays as it is. */

@@ -3,6 +3,7 @@ import { Liquid, LiquidError, type Template } from 'liquidjs';
 import type { CompiledEmail } from './book.ts';
 import { KairosError } from './fault.ts';
 import type { Json, JsonObject } from './interaction.ts';
+import { sayDate, sayNumber } from './locale.ts';
 import { formatMoney, minorUnits } from './money.ts';
 
 /** Most bytes of one rendered part. Gmail cuts messages at 102 KB. */
@@ -14,9 +15,27 @@ export interface ProductView {
   name: string;
   /** Formatted for the recipient: "1.149,00 €". */
   price?: string;
+  /** The lowest price of the 30 days before the present one, formatted. */
+  lowestPrice30d?: string;
+  /** The same, where the present price is below it: what a reduction may be announced by. */
+  wasPrice?: string;
+  /** Absent where the feed never told a stock. */
+  inStock?: boolean;
   url?: string;
   imageUrl?: string;
   category?: string;
+}
+
+export interface CartView extends ProductView {
+  quantity: number;
+}
+
+export interface CouponView {
+  code: string;
+  /** "10 %" or "5,00 €". */
+  worth: string;
+  /** ISO 8601; absent where it does not end. */
+  expires?: string;
 }
 
 export interface BrandView {
@@ -31,21 +50,32 @@ export interface BrandView {
 /** All that an e-mail can say: plain JSON, cleaned by buildView. Strings are not escaped: the engine does that. */
 export interface EmailView {
   contact: { firstName?: string; lastName?: string; [attribute: string]: Json | undefined };
-  /** Properties of the event that started the run. */
+  /** Properties of what started the run. */
   trigger: JsonObject;
-  /** The line of `each`. */
+  /** What it is about: the line of `each`, the due or turned product, or the one of the trigger. */
   product?: ProductView;
   /** What was bought: the trigger's lines, else the newest purchases. */
   bought: ProductView[];
   recommendations: ProductView[];
+  /** What stands in the cart, the newest first. */
+  cart: CartView[];
+  /** What the whole cart costs, formatted; absent where it is empty or not every price is known. */
+  cartValue?: string;
+  /** The code that this message carries. */
+  coupon?: CouponView;
+  /** Where in which campaign it is sent: the key of its send, and the variant that was drawn. */
+  run: { campaign: string; step: string; variant?: string };
   brand: BrandView;
-  links: { unsubscribe: string; preferences?: string; confirm?: string };
+  /** `images` is what comes before the name of a published picture. */
+  links: { unsubscribe: string; preferences?: string; confirm?: string; webView?: string; images?: string };
   /** The topic's title; absent in service mail. */
   topic?: string;
   locale: string;
   direction: 'ltr' | 'rtl';
   /** The shop's currency, read by the filter `money`. */
   currency: string;
+  /** Read by the filter `day`. */
+  zones: { shop: string; contact: string };
 }
 
 /** What a page of the preference links can say. */
@@ -151,9 +181,35 @@ export class RenderError extends KairosError {
 }
 
 /** Filters that would undo the sandbox or read the clock of the machine. */
-const REFUSED_FILTERS = ['raw', 'json', 'inspect', 'jsonify', 'to_integer', 'url_decode', 'base64_decode', 'sample'];
+const REFUSED_FILTERS = [
+  'raw',
+  'json',
+  'inspect',
+  'jsonify',
+  'to_integer',
+  'url_decode',
+  'base64_decode',
+  'sample',
+  'date',
+  'date_to_xmlschema',
+  'date_to_rfc822',
+  'date_to_string',
+  'date_to_long_string',
+];
 /** Tags that read other templates. */
 const REFUSED_TAGS = ['include', 'render', 'layout', 'block'];
+
+/** What a filter is called with. */
+interface Around {
+  context: { getSync(path: string[]): unknown };
+}
+
+const seen = ({ context }: Around, ...path: string[]): string => String(context.getSync(path));
+
+function mostDigits(digits: unknown): number {
+  if (Number.isInteger(digits) && Number(digits) >= 0 && Number(digits) <= 10) return Number(digits);
+  throw new Error('number: decimals are a whole number from 0 to 10');
+}
 
 function engine(escapes: boolean): Liquid {
   const liquid = new Liquid({
@@ -173,13 +229,22 @@ function engine(escapes: boolean): Liquid {
   });
   for (const name of REFUSED_FILTERS) delete liquid.filters[name];
   for (const name of REFUSED_TAGS) delete liquid.tags[name];
-  liquid.registerFilter(
-    'money',
-    function (this: { context: { getSync(path: string[]): unknown } }, value: unknown, of?: unknown) {
-      const currency = typeof of === 'string' ? of : String(this.context.getSync(['currency']));
-      return formatMoney(minorUnits(value, currency), currency, String(this.context.getSync(['locale'])));
-    },
-  );
+  liquid.registerFilter('money', function (this: Around, value: unknown, of?: unknown) {
+    const currency = typeof of === 'string' ? of : seen(this, 'currency');
+    return formatMoney(minorUnits(value, currency), currency, seen(this, 'locale'));
+  });
+  liquid.registerFilter('number', function (this: Around, value: unknown, digits?: unknown) {
+    const number = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isFinite(number))
+      throw new Error('number: what it is given is no number');
+    return sayNumber(number, seen(this, 'locale'), digits === undefined ? undefined : mostDigits(digits));
+  });
+  liquid.registerFilter('day', function (this: Around, value: unknown, whose: unknown = 'shop') {
+    if (whose !== 'shop' && whose !== 'contact') throw new Error('day: whose day it is can be "shop" or "contact"');
+    const said = sayDate(value, seen(this, 'locale'), seen(this, 'zones', whose));
+    if (said === undefined) throw new Error('day: what it is given is no date');
+    return said;
+  });
   return liquid;
 }
 

@@ -46,10 +46,22 @@ describe('a link', () => {
       'https://shop.example/?utm_source=x&a=1',
       'https://shop.example/?utm_source=x&a=1&utm_campaign=cart',
     ],
-    ['with one of them, empty', 'https://shop.example/?utm_source', 'https://shop.example/?utm_source&utm_campaign=cart'],
-    ['with one in capitals', 'https://shop.example/?UTM_Source=x', 'https://shop.example/?UTM_Source=x&utm_campaign=cart'],
+    [
+      'with one of them, empty',
+      'https://shop.example/?utm_source',
+      'https://shop.example/?utm_source&utm_campaign=cart',
+    ],
+    [
+      'with one in capitals',
+      'https://shop.example/?UTM_Source=x',
+      'https://shop.example/?UTM_Source=x&utm_campaign=cart',
+    ],
     ['with all of them', `https://shop.example/?${SET}#b`, `https://shop.example/?${SET}#b`],
-    ['whose value only speaks of one', 'https://shop.example/?a=utm_source', `https://shop.example/?a=utm_source&${SET}`],
+    [
+      'whose value only speaks of one',
+      'https://shop.example/?a=utm_source',
+      `https://shop.example/?a=utm_source&${SET}`,
+    ],
     ['to another host', 'https://other.example/', 'https://other.example/'],
     ['to a host below it', 'https://a.shop.example/', 'https://a.shop.example/'],
     ['to a host that only begins like it', 'https://shop.example.evil.tld/', 'https://shop.example.evil.tld/'],
@@ -78,15 +90,35 @@ describe('a link', () => {
 describe('in HTML', () => {
   const ESCAPED = SET.replace('&', '&amp;');
   it.each([
-    ['a link', '<a href="https://shop.example/?a=1&amp;b=2">', `<a href="https://shop.example/?a=1&amp;b=2&amp;${ESCAPED}">`],
-    ['a quote in a link', '<a href="https://shop.example/?q=&#34;x&#34;#y">', `<a href="https://shop.example/?q=&quot;x&quot;&amp;${ESCAPED}#y">`],
-    ['other attributes', '<a class="b" target="_blank"\n href=\'https://shop.example/\' id="x">', `<a class="b" target="_blank"\n href='https://shop.example/?${ESCAPED}' id="x">`],
+    [
+      'a link',
+      '<a href="https://shop.example/?a=1&amp;b=2">',
+      `<a href="https://shop.example/?a=1&amp;b=2&amp;${ESCAPED}">`,
+    ],
+    [
+      'a quote in a link',
+      '<a href="https://shop.example/?q=&#34;x&#34;#y">',
+      `<a href="https://shop.example/?q=&quot;x&quot;&amp;${ESCAPED}#y">`,
+    ],
+    [
+      'other attributes',
+      '<a class="b" target="_blank"\n href=\'https://shop.example/\' id="x">',
+      `<a class="b" target="_blank"\n href='https://shop.example/?${ESCAPED}' id="x">`,
+    ],
     ['an area', '<area href="https://shop.example/">', `<area href="https://shop.example/?${ESCAPED}">`],
     ['a picture', '<img src="https://shop.example/a.png">', '<img src="https://shop.example/a.png">'],
     ['a style sheet', '<link href="https://shop.example/a.css">', '<link href="https://shop.example/a.css">'],
     ['words', '<p>https://shop.example/</p>', '<p>https://shop.example/</p>'],
-    ['a link elsewhere, as it was written', '<a href="https://other.example/?a&b">', '<a href="https://other.example/?a&b">'],
-    ['another attribute of that name', '<a data-href="https://shop.example/">', '<a data-href="https://shop.example/">'],
+    [
+      'a link elsewhere, as it was written',
+      '<a href="https://other.example/?a&b">',
+      '<a href="https://other.example/?a&b">',
+    ],
+    [
+      'another attribute of that name',
+      '<a data-href="https://shop.example/">',
+      '<a data-href="https://shop.example/">',
+    ],
   ])('%s', (_, html, expected) => {
     expect(withParametersInHtml(html, parameters)).toBe(expected);
   });

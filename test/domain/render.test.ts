@@ -1,6 +1,7 @@
 // Rendering in the sandbox: escapes, limits, nothing undefined, no files.
 import { describe, expect, it } from 'vitest';
 import type { CompiledEmail } from '../../domain/book.ts';
+import type { Json } from '../../domain/interaction.ts';
 import { type EmailView, pickLocale, RenderError, renderEmail, renderPage } from '../../domain/render.ts';
 
 const brand = {
@@ -15,11 +16,14 @@ const view = (contact: EmailView['contact'] = {}, rest: Partial<EmailView> = {})
   trigger: {},
   bought: [],
   recommendations: [],
+  cart: [],
+  run: { campaign: 'welcome', step: 'welcome' },
   brand,
   links: { unsubscribe: 'https://links.example/u/1' },
   locale: 'en',
   direction: 'ltr',
   currency: 'EUR',
+  zones: { shop: 'Europe/Berlin', contact: 'America/New_York' },
   ...rest,
 });
 const email = (source: Partial<CompiledEmail['locales'][string]>): CompiledEmail => ({
@@ -131,6 +135,55 @@ describe('the filter money', () => {
     expect(
       failure(() => render({ text: '{{ trigger.total | money }}' }, view({}, { trigger: { total: '12,50' } }))),
     ).toBe('render.failed text');
+  });
+});
+
+describe('the filter number', () => {
+  it('writes a number as the locale does', () => {
+    const seen = view({}, { trigger: { weight: 1234.5, days: '30', share: 0.123456 }, locale: 'pl' });
+    const { text } = render(
+      { text: '{{ trigger.weight | number }} {{ trigger.days | number }} {{ trigger.share | number: 1 }}' },
+      seen,
+    );
+    expect(text.replaceAll('\u00a0', ' ')).toBe('1234,5 30 0,1');
+    expect(render({ text: '{{ 1234567.891 | number }}' }, view({}, { locale: 'de' })).text).toBe('1.234.567,891');
+  });
+
+  it.each(['{{ "many" | number }}', '{{ 3 | number: 99 }}', '{{ contact | number }}'])('refuses %s', (source) => {
+    expect(failure(() => render({ text: source }))).toBe('render.failed text');
+  });
+});
+
+describe('the filter day', () => {
+  const said = (value: Json, locale: string, filter = 'day') =>
+    render({ text: `{{ trigger.at | ${filter} }}` }, view({}, { trigger: { at: value }, locale })).text;
+
+  it.each<[string, Json, string, string]>([
+    ['a date, in English', '2026-11-27', 'en', 'November 27, 2026'],
+    ['a date, in German', '2026-11-27', 'de', '27. November 2026'],
+    ['a date, in Polish', '2026-11-27', 'pl', '27 listopada 2026'],
+    ['a birthday without its year', '--02-29', 'de', '29. Februar'],
+    ['an instant, the day of the shop', '2026-11-27T23:30:00Z', 'de', '28. November 2026'],
+    ['an instant with an offset', '2026-11-27T23:30:00.000+02:00', 'de', '27. November 2026'],
+    ['an instant in milliseconds', Date.UTC(2026, 10, 27, 23, 30), 'de', '28. November 2026'],
+  ])('writes %s', (_, value, locale, expected) => {
+    expect(said(value, locale)).toBe(expected);
+  });
+
+  it('writes in Arabic what reads from right to left', () => {
+    expect(said('2026-11-27', 'ar')).toMatch(/نوفمبر/);
+  });
+
+  it('writes the day of the reader where it is asked to', () => {
+    expect(said('2026-11-28T02:00:00Z', 'de', 'day: "contact"')).toBe('27. November 2026');
+  });
+
+  it.each<Json>(['2026-02-30', 'tomorrow', '27.11.2026', '2026-11-27T23:30', 9e15, true])('refuses %j', (value) => {
+    expect(failure(() => said(value, 'en'))).toBe('render.failed text');
+  });
+
+  it('is the only one for dates: the clock of the machine is not read', () => {
+    expect(failure(() => render({ text: "{{ 'now' | date: '%Y' }}" }))).toBe('render.syntax text');
   });
 });
 

@@ -1,11 +1,13 @@
 // What an e-mail may say about a person: cleaned, bounded, only links that may be followed.
 import { describe, expect, it } from 'vitest';
 import type { Definitions } from '../../domain/book.ts';
+import { allowedHosts, cleanLink, cleanText } from '../../domain/clean.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { Json, JsonObject } from '../../domain/interaction.ts';
-import type { Message } from '../../domain/message.ts';
+import type { GivenCoupon, Message } from '../../domain/message.ts';
 import type { StoredProduct } from '../../domain/product.ts';
-import { allowedHosts, buildPageView, buildView, cleanLink, cleanText, productIdsOf } from '../../domain/view.ts';
+import { productIdsOf } from '../../domain/product-view.ts';
+import { buildPageView, buildView } from '../../domain/view.ts';
 import { bookOf, instant, marketing } from '../support/people.ts';
 
 const NOW = instant('2026-03-01 10:00');
@@ -209,6 +211,131 @@ describe('the view of a message', () => {
     expect(seen('shop', back)).toEqual(['camera', 'Ann']);
     const thanks = { ...message({}, { products: [{ product_id: 'lens' }] }), kind: 'service' as const };
     expect(seen('shop', thanks)).toEqual(['lens', 'Ann']);
+  });
+
+  it('says when a price was reduced, by the lowest of the 30 days before, however often the feed says it again', () => {
+    const day = 86_400_000;
+    const at = (days: number) => NOW - days * day;
+    const product = (price: number, ...prices: [number, number][]): StoredProduct => ({
+      name: 'Camera',
+      price,
+      priceAt: prices.at(-1)?.[0] ?? NOW,
+      currency: 'EUR',
+      prices,
+      stock: 2,
+    });
+    const seen = (camera: StoredProduct) => {
+      const { price, lowestPrice30d, wasPrice, inStock } = view({}, { product: 'camera' }, {}, { camera }).product!;
+      return [price, lowestPrice30d, wasPrice, inStock];
+    };
+    expect(seen(product(300_00, [at(40), 450_00], [at(10), 400_00], [at(1), 300_00]))).toEqual([
+      '€300.00',
+      '€400.00',
+      '€400.00',
+      true,
+    ]);
+    expect(seen(product(300_00, [at(9), 400_00], [at(3), 300_00], [at(2), 300_00], [at(1), 300_00]))).toEqual([
+      '€300.00',
+      '€400.00',
+      '€400.00',
+      true,
+    ]);
+    // Up for a day and down again is no reduction.
+    expect(seen(product(300_00, [at(9), 280_00], [at(2), 400_00], [at(1), 300_00]))).toEqual([
+      '€300.00',
+      '€280.00',
+      undefined,
+      true,
+    ]);
+    expect(seen(product(300_00, [at(1), 300_00]))).toEqual(['€300.00', undefined, undefined, true]);
+    expect(seen({ name: 'Camera', price: 300_00, currency: 'EUR', stock: 0 })).toEqual([
+      '€300.00',
+      undefined,
+      undefined,
+      false,
+    ]);
+  });
+
+  it('is about the product of the trigger where the run has none, by the name that it was told', () => {
+    expect(view({}, {}, { product_id: 'lens' }).product).toMatchObject({ id: 'lens', name: 'Lens' });
+    expect(view({}, {}, { sku: 7, name: 'Odd' }).product).toEqual({ id: '7', name: 'Odd' });
+    expect(view({}, { product: 'camera' }, { product_id: 'lens' }).product?.id).toBe('camera');
+  });
+
+  it('recommends nothing that is out of stock or was bought since, except in a mail that has gone out', () => {
+    const contact = contactWith({});
+    contact.facts.bought = { bought: NOW };
+    const asked = message({ recommendations: ['lens', 'camera', 'bought', 'many'] });
+    const feed = { camera: { stock: 0 }, lens: {}, bought: { name: 'Bought' }, many: { name: 'Many', stock: 1 } };
+    const shown = (state: Message['state']) =>
+      buildView(definitions, contact, { ...asked, state }, feed, links).recommendations.map(({ id }) => id);
+    expect(shown('ready')).toEqual(['lens', 'many']);
+    expect(shown('claimed')).toEqual(['lens', 'many']);
+    expect(shown('sent')).toEqual(['lens', 'camera', 'bought', 'many']);
+  });
+
+  it('shows what stands in the cart, the newest first, and what all of it costs', () => {
+    const contact = contactWith({ locale: 'de' });
+    const line = (quantity: number, ago: number, price?: number) => ({
+      quantity,
+      at: NOW - ago,
+      id: `e${ago}`,
+      ...(price === undefined ? {} : { price }),
+    });
+    contact.facts.cart = { lines: { camera: line(1, 9), gone: line(0, 1), lens: line(2, 5), odd: line(3, 2, 150) } };
+    const trigger = { products: [{ product_id: 'odd', name: 'Odd thing' }] };
+    const seen = buildView(definitions, contact, message({}, trigger), { camera: { price: 350_00 } }, links);
+    expect(seen.cart.map(({ id, name, quantity, price }) => [id, name, quantity, price])).toEqual([
+      ['odd', 'Odd thing', 3, '1,50\u00a0€'],
+      ['lens', 'Lens', 2, '1.234,50\u00a0€'],
+      ['camera', 'Camera', 1, '350,00\u00a0€'],
+    ]);
+    expect(seen.cartValue).toBe('2.823,50\u00a0€');
+    expect(productIdsOf(contact, message()).sort()).toEqual(['camera', 'lens', 'odd']);
+    contact.facts.cart.lines.dear = line(1, 3);
+    expect(buildView(definitions, contact, message({}, trigger), {}, links).cartValue).toBeUndefined();
+    contact.facts.profiling = { shop: { stopped: true, at: NOW, id: 'p' } };
+    expect(buildView(definitions, contact, message({}, trigger), {}, links)).toMatchObject({ cart: [] });
+    expect(view({})).toMatchObject({ cart: [] });
+    expect('cartValue' in view({})).toBe(false);
+  });
+
+  it('shows at most ten lines of a cart, and counts them all', () => {
+    const contact = contactWith({});
+    const lines = Array.from({ length: 30 }, (_, n) => [`p${n}`, { quantity: 1, price: 100, at: NOW + n, id: 'e' }]);
+    contact.facts.cart = { lines: Object.fromEntries(lines) };
+    const feed = Object.fromEntries(lines.map(([id]) => [id as string, { name: `${id}` }]));
+    const { cart, cartValue } = buildView(definitions, contact, message(), feed, links);
+    expect([cart.length, cart[0]?.id, cartValue]).toEqual([10, 'p29', '€30.00']);
+  });
+
+  it.each<[string, Omit<GivenCoupon, 'pool' | 'code'>, string]>([
+    ['de', { percent: 10 }, '10\u00a0%'],
+    ['en', { percent: 12.5 }, '12.5%'],
+    ['de', { amount: 500, currency: 'EUR' }, '5,00\u00a0€'],
+    ['en', { amount: 500 }, '€5.00'],
+  ])('says in %s what a coupon of %j is worth', (locale, worth, expected) => {
+    const coupon = { pool: 'BACK10', code: 'AB-12', ...worth };
+    expect(view({ locale }, { coupon }).coupon).toEqual({ code: 'AB-12', worth: expected });
+    expect(view({ locale }, { coupon: { ...coupon, expires: NOW } }).coupon?.expires).toBe('2026-03-01T10:00:00.000Z');
+  });
+
+  it('carries no coupon where none was given, or one of which nobody says what it is worth', () => {
+    expect('coupon' in view({})).toBe(false);
+    expect('coupon' in view({}, { coupon: { pool: 'BACK10', code: 'AB-12' } })).toBe(false);
+  });
+
+  it('says where in which campaign it is sent, and whose days it speaks of', () => {
+    const plain = buildView(definitions, contactWith({}), message(), {}, links);
+    expect(plain.run).toEqual({ campaign: 'hello', step: 'hello' });
+    const tested = { ...message(), variant: 'subject-b' };
+    const contact = contactWith({ timezone: 'Asia/Tokyo' });
+    const seen = buildView(definitions, contact, tested, {}, links, 'hello_2');
+    expect(seen.run).toEqual({ campaign: 'hello', step: 'hello_2', variant: 'subject-b' });
+    expect(seen.zones).toEqual({ shop: 'Europe/Warsaw', contact: 'Asia/Tokyo' });
+    expect(buildView(definitions, contactWith({ timezone: 'Mars' }), tested, {}, links).zones.contact).toBe(
+      'Europe/Warsaw',
+    );
   });
 
   it('drops links in the trigger that may not be followed, and keeps amounts', () => {

@@ -5,9 +5,10 @@ import { preview } from '../../cli/preview.ts';
 import { buildTemplates, type Templates } from '../../cli/templates-folder.ts';
 import { samplesOf } from '../../domain/check-emails.ts';
 import { pageSamples } from '../../domain/check-preferences.ts';
+import { cleanText } from '../../domain/clean.ts';
 import { CHOICE_PAGES } from '../../domain/preferences.ts';
 import { renderEmail, renderPage } from '../../domain/render.ts';
-import { buildPageView, type buildView, cleanText } from '../../domain/view.ts';
+import { buildPageView, type buildView } from '../../domain/view.ts';
 import { committed } from './edit.ts';
 
 let templates: Templates;
