@@ -4,7 +4,6 @@ import type { Book } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
 import {
-  type Clause,
   type ExplainedCampaign,
   type ExplainedSegment,
   explainCampaign,
@@ -14,6 +13,7 @@ import {
 import { KairosError, suggest } from '../domain/fault.ts';
 import { sayInstant } from '../domain/say-found.ts';
 import { checkAsked, findContact } from './find-contact.ts';
+import { type Paper, page, paperOf } from './page.ts';
 import { checkCampaign, openStage, readBook, STAGE_OPTION } from './stage.ts';
 
 /** What is explained of one contact at one instant. */
@@ -69,45 +69,10 @@ export function explain(
   };
 }
 
-/** How it is printed: `width` in columns; `colours` for a terminal. */
-export interface Paper {
-  width: number;
-  colours: boolean;
-}
-
-type Tone = 'bold' | 'dim' | 'red' | 'green';
-const CODES: Record<Tone, [number, number]> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39] };
-
 /** What was explained, in lines: a tree with ✓ and ✗, what was found, and when it turns. */
 export function drawExplained(explained: Explained, { width, colours }: Paper): string[] {
-  const tone = (name: Tone, text: string): string =>
-    colours ? `\u001b[${CODES[name][0]}m${text}\u001b[${CODES[name][1]}m` : text;
-  const mark = (holds: boolean): string => (holds ? tone('green', '✓') : tone('red', '✗'));
+  const { tone, mark, put, dim, tree, lines } = page({ width, colours }, explained.zone);
   const when = (at: number): string => sayInstant(at, explained.zone);
-  const lines: string[] = [];
-  const put = (text: string, indent: string, as: (line: string) => string = (line) => line): void => {
-    for (const line of wrap(text, width - indent.length)) lines.push(`${indent}${as(line)}`);
-  };
-  const dim = (line: string): string => tone('dim', line);
-
-  /** `told`: a turn that has been told of the whole. */
-  const tree = (clause: Clause, depth: number, told?: number): void => {
-    const { words, found, turns, below } = asShown(clause);
-    const indent = '  '.repeat(depth);
-    const notes = [
-      ...(found === undefined ? [] : [found]),
-      ...(turns === undefined || turns === told ? [] : [`${clause.holds ? 'until' : 'from'} ${when(turns)}`]),
-    ];
-    const room = width - indent.length - 2;
-    const [first = '', ...rest] = wrap(words, room);
-    const all = notes.join(' · ');
-    const short = rest.length === 0 && notes.length > 0 && first.length + all.length + 3 <= room;
-    lines.push(`${indent}${mark(clause.holds)} ${first}${short ? dim(` · ${all}`) : ''}`);
-    for (const line of rest) lines.push(`${indent}  ${line}`);
-    if (!short) for (const note of all.length + 4 <= room ? [all] : notes) if (note) put(note, `${indent}    `, dim);
-    for (const part of below) tree(part, depth + 1);
-  };
-
   const { segments, campaigns } = explained;
   const inside = segments.filter((one) => one.holds).length;
   const many = segments.length > 1 ? ` In ${inside} of ${segments.length} segments.` : '';
@@ -156,38 +121,6 @@ function membership({ holds, since, turns }: ExplainedSegment, when: (at: number
   return `${standing}; ${holds ? 'leaves' : 'enters'} on ${when(turns)}, if nothing happens`;
 }
 
-/** A clause as people read it: a group of one is its member, a "not" of one thing is one line. */
-function asShown(clause: Clause): { words: string; found?: string; turns?: number; below: Clause[] } {
-  const { kind, parts = [], found, turns, words } = clause;
-  const rest = { ...(found !== undefined && { found }), ...(turns !== undefined && { turns }) };
-  const [part] = parts;
-  if (kind === 'segment' || part === undefined) return { words, ...rest, below: parts };
-  if (kind === 'not') {
-    const inner = asShown(part);
-    if (part.kind === 'any' && inner.below === part.parts)
-      return { words: 'none of these', ...rest, below: inner.below };
-    if ((part.kind === 'all' || part.kind === 'has') && inner.below === part.parts)
-      return { words: 'not all of these', ...rest, below: inner.below };
-    if (part.kind === 'not') return { words: 'not this', ...rest, below: [part] };
-    return { words, ...(inner.found !== undefined && { found: inner.found }), ...rest, below: inner.below };
-  }
-  if (parts.length === 1) return asShown(part);
-  return { words: kind === 'any' ? 'at least one of these' : 'all of these', ...rest, below: parts };
-}
-
-/** The text in lines of at most `width` characters, broken between words. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > Math.max(width, 20)) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
-}
-
 /** Adds `kairos explain [CONTACT]`. */
 export function registerExplain(program: Command): void {
   program
@@ -224,12 +157,7 @@ export function registerExplain(program: Command): void {
           console.log(JSON.stringify(explained));
           return;
         }
-        const { isTTY, columns = 100 } = process.stdout;
-        const paper = {
-          width: Math.min(120, Math.max(40, columns)),
-          colours: isTTY === true && process.env.NO_COLOR === undefined,
-        };
-        for (const line of drawExplained(explained, paper)) console.log(line);
+        for (const line of drawExplained(explained, paperOf(process.stdout))) console.log(line);
       },
     );
 }

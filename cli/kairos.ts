@@ -1,6 +1,7 @@
 // The command line: one program, each command in its own file.
 import { Command } from 'commander';
 import { KairosError, sayFault } from '../domain/fault.ts';
+import { registerCampaigns } from './campaigns.ts';
 import { registerConsents } from './consents.ts';
 import { registerContact } from './contact.ts';
 import { registerControl } from './control.ts';
@@ -23,6 +24,7 @@ const program = new Command('kairos')
 
 registerValidate(program);
 registerSegments(program);
+registerCampaigns(program);
 registerPreview(program);
 registerPublish(program);
 registerImport(program);

@@ -1,35 +1,7 @@
 // A rule in words: one English sentence that says exactly what the rule asks.
 import type { Comparison, Did, Rule, Where } from './grammar.ts';
 import { isOperator } from './where.ts';
-
-/** What a person did, as a verb in the past and its base: "ordered", "did not order". */
-const VERBS: Record<string, [past: string, base: string]> = {
-  'Order Completed': ['ordered', 'order'],
-  'Order Refunded': ['had an order refunded', 'have an order refunded'],
-  'Order Cancelled': ['cancelled an order', 'cancel an order'],
-  'Product Viewed': ['viewed a product', 'view a product'],
-  'Product Added': ['put a product into the cart', 'put a product into the cart'],
-  'Product Reviewed': ['reviewed a product', 'review a product'],
-  'Checkout Started': ['started a checkout', 'start a checkout'],
-  'Consent Granted': ['gave consent', 'give consent'],
-  'Consent Withdrawn': ['withdrew consent', 'withdraw consent'],
-  'Consent Requested': ['asked to be written to', 'ask to be written to'],
-  'Order Delivered': ['had an order delivered', 'have an order delivered'],
-  'Products Searched': ['searched', 'search'],
-  'Product Clicked': ['clicked on a product', 'click on a product'],
-  'Product Removed': ['took a product out of the cart', 'take a product out of the cart'],
-  'Product Shared': ['shared a product', 'share a product'],
-  'Product Added to Wishlist': ['put a product onto the wishlist', 'put a product onto the wishlist'],
-  'Cart Viewed': ['looked into the cart', 'look into the cart'],
-  'Coupon Applied': ['used a coupon', 'use a coupon'],
-  'Case Opened': ['opened a service case', 'open a service case'],
-  'Case Closed': ['had a service case closed', 'have a service case closed'],
-  'Subscription Started': ['started a subscription', 'start a subscription'],
-  'Subscription Cancelled': ['cancelled a subscription', 'cancel a subscription'],
-  'Email Delivered': ['got an e-mail', 'get an e-mail'],
-  'Email Opened': ['opened an e-mail', 'open an e-mail'],
-  'Email Clicked': ['clicked in an e-mail', 'click in an e-mail'],
-};
+import { listed, sayName, span, verbsOf } from './words.ts';
 
 /** One English sentence, with a capital and a full stop. Never throws on a rule that the grammar admits. */
 export function sayRule(rule: Rule): string {
@@ -92,7 +64,17 @@ function sayHas(has: Record<string, Comparison>, negated: boolean): string {
       if (name === 'subscription.active' && typeof wanted === 'boolean') {
         return `has ${wanted === negated ? 'no' : 'an'} active subscription`;
       }
-      return `${sayName(name)} ${compare(wanted, negated)}`;
+      if (name === 'running' && !isOperator(wanted)) {
+        return `is ${negated ? 'not ' : ''}under way in ${listed([wanted].flat().map(String))}`;
+      }
+      if (name === 'cart.items' && isOperator(wanted) && 'exists' in wanted) {
+        return `has ${wanted.exists === negated ? 'nothing' : 'something'} in the cart`;
+      }
+      const said = compare(wanted, negated);
+      if (name.endsWith('.givenAt') && !/^is (known|missing)/.test(said)) {
+        return `${name.slice(0, -'.givenAt'.length)} ${said.replace(/^is (not )?/, 'was $1given ')}`;
+      }
+      return `${sayName(name)} ${said}`;
     })
     .join(negated ? ' or ' : ' and ');
 }
@@ -102,21 +84,33 @@ function sayPeriod(did: Did): string {
   if (did.inLast !== undefined) return ` in the last ${span(did.inLast)}`;
   if (did.in !== undefined) return ` ${did.in}`;
   if (did.between !== undefined) return ` from ${did.between[0]} to ${did.between[1]}`;
-  if (did.since !== undefined) return did.since === 'run start' ? ' since the run started' : ` since ${did.since}`;
-  return '';
+  if (did.since === undefined) return '';
+  return did.since === 'run start' ? ' since the run started' : ` since ${sayValue(did.since)}`;
+}
+
+type Act = { did: string | string[]; where?: Where | undefined };
+const which = (where: Where | undefined): string => (where === undefined ? '' : ` (${sayWhere(where)})`);
+
+/** What somebody did, without a period: "viewed a product or ordered (value at least 30)". */
+export function sayPast({ did, where }: Act): string {
+  return `${listed(verbsOf(did).map(([past]) => past))}${which(where)}`;
+}
+
+/** What somebody does: "starts a checkout (value at least 30)". */
+export function sayPresent({ did, where }: Act): string {
+  const acts = verbsOf(did).map(([, base]) => {
+    const [verb = '', ...rest] = base.split(' ');
+    return [verb === 'have' ? 'has' : /(s|x|ch|sh|o)$/.test(verb) ? `${verb}es` : `${verb}s`, ...rest].join(' ');
+  });
+  return `${listed(acts)}${which(where)}`;
 }
 
 function sayDid(did: Did, negated: boolean): string {
-  const names = typeof did.did === 'string' ? [did.did] : did.did;
-  const verbs = names.map((name): [past: string, base: string] => {
-    const known = (Object.hasOwn(VERBS, name) && VERBS[name]) || undefined;
-    const [past, base] = known ?? [`did “${name}”`, `do “${name}”`];
-    return [withSame(past, did.same), withSame(base, did.same)];
-  });
-  const which = did.where === undefined ? '' : ` (${sayWhere(did.where)})`;
-  const past = `${verbs.map(([each]) => each).join(' or ')}${which}`;
+  const verbs = verbsOf(did.did).map((forms) => forms.map((verb) => withSame(verb, did.same)) as [string, string]);
+  const of = which(did.where);
+  const past = `${verbs.map(([each]) => each).join(' or ')}${of}`;
   const period = sayPeriod(did);
-  const denied = `did not ${verbs.map(([, base]) => base).join(' or ')}${which}`;
+  const denied = `did not ${verbs.map(([, base]) => base).join(' or ')}${of}`;
   const never = period === '' ? `never ${past}` : `${denied}${period}`;
   const act = negated ? denied : past;
   const when = did.latest ?? did.first;
@@ -183,19 +177,37 @@ function sayWhen(wanted: NonNullable<Did['latest']>): string {
 }
 
 /** `topic “offers”`, `a product of category “Cameras” and price at least 300`. */
-function sayWhere(where: Where): string {
+export function sayWhere(where: Where): string {
   return Object.entries(where)
     .map(([path, wanted]) => {
       if (wanted !== null && typeof wanted === 'object' && !Array.isArray(wanted) && !isOperator(wanted)) {
+        const inner = Object.entries(wanted);
+        const [name, value] = inner[0] ?? ['', ''];
+        // A line that is known by its product alone is that product.
+        if (inner.length === 1 && isProduct(name) && isReference(value)) return sayValue(value);
         return `${path === 'products' ? 'a product' : `one ${sayName(path)}`} of ${sayWhere(wanted as Where)}`;
       }
+      if (isReference(wanted)) return sayReferred(path, wanted);
       return `${sayName(path)} ${compare(wanted as Comparison, false).replace(/^is /, '')}`;
     })
     .join(' and ');
 }
 
+const isProduct = (path: string): boolean => /^(product_id|sku)$/.test(path);
+const isReference = (value: unknown): value is string => typeof value === 'string' && value.startsWith('@');
+
+/** `the same order id as the trigger`, `the product`, `product id the trigger’s upgrade`. */
+function sayReferred(path: string, reference: string): string {
+  const [root = '', field] = reference.slice(1).split('.');
+  if (isProduct(path) && root === 'product' && (field === undefined || /^(id|product_id)$/.test(field))) {
+    return sayValue(reference);
+  }
+  if (field === path) return `the same ${sayHeld(path)} as the ${root}`;
+  return `${sayName(path)} ${sayValue(reference)}`;
+}
+
 /** `is "PL" or "CZ"`, `is at least 3`, `is not known`. */
-function compare(comparison: Comparison, negated: boolean): string {
+export function compare(comparison: Comparison, negated: boolean): string {
   const is = negated ? 'is not' : 'is';
   // A missing value meets no comparison, so it meets the negation of every one.
   const missing = negated ? ' (or is missing)' : '';
@@ -254,50 +266,16 @@ function amount(measure: object, said: (value: number) => string): string {
 
 const times = (count: number): string => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
 const quoted = (value: unknown): string =>
-  typeof value === 'string' && !value.startsWith('@') ? `“${value}”` : String(value);
+  typeof value === 'string' && !value.startsWith('@') ? `“${value}”` : sayValue(value);
 
-function oneOf(values: readonly unknown[]): string {
-  const said = values.map(quoted);
-  return said.length === 1 ? (said[0] as string) : `${said.slice(0, -1).join(', ')} or ${said.at(-1)}`;
+/** What a reference means: "the product", "the trigger’s order id". Anything else as it is written. */
+export function sayValue(value: unknown): string {
+  const [root, field] = typeof value === 'string' ? (/^@(\w+)(?:\.(.+))?$/.exec(value)?.slice(1) ?? []) : [];
+  if (root === undefined) return String(value);
+  if (root === 'sent') return 'a product that was recommended';
+  if (root === 'watch') return 'the product was asked for or looked at';
+  if (field === undefined || (root === 'product' && /^(id|product_id)$/.test(field))) return `the ${root}`;
+  return `the ${root}’s ${sayHeld(field)}`;
 }
 
-const UNITS: Record<string, string> = { m: 'minute', h: 'hour', d: 'day', w: 'week' };
-
-/** `60d` → `60 days`; one of something loses its number: `in the last day`. */
-function span(duration: string): string {
-  const unit = UNITS[duration.slice(-1)] ?? duration.slice(-1);
-  const count = duration.slice(0, -1);
-  return count === '1' ? unit : `${count} ${unit}s`;
-}
-
-/** Names of people's language for what the grammar calls by a path. */
-const NAMES: Record<string, string> = {
-  'orders.count': 'the number of orders',
-  'orders.spend': 'what was spent',
-  'orders.average': 'the average order',
-  'orders.first': 'the first order',
-  'orders.last': 'the last order',
-  'orders.returnedShare': 'the share that was returned',
-  'cart.items': 'the number of lines in the cart',
-  'cart.value': 'the value of the cart',
-  'rhythm.interval': 'the number of days between orders',
-  'rhythm.overdue': 'the time since the last order, in intervals of their own,',
-  'service.openCases': 'the number of open service cases',
-  'subscription.active': 'whether a subscription is active',
-  'rfm.recency': 'the score of recency',
-  'rfm.frequency': 'the score of frequency',
-  'rfm.money': 'the score of money',
-  'value.decile': 'the tenth by value (1 is the best)',
-  'value.lifetime': 'the lifetime value',
-  'predicted.orders': 'the predicted number of orders',
-  'predicted.value': 'the predicted value',
-  'loyalty.tier': 'the loyalty tier',
-  running: 'a campaign under way',
-};
-
-/** A name of people's language for an attribute or a property: "the number of orders", "product id". */
-export function sayName(path: string): string {
-  if (Object.hasOwn(NAMES, path)) return NAMES[path] as string;
-  if (path.endsWith('.givenAt')) return `when ${path.slice(0, -'.givenAt'.length)} was given`;
-  return path.replace(/^catalogue\./, 'catalogue ').replaceAll('_', ' ');
-}
+const oneOf = (values: readonly unknown[]): string => listed(values.map(quoted));

@@ -9,8 +9,8 @@ import { Segment } from './grammar.ts';
 import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { derivedAttributes } from './rule-attributes.ts';
-import { sayName } from './say-rule.ts';
 import { Catalogue, Coupons, Fields, type FieldType, Settings } from './settings.ts';
+import { sayName } from './words.ts';
 
 const sources: Record<string, { schema: z.ZodType; title: string }> = {
   settings: { schema: Settings, title: 'settings.json' },
