@@ -92,7 +92,9 @@ export interface SendStep {
   /** The e-mail's name, and from its second send in the campaign on a number: the same over versions. */
   key: string;
   email: string;
+  /** What of `needs` is known when the message is decided, and all of it, which is asked again at the send. */
   needs?: CompiledWhere;
+  atSend?: CompiledWhere;
   unless?: CompiledRule;
   ignoresQuiet: boolean;
   coupon?: string;
@@ -300,6 +302,9 @@ export function campaignVersion(campaign: Campaign): string {
   return shortHash('campaign', canonical(said)).slice(0, 10);
 }
 
+/** What only the feed of a product says. */
+const FED: ReadonlySet<string> = new Set(['product.inStock', 'product.price', 'product.lowestPrice30d']);
+
 /** What of a "send" is the same in all versions of a campaign: its e-mail, and which send of it it is. */
 function sendKey(email: string, program: Instruction[]): string {
   const earlier = program.filter((one) => one.op === 'send' && one.email === email).length;
@@ -318,7 +323,11 @@ function compileSend(
     email,
     ignoresQuiet: step.quiet === 'ignore' || campaign.quiet === 'ignore' || campaign.kind === 'service',
   };
-  if (needs !== undefined) compiled.needs = compileWhere(needs);
+  if (needs !== undefined) {
+    compiled.atSend = compileWhere(needs);
+    const known = Object.fromEntries(Object.entries(needs).filter(([name]) => !FED.has(name)));
+    if (Object.keys(known).length > 0) compiled.needs = compileWhere(known);
+  }
   if (unless !== undefined) compiled.unless = compileRule(unless, context);
   if (coupon !== undefined) compiled.coupon = coupon;
   if (variants !== undefined) {
@@ -555,9 +564,6 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
   const compiled = (list: PublishedCampaign[]) => list.map((one) => compileCampaign(one, settings, context));
   const campaigns = compiled(Object.values(definitions.campaigns)).sort((a, b) => (a.id < b.id ? -1 : 1));
   const all = [...compiled(Object.values(definitions.retired)), ...campaigns];
-  const read = new Set(
-    [...counters.values(), ...all.flatMap((one) => one.counters)].flatMap((counter) => counter.names),
-  );
   const starting = byName(campaigns, (one) => one.startedBy);
   const watches = new Map<string, CompiledWatch>();
   for (const { campaign } of campaigns) {
@@ -566,6 +572,11 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     const known = watches.get(watch.id);
     watches.set(watch.id, known !== undefined && known.keep > watch.keep ? known : watch);
   }
+  const read = new Set([
+    ...[...counters.values(), ...all.flatMap((one) => one.counters)].flatMap((counter) => counter.names),
+    // Who watched before the campaign was there is found when the past is read.
+    ...[...watches.values()].flatMap(({ names }) => names),
+  ]);
   const watching = byName([...watches.values()], ({ names }) => names);
   const heard = new Set<string>(watching.keys());
   for (const one of all) {

@@ -80,6 +80,8 @@ export interface Run {
   wakeAt?: number;
   /** Instant at which a `waitFor`, or a message that waits for an address, gives up. */
   waitsUntil?: number;
+  /** When it looks again whether a test that it waits for has a winner. */
+  looksAt?: number;
   /** From which instant the next wait counts (the last step's planned instant). */
   from: number;
   product?: string;
@@ -102,9 +104,21 @@ export interface Run {
   ended?: number;
 }
 
+export type DecisionKind =
+  | 'send'
+  | 'defer'
+  | 'hold out'
+  | 'skip'
+  | 'start'
+  | 'stop'
+  | 'end'
+  | 'set'
+  | 'notify'
+  | 'rest';
+
 export interface LastDecision {
   at: number;
-  kind: 'send' | 'defer' | 'hold out' | 'skip' | 'start' | 'stop' | 'end';
+  kind: DecisionKind;
   reason: string;
   step?: string;
   /** Under a cap: the campaign whose message came first. */
@@ -168,6 +182,8 @@ export interface Journey {
   booked?: Booking[];
   /** Of campaigns that start by a date or a product that runs out: what was asked last, so that each is asked once. */
   asked?: Record<string, number>;
+  /** Attributes that campaigns have set since the last look, and what they were before: `changes` asks it once. */
+  changed?: Record<string, Json>;
   /** Topic → the rest that it has. */
   rests?: Record<string, Rest>;
   /** Open windows in which a success is a conversion; the 30 newest. */

@@ -4,17 +4,23 @@ import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
 import { type Decided, type Draft, draftOf, keepDecisions, note, own, type Stimulus } from './decision.ts';
 import { type BookSight, longestCap, sightOf, sightOfRun } from './eligibility.ts';
-import { foldFacts, foldSuppression, foldWithdrawal, type OrderChange, takeOverFacts } from './facts.ts';
-import type { Interaction } from './interaction.ts';
+import { foldFacts, foldSuppression, foldWithdrawal, highest, type OrderChange, takeOverFacts } from './facts.ts';
+import type { Interaction, Json } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
 import { changes } from './rule-index.ts';
 import type { Sight } from './rule-node.ts';
-import { advance, runDue } from './run.ts';
-import { inShopZone, startRuns } from './start.ts';
-import type { Around } from './where.ts';
+import { followVersion, restartWait, runDue } from './run.ts';
+import { goOn } from './send.ts';
+import { askedOfPast, countPastInRun, inShopZone, keepBooking, startRuns } from './start.ts';
+import { closeWindows, hearSuccess } from './success.ts';
+import { occasionsOf } from './timed.ts';
+import { type Around, compileWhere } from './where.ts';
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Of a past that is read again, as many watched products are noted. */
+const MOST_WATCHES = 50;
 const STOPS_KEPT = 30 * 24 * HOUR;
 const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled'];
 
@@ -24,7 +30,7 @@ const ORDER_EVENTS = ['Order Completed', 'Order Updated', 'Order Refunded', 'Ord
  * shares with it whatever stays as it was.
  */
 export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: number, past?: Past): Decided | Need {
-  const draft = draftOf(book, contact, now, { kind: 'clock' });
+  const draft = draftOf(book, contact, now, stimulus);
   // What was recorded while nothing was published is read again under the first book.
   const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
   const outdated = first || contact.book?.counters !== book.counterSet;
@@ -39,20 +45,28 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
     stimulus.kind === 'interaction' && !stimulus.history ? book.startedBy(stimulus.interaction.name) : [];
   const before = held(draft, starting);
 
+  const were = attributesBefore(draft, stimulus);
   if (stimulus.kind === 'interaction') {
     const spoilt = fold(draft, stimulus, outdated ? past : undefined);
     if (spoilt) {
       if (!covers(past, names())) return { need: names() };
       rebuildCounters(draft, withStimulus(past as Past, stimulus));
     }
-  }
+    watch(draft, stimulus.interaction);
+  } else if (stimulus.kind === 'book') keepBooking(draft, stimulus);
 
   const sight = sightOf(book, draft.contact, now);
   const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
-  const entered = moveMembership(draft, sight, silent, known);
-  moveRuns(draft, sight, stimulus);
-  const asked = startRuns(draft, sight, stimulus, starting, before, entered, past);
-  if (asked.length > 0) return { need: [...new Set([...asked, ...(past?.names ?? [])])] };
+  const { entered, left } = moveMembership(draft, sight, silent, known);
+  if (stimulus.kind === 'interaction') {
+    hearReturn(draft, sight, stimulus.interaction);
+    hearSuccess(draft, sight, stimulus);
+  }
+  const missing = moveRuns(draft, sight, stimulus, past);
+  const asked = startRuns(draft, sight, stimulus, starting, before, { entered, left, were }, past);
+  const need = [...missing, ...asked];
+  if (need.length > 0) return { need: [...new Set([...need, ...(past?.names ?? [])])] };
+  if (stimulus.kind !== 'publish') goOn(draft, sight);
 
   draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
   keepDecisions(draft);
@@ -93,6 +107,68 @@ function rebuildCounters(draft: Draft, past: Past | undefined): void {
   if (past === undefined) return;
   countPast(draft, past, draft.book.counters, facts.counters, aroundOf(draft));
   for (const { name, at } of past.interactions) noteLatest(draft, name, at);
+  const watched = past.interactions.filter(({ name }) => draft.book.watchedBy(name).length > 0);
+  for (const one of watched.sort((a, b) => b.at - a.at).slice(0, MOST_WATCHES)) watch(draft, one);
+}
+
+/** Notes beside each watched product that the contact watches it. */
+function watch(draft: Draft, { name, at, properties }: Interaction): void {
+  const watches = draft.book.watchedBy(name);
+  if (watches.length === 0) return;
+  const product = properties.product_id ?? properties.sku;
+  if (typeof product !== 'string' && typeof product !== 'number') return;
+  const around = aroundOf(draft);
+  for (const { id, where, keep, exact } of watches) {
+    if (at + keep <= draft.now || where?.test(properties, around) === false) continue;
+    const watchedAt = exact ? at : Math.floor(at / DAY) * DAY;
+    draft.watches.push({
+      watch: id,
+      product: String(product),
+      contact: draft.contact.id,
+      at: watchedAt,
+      until: at + keep,
+    });
+  }
+}
+
+/** Of campaigns that start when an attribute changes, what it was before this stimulus, or before a campaign set it. */
+function attributesBefore(
+  { book, given, contact, now }: Draft,
+  stimulus: Stimulus,
+): ReadonlyMap<string, Json | undefined> {
+  const were = new Map<string, Json | undefined>();
+  const { changed } = given.journey;
+  if (book.starts.changes.length === 0 || stimulus.kind === 'publish') return were;
+  if (changed === undefined && stimulus.kind !== 'interaction') return were;
+  const sight = sightOf(book, given, now);
+  for (const { id, changes } of book.starts.changes) {
+    if (changes === undefined) continue;
+    const set = changed !== undefined && Object.hasOwn(changed, changes.attribute);
+    were.set(id, set ? (changed[changes.attribute] ?? undefined) : changes.read(sight));
+  }
+  delete contact.journey.changed;
+  return were;
+}
+
+/** The person has returned: topics that rest until then rest no more. */
+function hearReturn(draft: Draft, sight: Sight, { name, at, properties }: Interaction): void {
+  const { rests } = draft.contact.journey;
+  if (rests === undefined) return;
+  const left = Object.entries(rests).filter(
+    ([
+      ,
+      {
+        since,
+        until: { did, where },
+      },
+    ]) => {
+      if (!did.includes(name) || at <= since) return true;
+      return where !== undefined && !compileWhere(where).test(properties, inShopZone(sight));
+    },
+  );
+  if (left.length === Object.keys(rests).length) return;
+  if (left.length === 0) delete draft.contact.journey.rests;
+  else draft.contact.journey.rests = Object.fromEntries(left);
 }
 
 /** Orders as they were before the stimulus, which is folded afterwards. */
@@ -167,8 +243,13 @@ function countInRun(draft: Draft, run: Run, interaction: Interaction, order: Ord
   countInto(run.counters, counters, interaction, change, around, book.context);
 }
 
-/** Moves the contact into and out of segments; returns those newly entered. Silent: taken over without entering. */
-function moveMembership(draft: Draft, sight: BookSight, silent: boolean, known: number | undefined): Set<string> {
+/** Moves the contact into and out of segments; returns those newly entered and left. Silent: taken over without either. */
+function moveMembership(
+  draft: Draft,
+  sight: BookSight,
+  silent: boolean,
+  known: number | undefined,
+): { entered: Set<string>; left: Set<string> } {
   const { book, contact, given } = draft;
   const { bits } = sight.membership();
   const was = new Uint32Array(bits.length);
@@ -181,18 +262,21 @@ function moveMembership(draft: Draft, sight: BookSight, silent: boolean, known: 
   }
   const moved = changes(was, bits);
   const entered = new Set<string>();
-  if (moved.entered.length + moved.left.length + gone.length === 0) return entered;
+  const left = new Set<string>();
+  if (moved.entered.length + moved.left.length + gone.length === 0) return { entered, left };
   const segments = own(contact.journey, given.journey, 'segments');
+  // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
+  const takenOver = (since: number): boolean => silent || (known !== undefined && known < since);
   for (const place of moved.left) {
     const id = book.index.ids[place] as string;
     segments[id] = { entries: segments[id]?.entries ?? 0 };
+    if (!takenOver((book.segment.get(id) as CompiledSegment).since)) left.add(id);
   }
   for (const place of moved.entered) {
     const { id, since } = book.segment.get(book.index.ids[place] as string) as CompiledSegment;
-    // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
-    const takenOver = silent || (known !== undefined && known < since);
-    segments[id] = { since: draft.now, entries: (segments[id]?.entries ?? 0) + (takenOver ? 0 : 1) };
-    if (!takenOver) entered.add(id);
+    const over = takenOver(since);
+    segments[id] = { since: draft.now, entries: (segments[id]?.entries ?? 0) + (over ? 0 : 1) };
+    if (!over) entered.add(id);
   }
   for (const id of gone) {
     // The ordinal of an entry names a run: should the segment come back, none is given twice.
@@ -200,24 +284,47 @@ function moveMembership(draft: Draft, sight: BookSight, silent: boolean, known: 
     if (entries > 0) segments[id] = { entries };
     else delete segments[id];
   }
-  return entered;
+  return { entered, left };
 }
 
-function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus): void {
+/** Follows new versions, stops what is over, starts waits anew. Returns event names whose past a moved run needs. */
+function moveRuns(draft: Draft, sight: Sight, stimulus: Stimulus, past: Past | undefined): string[] {
   const { journey } = draft.contact;
   const runs = [...journey.runs].sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
+  const need: string[] = [];
   journey.runs = [];
   for (const run of runs) {
-    const campaign = draft.book.version.get(`${run.campaign}@${run.version}`);
-    if (campaign === undefined) {
-      stopRun(draft, run, 'its version is no longer published');
-    } else if (campaign.stopIf?.test(sightOfRun(sight, run))) {
-      stopRun(draft, run, 'stopIf');
-    } else {
-      journey.runs.push(run);
-      if (stimulus.kind !== 'publish') advance(draft, campaign, run, sight);
+    const version = run.version;
+    const campaign = followVersion(draft, run);
+    if ('stops' in campaign) {
+      stopRun(draft, run, campaign.stops);
+      continue;
     }
+    if (run.version !== version) {
+      const asked = askedOfPast(draft.contact, run, campaign);
+      if (!covers(past, asked)) need.push(...asked);
+      else if (asked.length > 0) {
+        run.counters = { ...run.counters };
+        countPastInRun(draft, run, campaign, past as Past, stimulus, sight);
+      }
+    }
+    if (campaign.stopIf?.test(sightOfRun(sight, run))) {
+      stopRun(draft, run, 'stopIf');
+      continue;
+    }
+    journey.runs.push(run);
+    if (stimulus.kind === 'interaction') restart(campaign, run, stimulus.interaction, sight);
   }
+  return need;
+}
+
+/** An event that starts the current wait anew: one after the wait began, and not the trigger itself. */
+function restart({ restartOn, ...campaign }: CompiledCampaign, run: Run, interaction: Interaction, sight: Sight): void {
+  if (restartOn === undefined || !restartOn.names.includes(interaction.name)) return;
+  if (interaction.id === run.trigger.id || interaction.at <= run.from) return;
+  const inside = inShopZone(sightOfRun(sight, run));
+  if (restartOn.where?.test(interaction.properties, inside) === false) return;
+  restartWait(campaign, run, interaction.at, sight);
 }
 
 /** Ends a run at once; its messages that are not sent yet are taken back, with the places they held under the caps. */
@@ -235,7 +342,9 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
     if (message.at > draft.now) journey.sends = journey.sends.filter((send) => send.id !== message.id);
   }
   if (run.planned) journey.stopped = { ...journey.stopped, [run.id]: draft.now };
-  if (run.ended === undefined) note(draft, { campaign: run.campaign, kind: 'stop', reason });
+  if (run.ended === undefined) {
+    note(draft, { campaign: run.campaign, version: run.version, run: run.id, kind: 'stop', reason });
+  }
 }
 
 /** How far a tick looks ahead for an instant at which an answer turns, and not only something that was found. */
@@ -266,7 +375,13 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   }
   for (const run of journey.runs) run.pending = run.pending.filter((message) => message.at > now - HOUR);
   journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
+  closeWindows(draft);
+  tidyLists(draft);
   let due = stimulus.kind === 'tick' ? nextTurn(sight) : sight.membership().due;
+  due = Math.min(due, journey.booked?.[0]?.at ?? Number.POSITIVE_INFINITY);
+  for (const campaign of book.starts.timed) due = Math.min(due, occasionsOf(campaign, sight).next);
+  // What a campaign has set is seen by rules at once, at a stimulus of its own.
+  if (journey.changed !== undefined) due = now;
   for (const run of journey.runs) {
     const campaign = book.version.get(`${run.campaign}@${run.version}`);
     if (campaign !== undefined) due = Math.min(due, runDue(campaign, run, sightOfRun(sight, run)));
@@ -279,4 +394,17 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   const set = given.journey.due;
   const stays = stimulus.kind === 'interaction' && set !== undefined && set > now && set <= due;
   journey.due = stays ? set : Math.max(due, now + 1);
+}
+
+/** Most starts that are remembered, each for one campaign, product, order or request; the newest stay. */
+const MOST_STARTS = 500;
+/** Of dates and products that were asked, the newest. */
+const MOST_ASKED = 200;
+
+/** Bounds what grows with time: starts that are remembered, and what was asked of dates and products. */
+function tidyLists({ contact: { journey } }: Draft): void {
+  const { asked, starts } = journey;
+  if (Object.keys(starts).length > MOST_STARTS) journey.starts = highest(starts, MOST_STARTS, (at) => at);
+  if (asked === undefined) return;
+  if (Object.keys(asked).length > MOST_ASKED) journey.asked = highest(asked, MOST_ASKED, (at) => at);
 }

@@ -1,6 +1,6 @@
 // What a decision is, and what is gathered while it is made.
 import type { Book } from './book.ts';
-import type { Cause, Contact, LastDecision, SuppressionReason } from './contact.ts';
+import type { Cause, Contact, DecisionKind, LastDecision, SuppressionReason } from './contact.ts';
 import type { Interaction, JsonObject } from './interaction.ts';
 import type { Conversion, Message } from './message.ts';
 import type { Order } from './order.ts';
@@ -43,7 +43,7 @@ export type Stimulus =
 
 export interface Decision {
   campaign: string;
-  kind: 'send' | 'defer' | 'hold out' | 'skip' | 'start' | 'stop' | 'end';
+  kind: DecisionKind;
   reason: string;
   step?: string;
   at: number;
@@ -65,6 +65,8 @@ export interface Notice {
   event: string;
   /** Epoch milliseconds. */
   at: number;
+  /** One more than those of the event that led to it: a loop through notices ends. */
+  hops: number;
   properties: JsonObject;
   /** One more than those of the event that led to it: an event that has come from events too often is refused. */
   hops: number;
@@ -114,21 +116,42 @@ export interface Draft extends Omit<Decided, 'changed'> {
   book: Book;
   now: number;
   cause: Cause;
+  /** Of the event that is looked at; 0 of anything else. */
+  hops: number;
   /** The contact as it was given: nothing in it is changed. */
   given: Contact;
   /** Its own down to `facts`, `journey` and each run; what lies deeper may be the given contact's, and is replaced. */
   contact: Contact;
 }
 
+/** What made the contact be looked at, as decisions and messages keep it. */
+function causeOf(stimulus: Stimulus): Cause {
+  switch (stimulus.kind) {
+    case 'interaction': {
+      const { name, id, at } = stimulus.interaction;
+      return { kind: 'event', name, id, at };
+    }
+    case 'turn':
+      return { kind: 'product', name: stimulus.product, id: stimulus.turn, at: stimulus.at };
+    case 'book':
+      return { kind: 'broadcast', name: stimulus.occurrence };
+    case 'publish':
+      return { kind: 'publish' };
+    default:
+      return { kind: 'clock' };
+  }
+}
+
 /** A draft over a contact as it was given. */
-export function draftOf(book: Book, given: Contact, now: number, cause: Cause): Draft {
+export function draftOf(book: Book, given: Contact, now: number, stimulus: Stimulus): Draft {
   const { facts, journey } = given;
   const runs = journey.runs.map((run) => ({ ...run }));
   const contact = { ...given, facts: { ...facts }, journey: { ...journey, runs } };
   return {
     book,
     now,
-    cause,
+    cause: causeOf(stimulus),
+    hops: stimulus.kind === 'interaction' ? stimulus.interaction.hops : 0,
     given,
     contact,
     messages: [],
@@ -153,10 +176,31 @@ export function note(draft: Draft, decision: Omit<Decision, 'at'>): void {
   draft.decisions.push({ campaign, at: draft.now, ...said });
 }
 
-/** Keeps the last decision of each campaign on the contact. */
-export function keepDecisions({ contact, given, decisions }: Draft): void {
-  for (const { campaign, ...said } of decisions) {
+const MOST_REASONS = 6;
+
+/** Keeps the last decision of each campaign on the contact, and how often each passed it over, by reason. */
+export function keepDecisions({ contact, given, decisions, cause }: Draft): void {
+  for (const { campaign, run: _, ...said } of decisions) {
     // That the steps are through says less than what the last of them led to.
-    if (said.kind !== 'end') own(contact.journey, given.journey, 'decisions')[campaign] = said as LastDecision;
+    if (said.kind === 'end') continue;
+    const { kind, at, reason } = said;
+    // What led to a message is kept with the message.
+    const kept: LastDecision = kind === 'skip' || kind === 'start' || kind === 'stop' ? { ...said, cause } : said;
+    own(contact.journey, given.journey, 'decisions')[campaign] = kept;
+    if (kind === 'skip') contact.journey.skips = withSkip(contact.journey.skips ?? {}, campaign, reason, at);
   }
+}
+
+function withSkip(
+  skips: NonNullable<Contact['journey']['skips']>,
+  campaign: string,
+  reason: string,
+  at: number,
+): NonNullable<Contact['journey']['skips']> {
+  const own = skips[campaign] ?? {};
+  const counted: typeof own = { ...own, [reason]: [(own[reason]?.[0] ?? 0) + 1, at] };
+  const newest = Object.entries(counted)
+    .sort(([, [, a]], [, [, b]]) => b - a)
+    .slice(0, MOST_REASONS);
+  return { ...skips, [campaign]: Object.fromEntries(newest) };
 }

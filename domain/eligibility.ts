@@ -4,14 +4,17 @@ import type * as z from 'zod';
 import { type Book, type CompiledCampaign, rulesOf } from './book.ts';
 import { eachStep } from './campaign-grammar.ts';
 import type { Contact, Run } from './contact.ts';
-import { consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
+import { cartLines, consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
 import type { Rule } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
+import { majorUnits } from './money.ts';
+import { inStock, lowestPrice30d, type StoredProduct } from './product.ts';
 import type { CompiledRule } from './rule.ts';
-import { derivedAttributes } from './rule-attributes.ts';
+import { attributeOf, derivedAttributes } from './rule-attributes.ts';
 import type { Sight } from './rule-node.ts';
 import type { Cap } from './settings.ts';
+import { openCases } from './standing.ts';
 import { afterQuiet, durationMs, isZone, localTime } from './time.ts';
 import { type CompiledWhere, valueAt } from './where.ts';
 
@@ -64,19 +67,27 @@ export function sightOf(book: Book, contact: Contact, now: number): BookSight {
 
 const hasBit = (bits: Uint32Array, place: number): boolean => (((bits[place >>> 5] ?? 0) >>> (place & 31)) & 1) === 1;
 
-/** The same sight, from inside a run: its own counters, `@trigger` and `@product`. */
-export function sightOfRun(sight: Sight, run: Pick<Run, 'counters' | 'product'> & Triggered): Sight {
-  return { ...sight, runCounters: run.counters, resolve: (reference) => resolveReference(reference, run, sight) };
-}
-
-interface Triggered {
+/** What of a run its rules may refer to. */
+type Referred = Pick<Run, 'counters' | 'product' | 'watchedAt' | 'recommended'> & {
   trigger: { properties: JsonObject };
+};
+
+/** The same sight, from inside a run: its own counters, `@trigger`, `@product`, `@watch` and `@sent`. */
+export function sightOfRun<S extends Sight>(sight: S, run: Referred): S {
+  return {
+    ...sight,
+    runCounters: run.counters,
+    resolve: (reference: string) => resolveReference(reference, run, sight),
+  };
 }
 
-function resolveReference(reference: string, run: Pick<Run, 'product'> & Triggered, sight: Sight): Json | undefined {
+function resolveReference(reference: string, run: Referred, sight: Sight): Json | undefined {
   const [root, ...rest] = reference.slice(1).split('.');
   const field = rest.join('.');
   if (root === 'trigger') return valueAt(run.trigger.properties, field);
+  if (root === 'watch') return field === 'at' ? run.watchedAt : undefined;
+  if (root === 'sent') return field === 'recommendations' ? run.recommended : undefined;
+  if (root === 'contact') return attributeOf(field)(sight);
   if (root !== 'product') return undefined;
   const product = run.product ?? textOf(run.trigger.properties.product_id ?? run.trigger.properties.sku);
   if (product === undefined) return undefined;
@@ -158,10 +169,14 @@ export function isChosenByBehaviour(book: Pick<Book, 'definitions'>, one: Pick<C
 /** A campaign does not change once its book is compiled: it is read through once. */
 const chosen = new WeakMap<object, boolean>();
 
-/** What the person asked for stands against a marketing message: a pause, or not to be chosen by what they did. */
-function refusedByPerson(book: Book, contact: Contact, campaign: CompiledCampaign, now: number): string | undefined {
-  if (campaign.campaign.kind !== 'marketing') return undefined;
+/** What stands against a marketing message beside consent: a pause, an open case, a topic that rests, an objection to profiling. */
+function refusedFor(book: Book, contact: Contact, campaign: CompiledCampaign, now: number): string | undefined {
+  const { kind, topic } = campaign.campaign;
+  if (kind !== 'marketing') return undefined;
   if (pausedUntil(contact.facts, campaign.brand, now) !== undefined) return 'paused by the person';
+  if (book.definitions.settings.openCases !== 'ignore' && openCases(contact.facts) > 0) return 'a case is open';
+  const rests = contact.journey.rests;
+  if (topic !== undefined && rests !== undefined && Object.hasOwn(rests, topic)) return `"${topic}" rests`;
   const stopped = profilingStopped(contact.facts, campaign.brand) && isChosenByBehaviour(book, campaign);
   return stopped ? 'profiling stopped' : undefined;
 }
@@ -185,24 +200,57 @@ export function longestCap(caps: CapSetting[]): number {
   return Math.max(0, ...caps.map((cap) => durationMs(cap.in)));
 }
 
-export type Gate = { kind: 'send'; at: number } | { kind: 'skip'; reason: string };
+/** The campaign whose message keeps one more at `at` from being free: the newest before it, else the next after it. */
+export function inTheWay(
+  caps: CapSetting[],
+  sends: { at: number; campaign?: string }[],
+  at: number,
+): string | undefined {
+  const full = caps.find(({ most, in: within }) => {
+    const length = durationMs(within);
+    return sends.filter((send) => Math.abs(send.at - at) < length).length >= most;
+  });
+  if (full === undefined) return undefined;
+  const near = sends.filter((send) => Math.abs(send.at - at) < durationMs(full.in));
+  return (near.filter((send) => send.at <= at).at(-1) ?? near[0])?.campaign;
+}
 
-/** What a message needs of the moment: recommendations by number, fields of the product. */
-export function meets(
-  needs: CompiledWhere,
-  recommendations: string[],
-  product: string | undefined,
-  sight: Sight,
-): boolean {
-  const known = product === undefined ? undefined : sight.catalogue.products[product];
-  const view: JsonObject = { recommendations: recommendations.length };
+export type Gate = { kind: 'send'; at: number } | { kind: 'skip'; reason: string; winner?: string };
+
+/** What a message needs of the moment. */
+export interface Moment {
+  recommendations: string[];
+  product?: string;
+  /** What feeds last said of the product; absent where nobody has looked. */
+  fed?: StoredProduct;
+}
+
+/** Whether the moment has what a message needs: recommendations and cart lines by number, fields of the product. */
+export function meets(needs: CompiledWhere, { recommendations, product, fed }: Moment, sight: Sight): boolean {
+  const { products } = sight.catalogue;
+  const known = product === undefined || !Object.hasOwn(products, product) ? undefined : products[product];
+  const view: JsonObject = {
+    recommendations: recommendations.length,
+    'cart.items': cartLines(sight.contact.facts).length,
+  };
   for (const [field, value] of Object.entries(known ?? {})) view[`product.${field}`] = value as Json;
+  if (fed !== undefined) {
+    const major = (minor: number | undefined): number | undefined =>
+      minor === undefined || fed.currency === undefined ? undefined : majorUnits(minor, fed.currency);
+    const told: Record<string, Json | undefined> = {
+      'product.price': major(fed.price),
+      'product.lowestPrice30d': major(lowestPrice30d(fed, fed.priceAt ?? sight.now)),
+      'product.inStock': inStock(fed),
+    };
+    for (const [name, value] of Object.entries(told)) if (value !== undefined) view[name] = value;
+  }
   return needs.test(view, sight);
 }
 
 /**
- * The gates before a send, at the decision: suppression → address → consent → the person's pause and objection to
- * profiling → for → unless, needs → caps → quiet hours (defer, never skip) → expires. Returns the planned instant, or why the message is skipped.
+ * The gates before a send, at the decision: suppression → address → consent → the person's pause, an open case, a topic
+ * that rests, an objection to profiling → for → unless, needs → caps → quiet hours (defer, never skip) → expires.
+ * Returns the planned instant, or why the message is skipped; under a cap, which campaign came first.
  */
 export function gate(
   book: Book,
@@ -216,6 +264,8 @@ export function gate(
     product?: string;
     /** When it would be too late. */
     expiresAt?: number;
+    /** Marketing messages that hold places under the caps; the contact's own when absent. A ghost asks with none. */
+    sends?: { at: number; campaign?: string }[];
   },
 ): Gate {
   const { contact, now } = sight;
@@ -224,19 +274,22 @@ export function gate(
   if (contact.facts.suppressed !== undefined) return skip(`suppressed: ${contact.facts.suppressed.reason}`);
   if (contact.facts.address === undefined) return skip('no address');
   if (!consents(contact, campaign, now)) return skip('no consent');
-  const refused = refusedByPerson(book, contact, campaign, now);
+  const refused = refusedFor(book, contact, campaign, now);
   if (refused !== undefined) return skip(refused);
   if (campaign.for !== undefined && !campaign.for.test(sight)) return skip('not in "for"');
   if (message.unless?.test(sight)) return skip('unless');
-  if (message.needs !== undefined && !meets(message.needs, message.recommendations, message.product, sight))
-    return skip('needs');
+  if (message.needs !== undefined && !meets(message.needs, message, sight)) return skip('needs');
   const { kind, ifCapped } = campaign.campaign;
+  const sends = message.sends ?? contact.journey.sends;
   const patience = ifCapped === undefined || ifCapped === 'skip' ? 0 : durationMs(ifCapped.slice('wait '.length));
   let at = now;
   for (let moved = true; moved; ) {
     const quiet = message.ignoresQuiet ? at : afterQuiet(at, settings.quietHours, sight.zone);
-    const free = kind === 'marketing' ? capFree(settings.caps, contact.journey.sends, quiet) : quiet;
-    if (free > quiet && free - now > patience) return skip('frequency-cap');
+    const free = kind === 'marketing' ? capFree(settings.caps, sends, quiet) : quiet;
+    if (free > quiet && free - now > patience) {
+      const winner = inTheWay(settings.caps, sends, quiet);
+      return { kind: 'skip', reason: 'frequency-cap', ...(winner === undefined ? {} : { winner }) };
+    }
     moved = free !== at;
     at = free;
   }
@@ -251,14 +304,14 @@ export type Recheck =
 
 /**
  * The same gates again, at the send: what was decided may have been overtaken. `suppressed` is the answer of the
- * suppression item read just now. `needs` and `unless` were answered at the decision from what is frozen on the
- * message; caps hold a place for it already, and are counted again without it.
+ * suppression item read just now, `products` what feeds last said of the products that the message shows. `unless` was
+ * answered at the decision; caps hold a place for the message already, and are counted again without it.
  */
 export function recheck(
   book: Book,
   contact: Contact,
   message: Message,
-  at: { suppressed: boolean; now: number },
+  at: { suppressed: boolean; now: number; products?: Record<string, StoredProduct> },
 ): Recheck {
   const { now } = at;
   const drop = (reason: string): Recheck => ({ kind: 'drop', reason });
@@ -269,7 +322,7 @@ export function recheck(
   if (contact.facts.address === undefined) return drop('no address');
   // A sender's clock may be behind the one that decided: a consent of that moment is none of the future.
   if (!consents(contact, campaign, Math.max(now, message.createdAt))) return drop('no consent');
-  const refused = refusedByPerson(book, contact, campaign, now);
+  const refused = refusedFor(book, contact, campaign, now);
   if (refused !== undefined) return drop(refused);
   if (book.controls.stopped !== undefined) return { kind: 'defer', until: now + 300_000, reason: 'sending is stopped' };
   if (book.controls.paused[message.campaign] !== undefined) {
@@ -279,10 +332,9 @@ export function recheck(
   const sight = sightOf(book, contact, now);
   // A run that has left the journey took its counters along: only rules that need none can be asked again.
   if (campaign.for !== undefined && (run !== undefined || campaign.counters.length === 0)) {
-    const { product } = message.inputs;
-    const frozen = { counters: {}, trigger: message.inputs.trigger, ...(product === undefined ? {} : { product }) };
-    if (!campaign.for.test(sightOfRun(sight, run ?? frozen))) return drop('not in "for"');
+    if (!campaign.for.test(sightOfRun(sight, run ?? frozenRun(message)))) return drop('not in "for"');
   }
+  if (!meetsNow(campaign, message, sight, at.products ?? {})) return drop('needs');
   if (message.expiresAt !== undefined && now > message.expiresAt) return drop('expired');
   if (message.plannedAt > now) return { kind: 'defer', until: message.plannedAt, reason: 'not due yet' };
   const { settings } = book.definitions;
@@ -296,4 +348,38 @@ export function recheck(
     if (until > now) return { kind: 'defer', until, reason: 'quiet hours' };
   }
   return { kind: 'send' };
+}
+
+/** A run that has left the journey, as far as its message still knows it. */
+function frozenRun({ inputs: { trigger, product, watchedAt, recommendations } }: Message): Referred {
+  return {
+    counters: {},
+    trigger,
+    recommended: recommendations,
+    ...(product === undefined ? {} : { product }),
+    ...(watchedAt === undefined ? {} : { watchedAt }),
+  };
+}
+
+/** What a message needs of feeds is known at the send only: stock and price, and which recommendations there are still. */
+function meetsNow(
+  campaign: CompiledCampaign,
+  { step, inputs: { product, recommendations } }: Message,
+  sight: Sight,
+  products: Record<string, StoredProduct>,
+): boolean {
+  const send = campaign.program.find((one) => one.op === 'send' && one.step === step);
+  if (send?.op !== 'send' || send.atSend === undefined) return true;
+  const own = (id: string | undefined): StoredProduct | undefined =>
+    id !== undefined && Object.hasOwn(products, id) ? products[id] : undefined;
+  const there = recommendations.filter((id) => {
+    const fed = own(id);
+    return fed === undefined || inStock(fed) !== false;
+  });
+  const fed = own(product);
+  return meets(
+    send.atSend,
+    { recommendations: there, ...(product === undefined ? {} : { product }), ...(fed === undefined ? {} : { fed }) },
+    sight,
+  );
 }

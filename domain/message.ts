@@ -17,6 +17,8 @@ export interface Message {
   campaign: string;
   version: string;
   step: string;
+  /** What of its step is the same in all versions of the campaign: the e-mail, and which send of it. */
+  key?: string;
   run: string;
   kind: Kind;
   topic?: string;

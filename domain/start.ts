@@ -1,16 +1,34 @@
-// What starts a run: an event or entering a segment, the gates at entry, and what the run keeps of its trigger.
+// What starts a run: an event, a segment, an attribute, a date, a product, a walk; the gates at entry; what the run keeps.
 import type { CompiledCampaign } from './book.ts';
 import type { Contact, Run } from './contact.ts';
 import { type Draft, note, own, type Stimulus } from './decision.ts';
+import { heldOutOf } from './draw.ts';
 import { consents, isLive, sightOfRun } from './eligibility.ts';
 import { type Json, type JsonObject, shortHash } from './interaction.ts';
 import { countPast, covers, type Past, withStimulus } from './past.ts';
 import type { Sight } from './rule-node.ts';
-import { advance } from './run.ts';
 import { durationMs } from './time.ts';
+import { occasionsOf } from './timed.ts';
 
-const SEGMENT_ENTERED = 'Segment Entered';
+/** Names of triggers that are no events: what a run keeps as the name of its trigger. */
+const OF_ITSELF = {
+  entered: 'Segment Entered',
+  left: 'Segment Left',
+  changed: 'Attribute Changed',
+  date: 'Date Reached',
+  due: 'Product Runs Out',
+  turned: 'Product Turned',
+  broadcast: 'Broadcast',
+} as const;
+const NO_EVENTS: ReadonlySet<string> = new Set(Object.values(OF_ITSELF));
 
+/** Two occurrences of a broadcast are further apart. */
+const SAME_OCCURRENCE = 12 * 3_600_000;
+
+/** Live runs that one contact may have. */
+export const MOST_RUNS = 200;
+
+/** What may start a run: a campaign with the occurrence that names it. */
 interface Start {
   campaign: CompiledCampaign;
   occurrence: string;
@@ -18,11 +36,22 @@ interface Start {
   /** What the run keeps of the trigger's properties. */
   kept(): JsonObject;
   product?: string;
+  watchedAt?: number;
+}
+
+/** What has turned at this stimulus, beside the stimulus itself. */
+export interface Turned {
+  /** Segments entered and left just now. */
+  entered: ReadonlySet<string>;
+  left: ReadonlySet<string>;
+  /** Of campaigns that start when an attribute changes: what it was before. */
+  were: ReadonlyMap<string, Json | undefined>;
 }
 
 /**
- * Starts what the stimulus starts: `campaigns` are those that its event may start, `before` those of them whose measure
- * held already, `entered` the segments entered just now. Returns event names whose past must be known first.
+ * Starts what the stimulus and the time start: `campaigns` are those that its event may start, `before` those of them
+ * whose measure held already. Each campaign starts at most one run for one stimulus and product. The runs stand at their
+ * first step. Returns event names whose past must be known first.
  */
 export function startRuns(
   draft: Draft,
@@ -30,18 +59,14 @@ export function startRuns(
   stimulus: Stimulus,
   campaigns: readonly CompiledCampaign[],
   before: ReadonlySet<string>,
-  entered: ReadonlySet<string>,
+  turned: Turned,
   past: Past | undefined,
 ): string[] {
-  const starts: Start[] = [];
-  for (const campaign of entered.size === 0 ? [] : draft.book.campaigns) {
-    if (campaign.enters === undefined || !entered.has(campaign.enters)) continue;
-    const ordinal = draft.contact.journey.segments[campaign.enters]?.entries ?? 0;
-    const id = `enters|${campaign.enters}|${ordinal}`;
-    const properties = { segment: campaign.enters };
-    const trigger = { name: SEGMENT_ENTERED, id, at: draft.now, properties };
-    starts.push({ campaign, occurrence: id, trigger, kept: () => properties });
-  }
+  const starts: Start[] = [
+    ...startsByTurns(draft, sight, stimulus, turned),
+    ...startsByTime(draft, sight, stimulus),
+    ...startsByWalk(draft, sight, stimulus),
+  ];
   if (stimulus.kind === 'interaction') {
     const { properties } = stimulus.interaction;
     let slimmed: JsonObject | undefined;
@@ -54,6 +79,141 @@ export function startRuns(
   const asked: string[] = [];
   for (const start of starts) asked.push(...startRun(draft, sight, start, stimulus, past));
   return asked;
+}
+
+/** A start by something that is no event: it happens now. */
+function byItself(
+  draft: Draft,
+  campaign: CompiledCampaign,
+  name: string,
+  id: string,
+  properties: JsonObject,
+  at = draft.now,
+): Start {
+  return { campaign, occurrence: id, trigger: { name, id, at, properties }, kept: () => properties };
+}
+
+/** By entering and leaving segments, and by attributes that have changed. */
+function startsByTurns(draft: Draft, sight: Sight, stimulus: Stimulus, { entered, left, were }: Turned): Start[] {
+  const { book, contact } = draft;
+  const starts: Start[] = [];
+  const entries = (segment: string): number => contact.journey.segments[segment]?.entries ?? 0;
+  for (const campaign of entered.size === 0 ? [] : book.starts.enters) {
+    const segment = campaign.enters as string;
+    if (!entered.has(segment)) continue;
+    starts.push(byItself(draft, campaign, OF_ITSELF.entered, `enters|${segment}|${entries(segment)}`, { segment }));
+  }
+  for (const campaign of left.size === 0 ? [] : book.starts.leaves) {
+    const segment = campaign.leaves as string;
+    if (!left.has(segment)) continue;
+    starts.push(byItself(draft, campaign, OF_ITSELF.left, `leaves|${segment}|${entries(segment)}`, { segment }));
+  }
+  if (stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true)) return starts;
+  for (const campaign of book.starts.changes) {
+    const { attribute, read, from, to } = campaign.changes as NonNullable<CompiledCampaign['changes']>;
+    if (!were.has(campaign.id)) continue;
+    const [was, is] = [were.get(campaign.id), read(sight)];
+    if (JSON.stringify(was) === JSON.stringify(is)) continue;
+    if (from?.test(was, sight) === false || to?.test(is, sight) === false) continue;
+    const what = stimulus.kind === 'interaction' ? stimulus.interaction.id : String(draft.now);
+    const properties: JsonObject = { attribute, from: was ?? null, to: is ?? null };
+    starts.push(byItself(draft, campaign, OF_ITSELF.changed, `changes|${attribute}|${what}`, properties));
+  }
+  return starts;
+}
+
+/** By a date or a product that runs out: each occasion is asked once, and not when it is older than its trigger may be. */
+function startsByTime(draft: Draft, sight: Sight, stimulus: Stimulus): Start[] {
+  const { book, contact, given, now } = draft;
+  const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
+  const starts: Start[] = [];
+  for (const campaign of book.starts.timed) {
+    for (const occasion of occasionsOf(campaign, sight).come) {
+      const { key, mark, at, occurrence, properties, product } = occasion;
+      if (at <= now - campaign.triggerAge || contact.journey.asked?.[key] === mark) continue;
+      contact.journey.asked = { ...(own(contact.journey, given.journey, 'asked') ?? {}), [key]: mark };
+      // What had come when the campaign was published, or in the time of a history, is taken over.
+      if (silent) continue;
+      const name = campaign.date === undefined ? OF_ITSELF.due : OF_ITSELF.date;
+      const start = byItself(draft, campaign, name, occurrence, properties, at);
+      starts.push(product === undefined ? start : { ...start, product });
+    }
+  }
+  return starts;
+}
+
+/** By a product that has turned, and by starts that a walk has planned and whose instant has come. */
+function startsByWalk(draft: Draft, sight: Sight, stimulus: Stimulus): Start[] {
+  const { book, contact, now } = draft;
+  const starts: Start[] = [];
+  if (stimulus.kind === 'turn') {
+    const { product, turn, at, properties, watchedAt } = stimulus;
+    const campaign = book.campaign.get(stimulus.campaign);
+    if (campaign?.product !== undefined && watchedAt + campaign.product.inLast > now) {
+      const kept = { ...properties, product_id: product };
+      const start = byItself(draft, campaign, OF_ITSELF.turned, `turn|${turn}|${product}`, kept, Math.min(at, now));
+      starts.push({ ...start, product, watchedAt });
+    }
+  }
+  const { booked } = contact.journey;
+  if (booked === undefined || stimulus.kind === 'publish') return starts;
+  const come = booked.filter(({ at }) => at <= now);
+  if (come.length === 0) return starts;
+  keepBooked(
+    contact,
+    booked.filter(({ at }) => at > now),
+  );
+  for (const { campaign: id, occurrence, at } of come) {
+    const campaign = book.campaign.get(id);
+    if (campaign === undefined) continue;
+    const missed = reasonNotToStart(campaign, occurrence, at, sight);
+    if (missed !== undefined) note(draft, { campaign: id, version: campaign.version, kind: 'skip', reason: missed });
+    else {
+      const inside = occurrence.startsWith('inside|');
+      const properties: JsonObject = inside ? { segment: campaign.enters as string } : { date: occurrence };
+      const name = inside ? OF_ITSELF.entered : OF_ITSELF.broadcast;
+      starts.push(byItself(draft, campaign, name, inside ? occurrence : `broadcast|${occurrence}`, properties, at));
+    }
+  }
+  return starts;
+}
+
+/** Why a planned start is not made when its time has come; undefined where it is. */
+function reasonNotToStart(
+  campaign: CompiledCampaign,
+  occurrence: string,
+  at: number,
+  sight: Sight,
+): string | undefined {
+  if (at <= sight.now - campaign.triggerAge) return 'the trigger is too old';
+  if (occurrence.startsWith('inside|')) {
+    if (campaign.enters === undefined) return 'the campaign starts otherwise now';
+    return sight.inSegment(campaign.enters) ? undefined : `not in "${campaign.enters}" any more`;
+  }
+  if (campaign.to === undefined) return 'the campaign starts otherwise now';
+  // A broadcast's audience asks of the person alone: there is no run yet.
+  return campaign.to.test(sight) ? undefined : 'not in "to"';
+}
+
+/** Keeps a start that a walk has planned; the same one is planned once. */
+export function keepBooking(draft: Draft, { campaign, occurrence, at }: Extract<Stimulus, { kind: 'book' }>): void {
+  const { contact } = draft;
+  const booked = contact.journey.booked ?? [];
+  if (booked.some((one) => one.campaign === campaign && one.occurrence === occurrence)) return;
+  const id = occurrence.startsWith('inside|') ? occurrence : `broadcast|${occurrence}`;
+  const run = shortHash('run', contact.id, campaign, id);
+  if (contact.journey.runs.some((one) => one.id === run)) return;
+  // A page of the walk that is done again, long after: it was started already.
+  if ((contact.journey.starts[campaign] ?? Number.NEGATIVE_INFINITY) > at - SAME_OCCURRENCE) return;
+  keepBooked(
+    contact,
+    [...booked, { campaign, occurrence, at }].sort((a, b) => a.at - b.at),
+  );
+}
+
+function keepBooked({ journey }: Contact, booked: NonNullable<Contact['journey']['booked']>): void {
+  if (booked.length === 0) delete journey.booked;
+  else journey.booked = booked;
 }
 
 function startsOf(
@@ -72,12 +232,11 @@ function startsOf(
   if (campaign.measure !== undefined && (before.has(campaign.id) || !campaign.measure.test(sight))) return [];
   const trigger = { name, id, at: Math.min(at, draft.now), properties };
   if (at < draft.now - campaign.triggerAge) {
-    note(draft, { campaign: campaign.id, kind: 'skip', reason: 'the trigger is too old' });
+    note(draft, { campaign: campaign.id, version: campaign.version, kind: 'skip', reason: 'the trigger is too old' });
     return [];
   }
-  if (!('each' in campaign.campaign.when) || campaign.campaign.when.each === undefined) {
-    return [{ campaign, occurrence: id, trigger, kept }];
-  }
+  const { when } = campaign.campaign;
+  if (!('did' in when) || when.each === undefined) return [{ campaign, occurrence: id, trigger, kept }];
   const lines = Array.isArray(properties.products) ? properties.products : [];
   const products = lines.flatMap((line) => {
     if (line === null || typeof line !== 'object' || Array.isArray(line)) return [];
@@ -94,19 +253,19 @@ function startsOf(
   }));
 }
 
-/** At entry: campaign live and in its dates → re-entry → `for` → consent. */
+/** At entry: campaign live and in its dates → re-entry → `for` → consent → holdout draw. */
 function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, past: Past | undefined): string[] {
   const { book, now, contact } = draft;
-  const { campaign, product, trigger } = start;
+  const { campaign, product, trigger, watchedAt } = start;
+  const said = { campaign: campaign.id, version: campaign.version };
   const skip = (reason: string): string[] => {
-    note(draft, { campaign: campaign.id, kind: 'skip', reason });
+    note(draft, { ...said, kind: 'skip', reason });
     return [];
   };
   if (!isLive(book, campaign, now)) return skip('not live');
-  const running = contact.journey.runs.some(
-    (run) => run.campaign === campaign.id && run.product === product && run.ended === undefined,
-  );
-  if (running) return skip('already running');
+  const live = contact.journey.runs.filter((run) => run.ended === undefined);
+  if (live.some((run) => run.campaign === campaign.id && run.product === product)) return skip('already running');
+  if (live.length >= MOST_RUNS) return skip('too many runs');
   const refused = reentry(draft, start);
   if (refused !== undefined) return skip(refused);
 
@@ -123,11 +282,8 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
     pending: [],
   };
   if (product !== undefined) run.product = product;
-  const asked = campaign.counters
-    .filter(({ names, sinceStart }) =>
-      names.some((name) => (sinceStart ? happenedSince(contact, run, name) : contact.facts.latest[name] !== undefined)),
-    )
-    .flatMap((counter) => counter.names);
+  if (watchedAt !== undefined) run.watchedAt = watchedAt;
+  const asked = askedOfPast(contact, run, campaign);
   if (asked.length > 0) {
     if (!covers(past, asked)) return asked;
     countPastInRun(draft, run, campaign, past as Past, stimulus, sight);
@@ -137,11 +293,35 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
   if (!consents(contact, campaign, now)) return skip('no consent');
   if (campaign.stopIf?.test(inside)) return skip('stopIf');
 
-  own(contact.journey, draft.given.journey, 'starts')[startKey(start)] = run.startedAt;
+  const heldOut = drawHoldout(draft, campaign);
+  if (heldOut !== undefined) run.heldOut = heldOut;
+  own(contact.journey, draft.given.journey, 'starts')[startKey(start)] = requestedAt(start);
   contact.journey.runs.push(run);
-  note(draft, { campaign: campaign.id, kind: 'start', reason: trigger.name });
-  advance(draft, campaign, run, sight);
+  note(draft, { ...said, run: run.id, kind: 'start', reason: trigger.name });
+  if (heldOut !== undefined) {
+    const reason = heldOut === 'global' ? 'the global holdout' : 'the holdout of the campaign';
+    note(draft, { ...said, run: run.id, kind: 'hold out', reason });
+  }
   return [];
+}
+
+/** Drawn once, at entry; never for what was asked for, and never for service. */
+function drawHoldout({ book, contact, now }: Draft, campaign: CompiledCampaign): Run['heldOut'] {
+  if (campaign.campaign.kind !== 'marketing') return undefined;
+  return heldOutOf(campaign, book.definitions.settings.globalHoldout?.percent ?? 0, contact.id, now);
+}
+
+/** Names of events whose past a run's counters need: those that have happened in the time that they count. */
+export function askedOfPast(contact: Contact, run: Run, campaign: CompiledCampaign): string[] {
+  return campaign.counters
+    .filter(
+      ({ id, names, sinceStart }) =>
+        run.counters[id] === undefined &&
+        names.some((name) =>
+          sinceStart ? happenedSince(contact, run, name) : contact.facts.latest[name] !== undefined,
+        ),
+    )
+    .flatMap((counter) => counter.names);
 }
 
 /** Something of that name, beside the trigger itself, since the run's start. */
@@ -150,13 +330,13 @@ function happenedSince({ facts }: Contact, run: Run, name: string): boolean {
   return name === run.trigger.name ? latest > run.startedAt : isSince(run, latest);
 }
 
-/** What was processed before a segment was entered is before it; else the trigger's own instant is since the start. */
+/** What was processed before a run started by itself is before it; else the trigger's own instant is since the start. */
 function isSince(run: Run, at: number): boolean {
-  return run.trigger.name === SEGMENT_ENTERED ? at > run.startedAt : at >= run.startedAt;
+  return NO_EVENTS.has(run.trigger.name) ? at > run.startedAt : at >= run.startedAt;
 }
 
 /** "Since run start" begins after the stimulus; all else is counted with it, as the contact's own counters do. */
-function countPastInRun(
+export function countPastInRun(
   draft: Draft,
   run: Run,
   campaign: CompiledCampaign,
@@ -168,6 +348,7 @@ function countPastInRun(
   const whole = withStimulus(past, stimulus);
   const since = past.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
   for (const counter of campaign.counters) {
+    if (run.counters[counter.id] !== undefined) continue;
     const counted = counter.sinceStart ? { ...past, interactions: since } : whole;
     countPast(draft, counted, [counter], run.counters, around);
   }
@@ -181,15 +362,21 @@ function startKey({ campaign, product, trigger }: Start): string {
   const { order_id, product_id, sku } = trigger.properties;
   const parts: Json[] = [campaign.id];
   if (again === 'once per order') parts.push(order_id ?? trigger.id);
-  const about = product ?? (again === 'once per product' ? (product_id ?? sku) : undefined);
+  const perProduct = again === 'once per product' || again === 'once per request';
+  const about = product ?? (perProduct ? (product_id ?? sku) : undefined);
   if (about !== undefined) parts.push(about);
   return parts.map(String).join('|');
 }
+
+/** What a start is remembered by: its instant; of a request that it answers, the request's. */
+const requestedAt = ({ campaign, trigger, watchedAt }: Start): number =>
+  campaign.campaign.again === 'once per request' ? (watchedAt ?? trigger.at) : trigger.at;
 
 function reentry(draft: Draft, start: Start): string | undefined {
   const { again } = start.campaign.campaign;
   const last = draft.contact.journey.starts[startKey(start)];
   if (last === undefined || again === 'every time') return undefined;
+  if (again === 'once per request') return requestedAt(start) > last ? undefined : `again: ${again}`;
   if (again === 'never' || again.startsWith('once per')) return `again: ${again}`;
   const rest = durationMs(again.slice('after '.length));
   return start.trigger.at - last < rest ? `again: ${again}` : undefined;

@@ -385,10 +385,12 @@ describe('the places under caps', () => {
 
 test('needs speak of recommendations by number, and of the product by field', () => {
   const sight = sightOf(bookOf(), newContact('a', 1), 1);
-  expect(meets(compileWhere({ recommendations: { atLeast: 2 } }), ['a', 'b'], undefined, sight)).toBe(true);
-  expect(meets(compileWhere({ recommendations: { atLeast: 2 } }), ['a'], undefined, sight)).toBe(false);
-  expect(meets(compileWhere({ 'product.category': 'Bags' }), [], 'bag', sight)).toBe(true);
-  expect(meets(compileWhere({ 'product.category': 'Bags' }), [], undefined, sight)).toBe(false);
+  expect(meets(compileWhere({ recommendations: { atLeast: 2 } }), { recommendations: ['a', 'b'] }, sight)).toBe(true);
+  expect(meets(compileWhere({ recommendations: { atLeast: 2 } }), { recommendations: ['a'] }, sight)).toBe(false);
+  expect(meets(compileWhere({ 'product.category': 'Bags' }), { recommendations: [], product: 'bag' }, sight)).toBe(
+    true,
+  );
+  expect(meets(compileWhere({ 'product.category': 'Bags' }), { recommendations: [] }, sight)).toBe(false);
 });
 
 test('a segment never sees the run that asks for it', () => {
