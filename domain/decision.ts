@@ -68,8 +68,6 @@ export interface Notice {
   /** One more than those of the event that led to it: a loop through notices ends. */
   hops: number;
   properties: JsonObject;
-  /** One more than those of the event that led to it: an event that has come from events too often is refused. */
-  hops: number;
 }
 
 /** Somebody watches a product: kept beside the product, so that its turn finds them. */
