@@ -21,7 +21,17 @@ import { readProduct } from './product.ts';
 import type { Queue } from './queue.ts';
 import { type Permit, Permits } from './rate.ts';
 import type { Secrets } from './secrets.ts';
-import { Cancelled, type Item, key, messageItem, pooled, readMessage, type Table, type Versioned } from './table.ts';
+import {
+  Cancelled,
+  type Found,
+  type Item,
+  key,
+  messageItem,
+  pooled,
+  readMessage,
+  type Table,
+  type Versioned,
+} from './table.ts';
 import { WarmUps } from './warm-up.ts';
 import { emptyWorld, living, readContacts, readLiving, type World } from './world.ts';
 
@@ -109,12 +119,13 @@ export class Sender {
   async send(wanted: Wanted[]): Promise<(Error | undefined)[]> {
     const { now, log } = this.#deps;
     const errors = new Map<Wanted, Error>();
-    const { loaded, allowed } = await this.#load(wanted);
+    const { loaded, products, allowed } = await this.#load(wanted);
     const going: { wanted: Wanted; loaded: Loaded }[] = [];
     let waiting = 0;
     await pooled([...loaded], 10, async ([each, { suppressed, ...one }]) => {
       try {
-        const { kind, ...verdict } = recheck(one.book, one.contact.value, one.message, { suppressed, now: now() });
+        const at = { suppressed, products, now: now() };
+        const { kind, ...verdict } = recheck(one.book, one.contact.value, one.message, at);
         if (kind === 'drop') return await this.#drop(one, (verdict as { reason: string }).reason);
         if (kind === 'send' && !this.#isAllowed(one.contact.value)) {
           return await this.#end(one.item, one.message, 'failed', 'recipient-not-allowed');
@@ -130,13 +141,17 @@ export class Sender {
       }
     });
     if (waiting > 0) log.info('send.waiting', { messages: waiting });
-    await this.#sendGoing(going, allowed, errors);
+    await this.#sendGoing(going, { products, allowed }, errors);
     return wanted.map((each) => errors.get(each));
   }
 
-  /** Messages that are ready, with their living contact, its book, and whether its address is suppressed. */
+  /**
+   * Messages that are ready, with their living contact, its book, and whether its address is suppressed; and what feeds
+   * last said of the products that they show.
+   */
   async #load(wanted: Wanted[]): Promise<{
     loaded: Map<Wanted, Loaded & { suppressed: boolean }>;
+    products: Record<string, StoredProduct>;
     allowed: Allowance;
   }> {
     const { table, books, now, rate, share = 1 } = this.#deps;
@@ -158,7 +173,11 @@ export class Sender {
     );
     const contacts = new Map(ready.map((each) => [each.wanted, living(world, each.wanted.contact)]));
     const hashes = [...contacts.values()].flatMap((contact) => contact?.value.facts.addressHash ?? []);
-    const suppressions = await table.read(hashes.map(key.suppression));
+    const shown = ready.flatMap(({ wanted: each, item }) => {
+      const contact = contacts.get(each);
+      return contact === undefined ? [] : productIdsOf(contact.value, readMessage(item));
+    });
+    const beside = await table.read([...hashes.map(key.suppression), ...shown.map(key.product)]);
     const controls = readControls(found.get(key.controls()));
     this.#controls = { value: controls, readAt };
     const loaded = new Map<Wanted, Loaded & { suppressed: boolean }>();
@@ -170,12 +189,16 @@ export class Sender {
         continue;
       }
       const hash = contact.value.facts.addressHash;
-      const suppressed = hash !== undefined && suppressions.get(key.suppression(hash)) !== undefined;
+      const suppressed = hash !== undefined && beside.get(key.suppression(hash)) !== undefined;
       const book = await bookOf(books, contact.value, controls);
       loaded.set(each, { item, message: readMessage(item), contact, book, suppressed });
     }
     const account = accountOf(found.get(key.account()));
-    return { loaded, allowed: allowance(account, { sendRate: rate, share }, readAt) };
+    return {
+      loaded,
+      products: productsIn(beside, shown),
+      allowed: allowance(account, { sendRate: rate, share }, readAt),
+    };
   }
 
   /** Until when the account, or the warm-up of its domain, holds a message that nothing else holds. */
@@ -192,13 +215,11 @@ export class Sender {
 
   async #sendGoing(
     going: { wanted: Wanted; loaded: Loaded }[],
-    allowed: Allowance,
+    { products, allowed }: Omit<Batch, 'keys'>,
     errors: Map<Wanted, Error>,
   ): Promise<void> {
     const { now, log, secrets } = this.#deps;
     if (going.length === 0) return;
-    const ids = going.flatMap(({ loaded }) => productIdsOf(loaded.contact.value, loaded.message));
-    const products = await this.#products(ids);
     // A secret that cannot be read is nobody's fault in a message: it throws, and all are delivered again.
     const { keys } = await secrets();
     const batch: Batch = { products, keys, allowed };
@@ -388,23 +409,22 @@ export class Sender {
     }
   }
 
-  async #products(ids: string[]): Promise<Record<string, StoredProduct>> {
-    const distinct = [...new Set(ids)];
-    const found = await this.#deps.table.read(distinct.map(key.product));
-    const products: Record<string, StoredProduct> = {};
-    for (const id of distinct) {
-      const item = found.get(key.product(id));
-      if (item !== undefined) products[id] = readProduct(item).product;
-    }
-    return products;
-  }
-
   #isAllowed(contact: Contact): boolean {
     const { allowed } = this.#deps;
     const address = contact.facts.address?.value;
     if (allowed === undefined || address === undefined) return true;
     return allowed.some((each) => each === address || address.endsWith(`@${each.replace(/^@/, '')}`));
   }
+}
+
+/** What feeds last said of these products, as far as they are among what was found. */
+function productsIn(found: Found, ids: string[]): Record<string, StoredProduct> {
+  const products: Record<string, StoredProduct> = {};
+  for (const id of ids) {
+    const item = found.get(key.product(id));
+    if (item !== undefined) products[id] = readProduct(item).product;
+  }
+  return products;
 }
 
 /** A slot is used in its own second only: neither before nor after. */
