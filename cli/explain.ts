@@ -14,7 +14,7 @@ import { KairosError, suggest } from '../domain/fault.ts';
 import { sayInstant } from '../domain/say-found.ts';
 import { checkAsked, findContact } from './find-contact.ts';
 import { type Paper, page, paperOf } from './page.ts';
-import { checkCampaign, openStage, readBook, STAGE_OPTION } from './stage.ts';
+import { checkPublished, openStage, readBook, STAGE_OPTION } from './stage.ts';
 
 /** What is explained of one contact at one instant. */
 export interface Explained {
@@ -50,13 +50,7 @@ export function explain(
       ...(remedy !== undefined && { remedy }),
     });
   }
-  if (asked.campaign !== undefined) {
-    // What is only paused or retired has no rules to explain: it is as unknown as a wrong name.
-    checkCampaign(asked.campaign, {
-      definitions: { ...book.definitions, retired: {} },
-      controls: { ...book.controls, paused: {} },
-    });
-  }
+  if (asked.campaign !== undefined) checkPublished(asked.campaign, book);
   const ids = asked.segment !== undefined ? [asked.segment] : asked.campaign !== undefined ? [] : known.sort();
   const segments = ids.map((id) => explainSegment(book, contact, id, now));
   return {

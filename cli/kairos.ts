@@ -1,6 +1,7 @@
 // The command line: one program, each command in its own file.
 import { Command } from 'commander';
 import { KairosError, sayFault } from '../domain/fault.ts';
+import { registerAssignment } from './assignment.ts';
 import { registerCampaigns } from './campaigns.ts';
 import { registerConsents } from './consents.ts';
 import { registerContact } from './contact.ts';
@@ -34,6 +35,7 @@ registerMessages(program);
 registerDeadLetters(program);
 registerContact(program);
 registerExplain(program);
+registerAssignment(program);
 registerConsents(program);
 registerWithdraw(program);
 registerSchemas(program);

@@ -99,6 +99,17 @@ export function checkCampaign(
   });
 }
 
+/** Throws KairosError `campaign.unknown` for a campaign that the book does not hold: what is only paused or retired has no rules. */
+export function checkPublished(
+  campaign: string,
+  { definitions, controls }: Pick<Book, 'definitions' | 'controls'>,
+): void {
+  checkCampaign(campaign, {
+    definitions: { ...definitions, retired: {} },
+    controls: { ...controls, paused: {} },
+  });
+}
+
 /** Says something on the bus. What was done stands without it, so a bus that refuses is a warning. */
 export async function tellBus({ bus, warn }: Pick<Stage, 'bus' | 'warn'>, event: BusEvent): Promise<boolean> {
   try {
