@@ -163,7 +163,7 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
           : when(message.sentAt ?? message.claimedAt ?? message.plannedAt);
       return [
         message.email,
-        `${reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}  ${message.id}${
+        `${message.state === 'ghost' ? 'held out, nothing sent' : reportedState(message)}${message.reason === undefined ? '' : ` (${message.reason})`}, ${at}  ${message.id}${
           message.contact === contact.id ? '' : ` --contact ${message.contact}`
         }`,
       ];

@@ -237,6 +237,13 @@ function standsOtherwise(
       'Within minutes it is sent, failed or waiting again.',
     );
   }
+  if (state === 'ghost') {
+    return fault(
+      'ghost',
+      `It cannot be ${verb}: this person is held out, and the message is the place of one that is not sent.`,
+      look,
+    );
+  }
   if (verb === 'cancelled') return fault('not-waiting', `It cannot be cancelled: it is ${state} already.`, look);
   if (state === 'uncertain') {
     return fault(
@@ -421,7 +428,7 @@ function statesOf(state: string | undefined): readonly Listed[] {
     message: 'There is no such list of messages.',
     received: state,
     remedy:
-      state === 'sent' || state === 'dropped'
+      state === 'sent' || state === 'dropped' || state === 'ghost'
         ? 'Of what is over, kairos contact ID shows a person’s, and the lake holds all.'
         : (suggest(state, LISTED) ?? `Known: ${LISTED.join(', ')}.`),
   });

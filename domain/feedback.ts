@@ -238,9 +238,11 @@ function deliveryOf({ type, bounce }: Feedback): Delivery | undefined {
 /**
  * The message with the feedback folded in: any order, any repeats, one result. All feedback proves that SES took the
  * mail, so it closes an open claim (`ready`, `claimed`, `uncertain` → `sent`, out of the due index). Automated opens
- * and clicks prove only that. Returns the same object when nothing changes.
+ * and clicks prove only that. Nothing is told of a ghost, which never was a mail. Returns the same object when nothing
+ * changes.
  */
 export function applyFeedback(message: Message, feedback: Feedback): Message {
+  if (message.state === 'ghost') return message;
   const changes: Partial<Message> = {};
   const open = message.state === 'ready' || message.state === 'claimed' || message.state === 'uncertain';
   if (open) changes.state = 'sent';

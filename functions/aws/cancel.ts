@@ -95,7 +95,7 @@ async function change(
  */
 export async function* messagesIn(
   table: Table,
-  state: Exclude<MessageState, 'sent' | 'dropped'>,
+  state: Exclude<MessageState, 'sent' | 'dropped' | 'ghost'>,
 ): AsyncGenerator<Item[]> {
   const keys = Array.from({ length: table.shards }, (_, shard) => shardText(shard)).flatMap((shard) =>
     state === 'failed' || state === 'uncertain'

@@ -58,6 +58,8 @@ export async function takeFeedback(heard: Feedback, deps: FeedbackDeps): Promise
   for (let attempt = 1; ; attempt++) {
     item = await table.readOne(key.message(heard.contact, heard.message));
     if (item === undefined) return false;
+    // Never a mail: whatever is told of it is of another.
+    if (item.state === 'ghost') return true;
     feedback ??= (await counts(heard, readMessage(item), deps)) ? heard : { ...heard, automated: true };
     const reason = suppressionOf(feedback);
     const done =
