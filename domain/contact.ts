@@ -87,7 +87,8 @@ export interface Run {
   product?: string;
   /** When the product was asked for or looked at: `@watch.at`. */
   watchedAt?: number;
-  trigger: { name: string; id: string; at: number; properties: JsonObject };
+  /** `hops`: of the event that led to it, where they are not 0. */
+  trigger: { name: string; id: string; at: number; properties: JsonObject; hops?: number };
   /** By which draw it walks its steps unsent; absent = it is written to. */
   heldOut?: 'campaign' | 'global';
   /** Keys of the sends that it has planned or passed, over all its versions: none is sent twice. */

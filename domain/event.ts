@@ -24,7 +24,7 @@ export interface SourceRights {
   address: boolean;
 }
 
-/** The source of our own events: only it names a contact by id. */
+/** The source of our own events. */
 export const OWN_SOURCE = 'kairos';
 /** Events that only we send, to a contact that we name. */
 const OWN_EVENTS = new Set(['Scores Updated']);
@@ -131,8 +131,8 @@ function read(event: EventBridgeEvent, rights: SourceRights | undefined): Intera
   const at = timeOf(envelope.timestamp, outer.time);
   const properties = propertiesOf(name, (envelope.properties ?? {}) as JsonObject);
   const claims = claimsOf(envelope, rights);
-  const contact = source === OWN_SOURCE ? readId(envelope.contactId, ['contactId']) : undefined;
-  if (OWN_EVENTS.has(name) && contact === undefined) throw notOurs(name, source);
+  const contact = contactOf(envelope, source, claims, rights);
+  if (OWN_EVENTS.has(name) && (source !== OWN_SOURCE || contact === undefined)) throw notOurs(name, source);
   const order = orderKeyOf({ name, source, properties });
   const product = name === 'Product Updated' ? String(properties.product_id) : undefined;
 
@@ -251,6 +251,23 @@ function claimsOf(envelope: Envelope, rights: SourceRights | undefined): Claims 
   return claims;
 }
 
+/**
+ * The contact that an event names by our own id, as a notice gave it to those who answer it. From outside it counts where
+ * the source may speak of people by address, and only where nothing else names the person: who is known to the shop is
+ * whom the shop says.
+ */
+function contactOf(
+  { contactId, userId, anonymousId }: Envelope,
+  source: string,
+  claims: Claims,
+  rights: SourceRights | undefined,
+): string | undefined {
+  if (source === OWN_SOURCE) return readId(contactId, ['contactId']);
+  if (rights !== undefined && !rights.address) return undefined;
+  const named = [userId, anonymousId, claims.hash].some((id) => id !== undefined && id !== null && id !== '');
+  return named ? undefined : readId(contactId, ['contactId']);
+}
+
 /** Attributes with texts of at most 1,000 characters; `shortened` names those that were cut. */
 function limited(traits: JsonObject): JsonObject {
   const kept: JsonObject = {};
@@ -331,7 +348,7 @@ function nobody(claims: Claims, rights: SourceRights | undefined): KairosError {
     path: '',
     message: why,
     received: 'nothing',
-    expected: `userId, anonymousId${rights === undefined || rights.address ? ', traits.email' : ''} or, for orders, properties.order_id`,
+    expected: `userId, anonymousId${rights === undefined || rights.address ? ', traits.email, contactId' : ''} or, for orders, properties.order_id`,
   });
 }
 

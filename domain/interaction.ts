@@ -19,7 +19,7 @@ export interface Interaction {
   at: number;
   /** The producing source: EventBridge's `source`. */
   source: string;
-  /** Who: hashes only, strongest first. `contact` is set only on events of our own. */
+  /** Who: hashes only, strongest first. `contact`: on events of our own, and on answers to what we told others. */
   who: { user?: string; address?: string; anonymous?: string; contact?: string };
   /** The address as written, normalised; only where the source may claim one. */
   address?: string;

@@ -250,7 +250,8 @@ function tellOthers(
     step,
     event,
     at: draft.now,
-    hops: draft.hops + 1,
+    // What a run tells after a wait comes from what started it.
+    hops: Math.max(draft.hops, run.trigger.hops ?? 0) + 1,
     properties,
   });
   note(draft, { campaign: campaign.id, version: campaign.version, run: run.id, kind: 'notify', reason: event, step });

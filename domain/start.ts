@@ -277,7 +277,7 @@ function startRun(draft: Draft, sight: Sight, start: Start, stimulus: Stimulus, 
     startedAt: trigger.at,
     at: 0,
     from: trigger.at,
-    trigger: { ...trigger, properties: start.kept() },
+    trigger: { ...trigger, properties: start.kept(), ...(draft.hops > 0 && { hops: draft.hops }) },
     counters: {},
     pending: [],
   };

@@ -119,7 +119,8 @@ function listOf(parsed: unknown, route: string): unknown[] {
  */
 function withRights(envelope: unknown, rights: SourceRights, route: string, now: number): unknown {
   if (envelope === null || typeof envelope !== 'object' || Array.isArray(envelope)) return envelope;
-  const { contactId: _, hops: __, ...detail } = envelope as Record<string, unknown>;
+  const { contactId, ...detail } = envelope as Record<string, unknown>;
+  if (rights.address && contactId !== undefined) detail.contactId = contactId;
   if (detail.type === undefined && route === 'v1/identify') detail.type = 'identify';
   if (detail.type === undefined && route === 'v1/track') detail.type = 'track';
   if (detail.timestamp === undefined || detail.timestamp === null) detail.timestamp = new Date(now).toISOString();

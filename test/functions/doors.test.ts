@@ -164,6 +164,15 @@ describe('given an event at the door', () => {
     ).toBe(403);
   });
 
+  it('lets an answer to a notice name its contact and its hops, where the source may speak of people by address', async () => {
+    const made = { type: 'track', event: 'Call Made', messageId: 'call-1', contactId: 'c1', hops: 2 };
+    expect((await answer(made)).status).toBe(202);
+    const [entry] = put();
+    expect(JSON.parse(entry?.Detail ?? '')).toMatchObject({ contactId: 'c1', hops: 2 });
+    expect((await answer({ ...made, hops: 6 })).status).toBe(400);
+    expect((await answer(made, { authorization: 'Bearer browser.public' })).status).toBe(403);
+  });
+
   it('takes out what a source may not say, so that the bus carries only what it may', async () => {
     const claim = {
       ...view,

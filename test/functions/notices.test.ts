@@ -1,8 +1,11 @@
 // Notices on a real engine: from the outbox to the bus, at least once, whatever fails between; and conversions beside them.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { campaignVersion } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import type { Converted, Notice } from '../../domain/decision.ts';
 import { normalise } from '../../domain/event.ts';
+import { sha256 } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { failedNotices, putNotices, tellAgain } from '../../functions/aws/notices.ts';
 import { Cancelled, documentClient, key, messageItem, readMessage, Table } from '../../functions/aws/table.ts';
@@ -10,7 +13,21 @@ import { walkDue } from '../../functions/aws/walk.ts';
 import { Draft, emptyWorld } from '../../functions/aws/world.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { around, Crash, DoomedProcess } from './faults.ts';
-import { type Bench, benchOver, crowdOf, DAY, HOUR, type MemoryBus, MINUTE, memoryBus, NOON } from './fixtures.ts';
+import {
+  type Bench,
+  benchOver,
+  contactBy,
+  crowdOf,
+  DAY,
+  definitions,
+  HOUR,
+  interaction,
+  type MemoryBus,
+  MINUTE,
+  memoryBus,
+  NOON,
+  publish,
+} from './fixtures.ts';
 
 let engine: Engine;
 let bench: Bench;
@@ -219,6 +236,37 @@ describe('given a process that dies at any call', () => {
         for (const one of own) expect((await stored(one))?.state).toBe('done');
       }
     }
+  });
+});
+
+describe('given a campaign that hears what it tells', () => {
+  it('ends: what is told after a wait bears the hops of what began it', async () => {
+    const campaign: Campaign = {
+      kind: 'service',
+      aim: 'service',
+      sender: 'main',
+      when: { did: 'Ping' },
+      again: 'every time',
+      steps: [{ wait: '1h' }, { notify: 'Ping', with: { channel: 'call-centre' } }],
+    };
+    const campaigns = { loop: { id: 'loop', version: campaignVersion(campaign), since: 1, campaign } };
+    await publish(bench.table, bench.bucket, definitions({ campaigns }));
+    await bench.recorder.record([{ interaction: interaction('Ping', { id: 'first', user: 'ann' }) }]);
+    const { id } = (await contactBy(bench.table, `user#${sha256('ann')}`))!;
+    const hops: unknown[] = [];
+    for (let hour = 1; hour <= 10; hour++) {
+      bench.clock.at = NOON + hour * HOUR;
+      await bench.recorder.tick([id]);
+      await minute(bench.clock.at);
+      for (const { source, name, detail } of heard.events.splice(0)) {
+        hops.push(detail.hops);
+        const time = new Date(bench.clock.at).toISOString();
+        const read = normalise({ id: 'e', source, 'detail-type': name, time, detail });
+        if ('interaction' in read) await bench.recorder.record([read]);
+        else expect(read.fault.code).toBe('event.hops');
+      }
+    }
+    expect(hops).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });
 
