@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import {
+  type Book,
   campaignVersion,
   compileBook,
   type Definitions,
@@ -10,10 +11,13 @@ import {
   segmentMeaning,
   segmentsOfCampaign,
 } from '../domain/book.ts';
+import { type Campaign, eachStep } from '../domain/campaign-grammar.ts';
 import { canonical } from '../domain/canonical.ts';
-import { sendsOf } from '../domain/draft.ts';
+import { sendsOf, variantsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
+import { stepsWithoutPlace } from '../domain/move.ts';
+import { sayStep } from '../domain/say-campaign.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
 import { Queue } from '../functions/aws/queue.ts';
@@ -22,7 +26,7 @@ import { documentClient, key, Table } from '../functions/aws/table.ts';
 import { type Filling, readFilling, type WalkPlan, writePlan } from './filling.ts';
 import { output, type Target } from './outputs.ts';
 import { rehearseBook, type Sample, type SegmentChange, sampleContacts } from './sample.ts';
-import { buildTemplates, readTemplates, type Templates } from './templates-folder.ts';
+import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
 
 /** Where a book is published to, and how its backfill is started. */
 export interface Shelf {
@@ -102,7 +106,10 @@ export function bind(
     if (campaigns[one.id]?.version !== one.version) retired[`${one.id}@${one.version}`] = one;
   }
   const kept = Object.values(retired).flatMap((one: PublishedCampaign) =>
-    sendsOf(one.campaign.steps).map((step) => step.send),
+    sendsOf(one.campaign.steps).flatMap((step) => [
+      step.send,
+      ...variantsOf(step).map((variant) => `${step.send}@${variant}`),
+    ]),
   );
   const sources: Definitions['emails'] = { ...emails };
   for (const name of kept) {
@@ -112,6 +119,7 @@ export function bind(
   const { $schema: _settings, ...settings } = draft.settings;
   const { $schema: _catalogue, ...catalogue } = draft.catalogue;
   const { $schema: _fields, ...fields } = draft.fields;
+  const { $schema: _coupons, ...coupons } = draft.coupons;
   const definitions: Definitions = {
     shape: 1,
     ordinal,
@@ -123,6 +131,7 @@ export function bind(
     pages,
     catalogue,
     fields,
+    ...(Object.keys(coupons.pools).length > 0 && { coupons }),
   };
   return { definitions, segmentsUsed: used };
 }
@@ -186,6 +195,8 @@ export async function publish(
   const text = canonical(definitions);
   const hash = sha256(text);
   const book = compileBook(definitions, hash, controls);
+  const unmoved = faultsOfMoves(book, before);
+  if (unmoved.length > 0) throw new TemplatesRefused(unmoved);
   const { ids, contacts, exact } = await sampleContacts(table);
   const { sampled, segments } = await rehearseBook(book, before, ids, { table, bucket, now });
   const seen: Published = {
@@ -221,6 +232,28 @@ export async function publish(
   }
   await startFill(shelf, hash, definitions.ordinal, { contacts, ...rated(shelf), startedAt: now, from: 0 });
   return seen;
+}
+
+/** Campaigns that move their runs to a version in which these would not know where they stand. */
+function faultsOfMoves(book: Book, before: Definitions | undefined): Fault[] {
+  return book.campaigns.flatMap((campaign) => {
+    const was = before?.campaigns[campaign.id];
+    const old = was === undefined ? undefined : book.version.get(`${was.id}@${was.version}`);
+    if (campaign.campaign.onNewVersion !== 'move' || old === undefined || old.version === campaign.version) return [];
+    return stepsWithoutPlace(old.program, campaign.program).map((step) => ({
+      code: 'campaign.move',
+      file: `campaigns/${campaign.id}.json`,
+      path: 'onNewVersion',
+      message: `runs may stand at step ${step} of the published version (${sayStepAt(old.campaign, step)}), which this one does not have.`,
+      remedy: 'Keep that step, or write "finish" (they end in their own version) or "stop".',
+    }));
+  });
+}
+
+/** A step of a campaign in words, by its path: "2.then.0". */
+function sayStepAt({ steps }: Campaign, path: string): string {
+  const found = eachStep(steps).find((one) => one.path.join('.') === path);
+  return found === undefined ? 'a step' : sayStep(found.step);
 }
 
 const rated = ({ rate }: Shelf): Pick<WalkPlan, 'rate'> => (rate === undefined ? {} : { rate });

@@ -4,6 +4,7 @@ import { type Contact, type Facts, type Journey, newContact, type Run } from './
 import { mergeCounters } from './counter.ts';
 import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
 import { mergeStanding } from './standing.ts';
+import { MOST_WINDOWS } from './success.ts';
 
 function latestOf<T extends { at: number; id: string }>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {
   const merged = { ...a };
@@ -78,6 +79,35 @@ function mergeFacts(a: Facts, b: Facts): Facts {
   return facts;
 }
 
+/** What beside runs and sends both journeys keep. Messages of the younger one stay under its own key. */
+function mergeKept(older: Journey, younger: Journey, youngerId: string): Partial<Journey> {
+  const kept: Partial<Journey> = {};
+  const booked = [...(older.booked ?? []), ...(younger.booked ?? [])].filter(
+    (one, i, all) =>
+      all.findIndex(({ campaign, occurrence }) => campaign === one.campaign && occurrence === one.occurrence) === i,
+  );
+  if (booked.length > 0) kept.booked = booked.sort((a, b) => a.at - b.at);
+  const asked = bothOf(older.asked, younger.asked, (a, b) => Math.max(a, b ?? a));
+  if (asked !== undefined) kept.asked = asked;
+  // Whichever began last: it ends by an event after it.
+  const rests = bothOf(older.rests, younger.rests, (a, b) => (b === undefined || a.since >= b.since ? a : b));
+  if (rests !== undefined) kept.rests = rests;
+  const windows = [
+    ...(older.windows ?? []),
+    ...(younger.windows ?? []).map((window) => ({ ...window, contact: window.contact ?? youngerId })),
+  ];
+  if (windows.length > 0) kept.windows = windows.sort((a, b) => a.until - b.until).slice(-MOST_WINDOWS);
+  const changed = bothOf(older.changed, younger.changed, (a) => a);
+  if (changed !== undefined) kept.changed = changed;
+  const skips = bothOf(older.skips, younger.skips, (a, b) => bothOf(a, b, addSkips) ?? a);
+  if (skips !== undefined) kept.skips = skips;
+  return kept;
+}
+
+function addSkips([times, at]: [number, number], other: [number, number] | undefined): [number, number] {
+  return other === undefined ? [times, at] : [times + other[0], Math.max(at, other[1])];
+}
+
 /** Whether `a` was there first: it keeps its id, its draws and its runs. */
 export function isOlder(a: Contact, b: Contact): boolean {
   return a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id);
@@ -125,6 +155,7 @@ export function mergeContacts(
       .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
     decisions: { ...younger.journey.decisions, ...older.journey.decisions },
   };
+  Object.assign(journey, mergeKept(older.journey, younger.journey, younger.id));
   const stops = { ...younger.journey.stopped, ...older.journey.stopped };
   if (Object.keys(stops).length > 0) journey.stopped = stops;
   for (const run of stopped) journey.decisions[run.campaign] = { at: run.from, kind: 'stop', reason: 'merged' };

@@ -2,8 +2,10 @@
 import { becauseOf } from './because.ts';
 import type { CompiledCampaign } from './book.ts';
 import type { Run } from './contact.ts';
+import { bearsCoupon } from './coupon.ts';
 import { type Draft, note } from './decision.ts';
 import { capFree, gate, sightOfRun } from './eligibility.ts';
+import { cartLines } from './facts.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';
 import type { Sight } from './rule-node.ts';
@@ -66,6 +68,22 @@ function seedsOf(run: Run, sight: Sight): string[] {
   return named.length > 0 ? named : latestBought(sight.contact.facts.bought);
 }
 
+const CART_EVENTS: ReadonlySet<string> = new Set(['Checkout Started', 'Product Added', 'Cart Viewed']);
+
+/** What a message is about, as far as it names products: its own, or the cart that the run began with. */
+function subjectOf({ product, trigger }: Run, { contact }: Sight): { product: string; quantity?: number }[] {
+  if (product !== undefined) return [{ product }];
+  if (!CART_EVENTS.has(trigger.name)) return [];
+  return cartLines(contact.facts).map(([id, { quantity }]) => ({ product: id, quantity }));
+}
+
+/** Whether the margin of these products bears the coupon of a send, where it has one. */
+function bears({ book }: Draft, { coupon }: SendInstruction, lines: ReturnType<typeof subjectOf>): boolean {
+  const { coupons, catalogue, settings } = book.definitions;
+  const pool = coupon === undefined ? undefined : coupons?.pools[coupon];
+  return pool === undefined || bearsCoupon(pool, lines, catalogue, settings.currency);
+}
+
 /** Bulk: what a walk began for many at once; the person's own request is none. */
 function laneOf({ campaign }: CompiledCampaign, { occurrence }: Run): Message['lane'] {
   if (/^(broadcast|inside)\|/.test(occurrence)) return 'bulk';
@@ -82,7 +100,13 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   run.sent = [...(run.sent ?? []), send.key];
   // The step's own instant counts, however late it is processed.
   const expiresAt = expires === undefined ? undefined : run.from + durationMs(expires);
-  const recommendations = recommend(book.definitions.catalogue, contact.facts.bought, seedsOf(run, sight), aim);
+  const recommendations = recommend(book.definitions.catalogue, contact.facts.bought, seedsOf(run, sight), aim).filter(
+    (product) => bears(draft, send, [{ product }]),
+  );
+  if (!bears(draft, send, subjectOf(run, sight))) {
+    note(draft, { ...said, kind: 'skip', reason: 'the coupon is worth more than the margin' });
+    return;
+  }
   const ask = (sends?: Draft['contact']['journey']['sends']) =>
     gate(book, campaign, sightOfRun(sight, run), {
       ignoresQuiet,

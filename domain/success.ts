@@ -9,7 +9,8 @@ import { inShopCurrency, netRevenue } from './order.ts';
 import type { Sight } from './rule-node.ts';
 import { numberOf } from './where.ts';
 
-const MOST_WINDOWS = 30;
+/** Windows that one contact keeps open; the newest. */
+export const MOST_WINDOWS = 30;
 /** An event may come late: its window is kept so long after its end. */
 const LATE = 86_400_000;
 
