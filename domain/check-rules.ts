@@ -1,95 +1,20 @@
 // Checks rules against what can be known: events and their properties, attributes, segments, topics, types.
 
 import { dayAfter } from './calendar.ts';
+import { isReference, meaningOfReference, type RunKnowledge } from './check-references.ts';
 import { NAMED, type Problem, problemOf, problemOfAmount, problemOfDate, problemOfText } from './check-values.ts';
 import { type Fault, nearest, quote, sayPath, suggest } from './fault.ts';
-import { builtinEvents, type EventFields } from './fields.ts';
+import type { EventFields } from './fields.ts';
 import type { Comparison, Did, OperatorName, Rule, Where } from './grammar.ts';
 import { CALENDAR, Operators } from './grammar.ts';
 import { derivedAttributes } from './rule-attributes.ts';
-import type { Catalogue, Fields, FieldType, Settings } from './settings.ts';
+import type { FieldType } from './settings.ts';
 import { durationMs } from './time.ts';
+import { attributeType, productFields, type Vocabulary } from './vocabulary.ts';
 import { instantIn, isOperator } from './where.ts';
 
 type Path = (string | number)[];
 type Kind = FieldType | { lines: Record<string, FieldType> };
-
-/** Attributes that need no declaration: Segment's reserved traits, and those that we read. */
-export const builtinAttributes: Record<string, FieldType> = {
-  email: 'text',
-  firstName: 'text',
-  lastName: 'text',
-  name: 'text',
-  title: 'text',
-  username: 'text',
-  phone: 'text',
-  website: 'text',
-  gender: 'text',
-  age: 'number',
-  birthday: 'date',
-  createdAt: 'date',
-  country: 'text',
-  region: 'text',
-  city: 'text',
-  postalCode: 'text',
-  language: 'text',
-  locale: 'text',
-  timezone: 'text',
-};
-
-const productFields: Record<string, FieldType> = {
-  name: 'text',
-  category: 'text',
-  brand: 'text',
-  price: 'money',
-  margin: 'number',
-  url: 'text',
-  imageUrl: 'text',
-  complements: 'list',
-  upgrade: 'text',
-  replaceAfter: 'text',
-  consumable: 'boolean',
-};
-
-/** What rules may speak of in one set of templates. */
-export interface Vocabulary {
-  events: Record<string, EventFields>;
-  attributes: Record<string, FieldType>;
-  segments: ReadonlySet<string>;
-  campaigns: ReadonlySet<string>;
-  topics: ReadonlySet<string>;
-  /** The shop's, where it is known: amounts have as many decimals. */
-  currency?: string;
-}
-
-/** The vocabulary of these templates: what is built in, and what fields.json declares. */
-export function vocabularyOf(
-  fields: Fields,
-  settings: Pick<Settings, 'topics'> & Partial<Pick<Settings, 'currency'>>,
-  segments: Iterable<string>,
-  campaigns: Iterable<string>,
-): Vocabulary {
-  const events: Record<string, EventFields> = { ...builtinEvents };
-  for (const [name, properties] of Object.entries(fields.events ?? {})) {
-    events[name] = { ...(Object.hasOwn(builtinEvents, name) ? builtinEvents[name] : {}), ...properties };
-  }
-  return {
-    events,
-    attributes: { ...builtinAttributes, ...fields.attributes },
-    segments: new Set(segments),
-    campaigns: new Set(campaigns),
-    topics: new Set(Object.keys(settings.topics)),
-    ...(settings.currency === undefined ? {} : { currency: settings.currency }),
-  };
-}
-
-/** What the run of a campaign knows; absent in segments. */
-export interface RunKnowledge {
-  /** Events that may have started it; none where a segment does. */
-  trigger: string[];
-  /** There is a product: by `each`, or by the trigger's product_id. */
-  product: boolean;
-}
 
 const COMPARES: Record<FieldType, readonly OperatorName[]> = {
   text: ['isNot', 'contains', 'startsWith', 'exists'],
@@ -110,16 +35,24 @@ type Asked = { did: string | string[] } & { [name in Exclude<keyof Did, 'did'>]?
 
 /** Walks the rules of one file and gathers faults and warnings. */
 export class RuleCheck {
-  readonly faults: Fault[] = [];
-  readonly warnings: Fault[] = [];
+  readonly faults: Fault[];
+  readonly warnings: Fault[];
   readonly #known: Vocabulary;
   readonly #file: string;
-  readonly #run: RunKnowledge | undefined;
+  /** What is known of a run where this check stands. */
+  readonly run: RunKnowledge | undefined;
 
-  constructor(known: Vocabulary, file: string, run?: RunKnowledge) {
+  constructor(known: Vocabulary, file: string, run?: RunKnowledge, found?: Pick<RuleCheck, 'faults' | 'warnings'>) {
     this.#known = known;
     this.#file = file;
-    this.#run = run;
+    this.run = run;
+    this.faults = found?.faults ?? [];
+    this.warnings = found?.warnings ?? [];
+  }
+
+  /** The same file at a place where something else is known of the run: what it finds stands with what this one finds. */
+  knowing(run: RunKnowledge | undefined): RuleCheck {
+    return new RuleCheck(this.#known, this.#file, run, this);
   }
 
   fault(code: string, path: Path, message: string, remedy?: string): void {
@@ -209,15 +142,32 @@ export class RuleCheck {
       if (name === 'before' || name === 'after') this.#moment(value, [...path, measure, name]);
     }
     if (did.between !== undefined) this.#stretch(did.between, [...path, 'between']);
-    if (did.since !== undefined && did.since !== 'run start') this.#moment(did.since, [...path, 'since']);
-    if (did.since === 'run start' && this.#run === undefined) {
-      this.fault(
-        'rule.only-in-campaign',
-        [...path, 'since'],
-        '"since": "run start" is known only inside a campaign.',
-        'Use "inLast" with a duration.',
-      );
-    }
+    if (did.since !== undefined) this.#since(did.since, [...path, 'since']);
+  }
+
+  #since(since: string, path: Path): void {
+    if (since === 'run start') {
+      if (this.run === undefined) {
+        this.fault(
+          'rule.only-in-campaign',
+          path,
+          '"since": "run start" is known only inside a campaign.',
+          'Use "inLast" with a duration.',
+        );
+      } else if (!this.run.begun) {
+        this.fault(
+          'rule.reference',
+          path,
+          'no run has begun where people are chosen.',
+          'Use "inLast" with a duration.',
+        );
+      }
+    } else if (this.run !== undefined && isReference(since)) {
+      const type = this.reference(since, path);
+      if (type !== undefined && type !== 'date') {
+        this.fault('rule.type', path, `"${since}" is ${NAMED[type]}, and no date.`, 'Write "run start", or a date.');
+      }
+    } else this.#moment(since, path);
   }
 
   /** A date or an instant that stands alone; a reference is none yet. */
@@ -376,16 +326,12 @@ export class RuleCheck {
 
   /** The type of an attribute, given, derived or declared; undefined when it is unknown. */
   attributeType(name: string): FieldType | undefined {
-    if (Object.hasOwn(derivedAttributes, name)) return derivedAttributes[name];
-    if (Object.hasOwn(this.#known.attributes, name)) return this.#known.attributes[name];
-    if (name.endsWith('.givenAt') && Object.hasOwn(this.#known.attributes, name.slice(0, -'.givenAt'.length)))
-      return 'date';
-    return undefined;
+    return attributeType(name, this.#known);
   }
 
   #attribute(name: string, comparison: Comparison, path: Path): void {
     if (name === 'running') {
-      if (this.#run === undefined) {
+      if (this.run === undefined) {
         this.fault('rule.only-in-campaign', path, '"running" is known only inside a campaign.');
         return;
       }
@@ -398,10 +344,12 @@ export class RuleCheck {
       const [message, remedy] = name.startsWith('@')
         ? [`"${name}" is no attribute: a reference stands where a value does.`, 'Name an attribute of the contact.']
         : [
-            this.#run === undefined
+            this.run === undefined
               ? `"${name}" is of one product, and a segment asks of a person alone.`
-              : `"${name}" cannot be asked of yet.`,
-            'Ask what the person did: {"did": "Product Viewed", "where": {"product_id": …}}.',
+              : `"${name}" is of the moment of sending, not of the contact.`,
+            this.run === undefined
+              ? 'Ask what the person did: {"did": "Product Viewed", "where": {"product_id": …}}.'
+              : 'Ask it in "needs" of the "send".',
           ];
       this.fault('rule.only-in-campaign', path.slice(0, -1), message, remedy);
       return;
@@ -506,8 +454,17 @@ export class RuleCheck {
   }
 
   #operand(name: string, type: FieldType, value: unknown, path: Path): void {
-    if (isReference(value)) this.reference(value, path);
-    else this.#tell(problemOf(name, type, value, this.#known.currency), path);
+    if (isReference(value)) {
+      const is = this.reference(value, path);
+      if (is !== undefined && isApart(is, type)) {
+        this.fault(
+          'rule.type',
+          path,
+          `"${value}" is ${NAMED[is]}, and "${name}" is ${NAMED[type]}.`,
+          'They never meet.',
+        );
+      }
+    } else this.#tell(problemOf(name, type, value, this.#known.currency), path);
   }
 
   /** The bounds of a measure: the right way round, and of money amounts. */
@@ -608,101 +565,25 @@ export class RuleCheck {
     }
   }
 
-  /** `@trigger.order_id`, `@product.upgrade`: known only inside a campaign, and only what the trigger brings. */
-  reference(reference: string, path: Path): void {
-    const [root, ...rest] = reference.slice(1).split('.');
-    const field = rest.join('.');
-    if (root !== 'trigger' && root !== 'product') {
-      this.fault(
-        'rule.reference',
-        path,
-        `"${reference}" is unknown.`,
-        suggest(reference, ['@trigger.order_id', '@trigger.product_id', '@product.id', '@product.upgrade']),
-      );
-      return;
-    }
-    if (this.#run === undefined) {
-      this.fault(
-        'rule.only-in-campaign',
-        path,
-        `"${reference}" is known only inside a campaign.`,
-        'Write the value itself.',
-      );
-      return;
-    }
-    if (root === 'product') {
-      const words = ['id', 'product_id', ...Object.keys(productFields)];
-      if (!this.#run.product) {
-        this.fault(
-          'rule.reference',
-          path,
-          `"${reference}" needs a product, and this campaign has none.`,
-          'Say "each": "products" in "when", or start with an event that has a product_id.',
-        );
-      } else if (field !== '' && !words.includes(field)) {
-        this.fault('rule.reference', path, `a product has no field "${field}".`, suggest(field, words));
-      }
-      return;
-    }
-    if (this.#run.trigger.length === 0) {
-      this.fault('rule.reference', path, `"${reference}" needs an event, and this campaign starts with a segment.`);
-      return;
-    }
-    for (const event of this.#run.trigger) {
-      const fields = this.#known.events[event] ?? {};
-      if (Object.hasOwn(fields, rest[0] ?? '')) continue;
-      this.fault(
-        'rule.reference',
-        path,
-        `"${rest[0] ?? ''}" is no property of "${event}".`,
-        suggest(rest[0] ?? '', Object.keys(fields)),
-      );
-      return;
-    }
+  /** `@trigger.order_id`, `@product.upgrade`: its type; a fault where it is not known here. */
+  reference(reference: string, path: Path): FieldType | undefined {
+    const found = meaningOfReference(reference, this.run, this.#known);
+    if (typeof found === 'string') return found;
+    this.fault(found.code, path, found.message, found.remedy);
+    return undefined;
   }
 }
 
+/** Types of which no value is ever equal to one of the other; numbers and texts may be (ids). */
+const isApart = (one: FieldType, other: FieldType): boolean =>
+  [one, other].some((type) => type === 'boolean' || type === 'date') &&
+  one !== other &&
+  one !== 'list' &&
+  other !== 'list';
+
 const MOMENTS: ReadonlySet<OperatorName> = new Set(['inLast', 'inNext', 'moreThanAgo', 'anniversary']);
-const isReference = (value: unknown): value is string => typeof value === 'string' && value.startsWith('@');
 
 /** Length of a duration in days. */
 export function days(duration: string): number {
   return durationMs(duration) / 86_400_000;
-}
-
-/** Faults of a catalogue: relations to products that do not exist, and to themselves. */
-export function checkCatalogue(catalogue: Catalogue, file: string): Fault[] {
-  const faults: Fault[] = [];
-  const ids = Object.keys(catalogue.products);
-  const unknown = (to: string, path: (string | number)[]): void => {
-    const near = suggest(to, ids);
-    faults.push({
-      code: 'reference.product',
-      file,
-      path: sayPath(path),
-      message: `product "${to}" does not exist.`,
-      ...(near === undefined ? {} : { remedy: near }),
-    });
-  };
-  for (const [id, product] of Object.entries(catalogue.products)) {
-    const related = [
-      ...(product.complements ?? []).map((to, index) => ({ to, path: ['products', id, 'complements', index] })),
-      ...(product.upgrade === undefined ? [] : [{ to: product.upgrade, path: ['products', id, 'upgrade'] }]),
-    ];
-    for (const { to, path } of related) {
-      if (to === id) {
-        faults.push({
-          code: 'reference.product',
-          file,
-          path: sayPath(path),
-          message: 'names the product itself.',
-          remedy: 'Take it out.',
-        });
-      } else if (!ids.includes(to)) unknown(to, path);
-    }
-  }
-  catalogue.popular?.forEach((to, index) => {
-    if (!ids.includes(to)) unknown(to, ['popular', index]);
-  });
-  return faults;
 }

@@ -1,19 +1,20 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
-import { rulesOf, segmentOrder } from './book.ts';
-import type { Campaign, Step } from './campaign-grammar.ts';
-import { checkKind } from './check-kinds.ts';
+import { segmentOrder } from './book.ts';
+import { checkCampaign, checkPools } from './check-campaigns.ts';
+import { checkCatalogue } from './check-catalogue.ts';
+import { checkCircles } from './check-circles.ts';
 import { RuleLogic } from './check-logic.ts';
-import { checkCatalogue, days, RuleCheck, type RunKnowledge, vocabularyOf } from './check-rules.ts';
+import { days, RuleCheck } from './check-rules.ts';
 import { checkSettings } from './check-settings.ts';
+import { longWaits } from './check-steps.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
-import { type Fault, sayPath, suggest } from './fault.ts';
+import { type Fault, sayPath } from './fault.ts';
 import { TemplateReader } from './template-files.ts';
-import { domainOf } from './warm-up.ts';
+import { vocabularyOf } from './vocabulary.ts';
 
 export type Checked = { draft: Draft; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] };
 
 const MOST_DAYS = 3650;
-const MOST_WAIT_DAYS = 730;
 
 /**
  * Reads and cross-checks all templates. Any fault refuses the whole; all faults that can be known are listed at once,
@@ -71,9 +72,17 @@ class TemplateCheck {
     // Without what fields.json declares, rules and people would be blamed for its fault.
     if (fields !== undefined) {
       this.#segments(draft);
-      for (const [id, campaign] of Object.entries(draft.campaigns)) this.#campaign(id, campaign, draft);
+      for (const [id, campaign] of Object.entries(draft.campaigns)) {
+        this.#take(checkCampaign(id, campaign, draft, this.#logic));
+        this.#durations(campaign, `campaigns/${id}.json`);
+      }
+      this.#faults.push(...checkCircles(draft, this.#logic));
+      for (const { path, message, remedy } of longWaits(draft)) {
+        this.#fault('campaign.wait', 'catalogue.json', path, message, remedy);
+      }
       if (catalogue !== undefined) this.#people(draft);
     }
+    if (coupons !== undefined) this.#warnings.push(...checkPools(draft));
     this.#unused(draft);
     this.#engaged(draft);
     const faults = inOrder(this.#faults);
@@ -150,180 +159,9 @@ class TemplateCheck {
     return logic;
   }
 
-  #take(check: RuleCheck): void {
+  #take(check: Pick<RuleCheck, 'faults' | 'warnings'>): void {
     this.#faults.push(...check.faults);
     this.#warnings.push(...check.warnings);
-  }
-
-  #campaign(id: string, campaign: Campaign, draft: Draft): void {
-    const file = `campaigns/${id}.json`;
-    const { settings, vocabulary } = draft;
-    const { when } = campaign;
-    const trigger = 'did' in when ? [when.did].flat().filter((name) => Object.hasOwn(vocabulary.events, name)) : [];
-    const every = (property: string): boolean =>
-      trigger.length > 0 && trigger.every((name) => Object.hasOwn(vocabulary.events[name] ?? {}, property));
-    const each = 'did' in when && when.each !== undefined;
-    const run: RunKnowledge = { trigger, product: each || every('product_id') };
-    const check = new RuleCheck(vocabulary, file, run);
-    if (campaign.topic !== undefined)
-      check.name('reference.topic', 'topic', campaign.topic, Object.keys(settings.topics), ['topic']);
-    check.name('reference.sender', 'sender', campaign.sender, Object.keys(settings.senders), ['sender']);
-    if ('enters' in when) {
-      check.name('reference.segment', 'segment', when.enters, vocabulary.segments, ['when', 'enters']);
-      if (campaign.triggerAge !== undefined) {
-        check.fault(
-          'campaign.trigger-age',
-          ['triggerAge'],
-          'belongs to campaigns that start with an event.',
-          'Take it out.',
-        );
-      }
-    } else if ('did' in when) {
-      // What starts a run is asked before there is one.
-      const before = new RuleCheck(vocabulary, file);
-      before.did(when, ['when']);
-      this.#take(before);
-      if (
-        each &&
-        trigger.length > 0 &&
-        !trigger.every((name) => typeof vocabulary.events[name]?.products === 'object')
-      ) {
-        check.fault(
-          'campaign.each',
-          ['when', 'each'],
-          `not every event of "did" has lines of products.`,
-          'Use "each" with events of orders.',
-        );
-      }
-    }
-    if (campaign.again === 'once per product' && !run.product) {
-      check.fault(
-        'campaign.again',
-        ['again'],
-        '"once per product" needs a product, and this campaign has none.',
-        'Say "each": "products" in "when", or choose "after 30d".',
-      );
-    }
-    if (campaign.again === 'once per order' && !every('order_id')) {
-      check.fault(
-        'campaign.again',
-        ['again'],
-        '"once per order" needs an event with an order_id.',
-        'Choose "never", "every time" or "after 30d".',
-      );
-    }
-    if (campaign.for !== undefined) check.rule(campaign.for, ['for']);
-    if (campaign.stopIf !== undefined) check.rule(campaign.stopIf, ['stopIf']);
-    if (campaign.success !== undefined) check.did(campaign.success, ['success']);
-    if (campaign.starts !== undefined && campaign.ends !== undefined && campaign.starts > campaign.ends) {
-      check.fault(
-        'campaign.dates',
-        ['ends'],
-        `"${campaign.ends}" is before the start, "${campaign.starts}".`,
-        'Exchange them.',
-      );
-    }
-    this.#steps(campaign.steps, ['steps'], check, draft);
-    checkKind(campaign, check, draft);
-    if (!sendsOf(campaign.steps).length) check.warn('campaign.silent', ['steps'], 'send nothing.');
-    this.#planned(campaign, settings, check);
-    this.#take(check);
-    this.#durations(campaign, file);
-    if (this.#logic !== undefined && check.faults.length === 0) {
-      for (const { rule, path } of rulesOf(campaign)) this.#logic.rule(rule, file, path);
-      this.#faults.push(...this.#logic.faults.splice(0));
-      this.#warnings.push(...this.#logic.warnings.splice(0));
-    }
-  }
-
-  /** A plan that the warm-up of its domain cannot keep. */
-  #planned({ plannedPerDay, sender, kind }: Campaign, { senders, warmUp }: Draft['settings'], check: RuleCheck): void {
-    const domain = Object.hasOwn(senders, sender) ? domainOf(senders[sender]!.from) : undefined;
-    if (plannedPerDay === undefined || kind !== 'marketing' || domain === undefined) return;
-    const plan = warmUp !== undefined && Object.hasOwn(warmUp, domain) ? warmUp[domain] : undefined;
-    const most = plan?.days.at(-1)?.most;
-    if (most === undefined || plannedPerDay <= most) return;
-    check.warn(
-      'campaign.planned',
-      ['plannedPerDay'],
-      `${plannedPerDay} a day are meant, and the warm-up of ${domain} lets at most ${most} go on its last day.`,
-      'Until the plan has ended the rest waits. Start the campaign later ("starts"), or lengthen the plan.',
-    );
-  }
-
-  #steps(steps: Step[], path: (string | number)[], check: RuleCheck, draft: Draft): void {
-    steps.forEach((step, index) => {
-      const at = [...path, index];
-      if ('stop' in step && index < steps.length - 1) {
-        check.fault(
-          'campaign.unreachable',
-          [...path, index + 1],
-          'is never reached: the step before it stops.',
-          'Take it out, or move "stop" to the end.',
-        );
-      } else if ('wait' in step) {
-        if (step.wait === '@product.replaceAfter') {
-          check.reference('@product.replaceAfter', [...at, 'wait']);
-          for (const [id, { replaceAfter }] of Object.entries(draft.catalogue.products)) {
-            if (replaceAfter !== undefined)
-              this.#wait(replaceAfter, 'catalogue.json', ['products', id, 'replaceAfter']);
-          }
-        } else if (typeof step.wait === 'string') this.#wait(step.wait, check, [...at, 'wait']);
-      } else if ('send' in step) {
-        check.name('reference.email', 'e-mail', step.send, Object.keys(draft.emails), [...at, 'send']);
-        if (step.unless !== undefined) check.rule(step.unless, [...at, 'unless']);
-        if (step.needs !== undefined) this.#needs(step.needs, [...at, 'needs'], check);
-      } else if ('if' in step || 'waitFor' in step) {
-        if ('if' in step) check.rule(step.if, [...at, 'if']);
-        else {
-          check.rule(step.waitFor, [...at, 'waitFor']);
-          this.#wait(step.upTo, check, [...at, 'upTo']);
-        }
-        if (step.then !== undefined) this.#steps(step.then, [...at, 'then'], check, draft);
-        if (step.else !== undefined) this.#steps(step.else, [...at, 'else'], check, draft);
-      }
-    });
-  }
-
-  #wait(duration: string, where: RuleCheck | string, path: (string | number)[]): void {
-    if (days(duration) <= MOST_WAIT_DAYS || days(duration) > MOST_DAYS) return;
-    const file = typeof where === 'string' ? where : '';
-    const message = `"${duration}" is a wait of more than two years.`;
-    const remedy = 'Wait at most 730d.';
-    if (typeof where !== 'string') where.fault('campaign.wait', path, message, remedy);
-    else if (!this.#faults.some((fault) => fault.file === file && fault.path === sayPath(path))) {
-      this.#fault('campaign.wait', file, sayPath(path), message, remedy);
-    }
-  }
-
-  #needs(needs: Record<string, unknown>, path: (string | number)[], check: RuleCheck): void {
-    const fields: Record<string, 'text' | 'number' | 'money' | 'boolean' | 'list'> = {
-      recommendations: 'number',
-      'product.name': 'text',
-      'product.category': 'text',
-      'product.brand': 'text',
-      'product.price': 'money',
-      'product.margin': 'number',
-      'product.url': 'text',
-      'product.imageUrl': 'text',
-      'product.upgrade': 'text',
-      'product.replaceAfter': 'text',
-      'product.consumable': 'boolean',
-      'product.complements': 'list',
-    };
-    for (const [name, comparison] of Object.entries(needs)) {
-      const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
-      if (type === undefined) {
-        check.fault(
-          'reference.need',
-          path,
-          `"${name}" is nothing that an e-mail can need.`,
-          suggest(name, Object.keys(fields)),
-        );
-        continue;
-      }
-      check.comparison(name, type, comparison as never, [...path, name]);
-    }
   }
 
   /** Durations of more than ten years, wherever they stand. */

@@ -1,10 +1,10 @@
 // Templates as read: what a folder holds once every file has its shape. E-mails and pages are not compiled yet.
 import * as z from 'zod';
 import { type Campaign, eachStep, type Send, type Step } from './campaign-grammar.ts';
-import type { Vocabulary } from './check-rules.ts';
 import type { Segment } from './grammar.ts';
 import type { Person } from './person.ts';
 import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 const words = z.union([z.string(), z.array(z.string()).min(1)]);
 
@@ -71,4 +71,25 @@ export function sendsOf(steps: Step[]): Send[] {
 /** The contents that a "send" may show: its variants, or the e-mail as it is. */
 export function variantsOf({ variants, test }: Send): string[] {
   return test?.variants ?? Object.keys(variants ?? {});
+}
+
+const INCLUDE = /<mj-include\s+path="([^"]*)"\s*\/>/g;
+const RECOMMENDS = /\{[{%][^}]*\brecommendations\b/;
+
+/** Whether a campaign recommends products: one of its e-mails shows them, or needs them. */
+export function recommends({ steps }: Campaign, draft: Pick<Draft, 'emails' | 'parts'>): boolean {
+  const shows = (file: string, source: string, depth: number): boolean =>
+    RECOMMENDS.test(source) ||
+    (depth < 5 &&
+      [...source.matchAll(INCLUDE)].some(([, path = '']) => {
+        const part = new URL(path, `file:///${file}`).pathname.slice(1);
+        return shows(part, draft.parts.get(part) ?? '', depth + 1);
+      }));
+  return sendsOf(steps).some(({ send, needs }) => {
+    if (needs !== undefined && Object.hasOwn(needs, 'recommendations')) return true;
+    const email = Object.hasOwn(draft.emails, send) ? draft.emails[send] : undefined;
+    // An e-mail that does not exist is a fault of its own.
+    if (email === undefined) return true;
+    return shows(`emails/${send}/layout.mjml`, email.layout, 0) || RECOMMENDS.test(JSON.stringify(email.texts));
+  });
 }

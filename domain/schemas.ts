@@ -1,7 +1,6 @@
 // JSON Schemas of the templates, for editors: made from the schemas that publishing checks with.
 import * as z from 'zod';
 import { Campaign } from './campaign-grammar.ts';
-import { builtinAttributes } from './check-rules.ts';
 import { NAMED } from './check-values.ts';
 import { PageTexts, SharedTexts, Texts } from './draft.ts';
 import { builtinEvents } from './fields.ts';
@@ -10,6 +9,7 @@ import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { derivedAttributes } from './rule-attributes.ts';
 import { Catalogue, Coupons, Fields, type FieldType, Settings } from './settings.ts';
+import { builtinAttributes } from './vocabulary.ts';
 import { sayName } from './words.ts';
 
 const sources: Record<string, { schema: z.ZodType; title: string }> = {

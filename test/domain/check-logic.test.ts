@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RuleLogic } from '../../domain/check-logic.ts';
-import { RuleCheck, vocabularyOf } from '../../domain/check-rules.ts';
+import { RuleCheck } from '../../domain/check-rules.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
 import { countInto } from '../../domain/counting.ts';
 import type { Rule } from '../../domain/grammar.ts';
@@ -10,6 +10,7 @@ import type { Interaction, Json } from '../../domain/interaction.ts';
 import { compileRule } from '../../domain/rule.ts';
 import type { RuleContext, Sight } from '../../domain/rule-node.ts';
 import type { FieldType } from '../../domain/settings.ts';
+import { vocabularyOf } from '../../domain/vocabulary.ts';
 import { DAY, event, instant } from '../support/people.ts';
 
 const NOW = instant('2026-06-15T12:00:00Z');

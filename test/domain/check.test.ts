@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { checkTemplates } from '../../domain/check.ts';
 import { advertisingIn } from '../../domain/check-kinds.ts';
-import { RuleCheck, vocabularyOf } from '../../domain/check-rules.ts';
+import { RuleCheck } from '../../domain/check-rules.ts';
 import { sayFault } from '../../domain/fault.ts';
 import type { Comparison, OperatorName } from '../../domain/grammar.ts';
 import type { FieldType } from '../../domain/settings.ts';
+import { vocabularyOf } from '../../domain/vocabulary.ts';
 import { committed, type Edit, edited } from '../templates/edit.ts';
 
 const vocabulary = vocabularyOf({}, { topics: {} }, [], []);

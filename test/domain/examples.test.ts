@@ -1,17 +1,23 @@
-// The sixteen segments of a real shop: each passes the check, and people go in and out of it at its edges as time passes.
+// The segments and campaigns of a real shop: each passes the check, and people go in and out of segments at their edges.
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { checkTemplates } from '../../domain/check.ts';
+import { sendsOf } from '../../domain/draft.ts';
+import { sayFault } from '../../domain/fault.ts';
 import type { Segment } from '../../domain/grammar.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
 import { bookOf, instant, lived, World } from '../support/people.ts';
 import { committed } from '../templates/edit.ts';
 
 const FILE = resolve(import.meta.dirname, '../../../shared/examples/segments.json');
-const missing = !existsSync(FILE);
-if (missing) console.warn(`SKIPPED: ${FILE} is missing, the example segments are not tried`);
-const examples = (missing ? {} : JSON.parse(readFileSync(FILE, 'utf8'))) as Record<string, Segment>;
+const CAMPAIGNS = resolve(import.meta.dirname, '../../../shared/examples/campaigns.json');
+const missing = !existsSync(FILE) || !existsSync(CAMPAIGNS);
+if (missing) console.warn(`SKIPPED: ${FILE} or ${CAMPAIGNS} is missing, the examples are not tried`);
+const read = (file: string): unknown => (missing ? {} : JSON.parse(readFileSync(file, 'utf8')));
+const examples = read(FILE) as Record<string, Segment>;
+const campaigns = read(CAMPAIGNS) as Record<string, Campaign>;
 
 /** Something that is heard when it happens, or a look at the person at an instant. */
 type Step =
@@ -562,5 +568,43 @@ describe.skipIf(missing)('the example segments', () => {
 
   describe.each(Object.entries(stories))('%s', (segment, people) => {
     test.each(Object.entries(people))('%s', (_, steps) => play(segment, steps));
+  });
+});
+
+describe.skipIf(missing)('the example campaigns', () => {
+  /** The small shop with the example segments, these campaigns, and what they name: e-mails, coupons, a consumable. */
+  async function shopWith(some: Record<string, Campaign>): Promise<Map<string, string>> {
+    const files = new Map([...(await committed())].filter(([file]) => !/^(campaigns|emails\/(?!_shared))/.test(file)));
+    const layout = [...(await committed())].filter(([file]) => file.startsWith('emails/up-sell/'));
+    for (const [id, segment] of Object.entries(examples)) files.set(`segments/${id}.json`, JSON.stringify(segment));
+    const pools: Record<string, { percent: number }> = {};
+    for (const [id, campaign] of Object.entries(some)) {
+      files.set(`campaigns/${id}.json`, JSON.stringify(campaign));
+      for (const { send, coupon } of sendsOf(campaign.steps)) {
+        for (const [file, text] of layout) files.set(file.replace('/up-sell/', `/${send}/`), text);
+        if (coupon !== undefined) pools[coupon] = { percent: 10 };
+      }
+    }
+    files.set('coupons.json', JSON.stringify({ pools }));
+    const catalogue = JSON.parse(files.get('catalogue.json')!) as { products: Record<string, Record<string, unknown>> };
+    for (const product of Object.values(catalogue.products)) if (product.consumable === true) product.lastsFor = '60d';
+    files.set('catalogue.json', JSON.stringify(catalogue));
+    return files;
+  }
+
+  test('are eighteen, and pass the check together without a fault and without a warning', async () => {
+    expect(Object.keys(campaigns)).toHaveLength(18);
+    const checked = checkTemplates(await shopWith(campaigns));
+    expect('faults' in checked ? checked.faults.map(sayFault) : []).toEqual([]);
+    expect(checked.warnings.map(sayFault)).toEqual([]);
+  });
+
+  test.each(
+    Object.entries(campaigns).filter(
+      ([, { when, for: audience }]) => !JSON.stringify([when, audience]).includes('"running"'),
+    ),
+  )('%s passes the check by itself', async (id, campaign) => {
+    const checked = checkTemplates(await shopWith({ [id]: campaign }));
+    expect('faults' in checked ? checked.faults.map(sayFault) : []).toEqual([]);
   });
 });
