@@ -169,9 +169,9 @@ function ofContact(
       'A rule asks of the contact by "has": {"has": {"country": "PL"}}.',
     );
   }
-  const type = field === 'id' ? 'text' : attributeType(field, { attributes });
+  const type = attributeType(field, { attributes });
   if (type !== undefined && field !== 'running') return type;
-  const near = suggest(field, ['id', ...Object.keys(attributes), ...Object.keys(derivedAttributes)]);
+  const near = suggest(field, [...Object.keys(attributes), ...Object.keys(derivedAttributes)]);
   return fault(
     `the contact has no attribute "${field}".`,
     near?.startsWith('Did') ? near : 'Attributes of your own are declared in fields.json.',

@@ -380,7 +380,6 @@ function suggestOwn(name: string, own: string[]): string {
 const NEEDS: Record<string, FieldType> = {
   recommendations: 'number',
   'cart.items': 'number',
-  'cart.value': 'money',
   'product.inStock': 'boolean',
   'product.name': 'text',
   'product.category': 'text',
