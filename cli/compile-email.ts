@@ -5,8 +5,6 @@ import type { CompiledEmail } from '../domain/book.ts';
 import type { EmailDraft, Texts } from '../domain/draft.ts';
 import { type Fault, suggest } from '../domain/fault.ts';
 import type { BrandView } from '../domain/render.ts';
-import { directionOf } from '../domain/view.ts';
-import { mirrored } from './mirror-email.ts';
 
 const TAG = /\{\{[\s\S]*?\}\}|\{%[\s\S]*?%\}/g;
 const TEXT = /\{\{-?\s*text\.([\w-]+)\s*-?\}\}/g;
@@ -126,9 +124,8 @@ export async function compileEmail(
       });
     }
     const aside = new Aside();
-    const made = await toHtml(aside.put(translated), file, faults);
-    if (made === undefined) break;
-    const html = directionOf(locale) === 'rtl' ? mirrored(made) : made;
+    const html = await toHtml(aside.put(translated), file, faults);
+    if (html === undefined) break;
     email.locales[locale] = {
       subject: String(texts.subject),
       preheader: String(texts.preheader),
