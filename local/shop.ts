@@ -29,6 +29,8 @@ interface Shelf {
   products: Record<string, Product>;
   byCategory: Map<string, string[]>;
   categories: string[];
+  /** When a product was out of stock. */
+  outages: Map<string, { from: number; to: number }>;
 }
 
 /** All events of the shop from `from` to `until`, by time. */
@@ -39,9 +41,18 @@ export function shopEvents(options: ShopOptions): ImportedEvent[] {
     const category = product.category ?? '';
     byCategory.set(category, [...(byCategory.get(category) ?? []), id]);
   }
-  const shelf: Shelf = { ids: Object.keys(products), products, byCategory, categories: [...byCategory.keys()] };
+  const outages: Shelf['outages'] = new Map();
+  const shelf: Shelf = {
+    ids: Object.keys(products),
+    products,
+    byCategory,
+    categories: [...byCategory.keys()],
+    outages,
+  };
   const events: ImportedEvent[] = [];
-  for (const id of shelf.ids) events.push(stockEvent(id, products[id]!, options, new Chance(options.seed ^ hash(id))));
+  for (const id of shelf.ids) {
+    events.push(...newsOf(id, products[id]!, options, new Chance(options.seed ^ hash(id)), outages));
+  }
   const customers = options.customers ?? 400;
   for (let number = 1; number <= customers; number += 1) {
     const life = new Life(number, options, shelf);
@@ -51,18 +62,37 @@ export function shopEvents(options: ShopOptions): ImportedEvent[] {
   return within.sort((a, b) => a.at - b.at || (String(a.detail.messageId) < String(b.detail.messageId) ? -1 : 1));
 }
 
-function stockEvent(id: string, product: Product, options: ShopOptions, chance: Chance): ImportedEvent {
-  const properties: JsonObject = {
-    product_id: id,
-    name: product.name,
-    currency: options.currency,
-    stock: chance.whole(5, 200),
-  };
-  if (product.price !== undefined) properties.price = product.price;
+/** What the feed says of a product: what it is at first; then, of some, that it was sold out, or cheaper for a while. */
+function newsOf(
+  id: string,
+  product: Product,
+  options: ShopOptions,
+  chance: Chance,
+  outages: Shelf['outages'],
+): ImportedEvent[] {
+  const { currency, from, until } = options;
+  const { price } = product;
+  const said = (at: number, key: string, news: JsonObject): ImportedEvent =>
+    track('Product Updated', at, `product-${id}${key}`, {}, { product_id: id, currency, ...news });
+  const properties: JsonObject = { name: product.name, stock: chance.whole(20, 200) };
+  if (price !== undefined) properties.price = price;
   if (product.category !== undefined) properties.category = product.category;
   if (product.url !== undefined) properties.url = product.url;
   if (product.imageUrl !== undefined) properties.image_url = product.imageUrl;
-  return track('Product Updated', options.from, `product-${id}`, {}, properties);
+  const events = [said(from, '', properties)];
+  const sometime = (): number => from + chance.between(0.3, 0.95) * (until - from);
+  if (chance.is(0.35)) {
+    const outage = { from: sometime(), to: 0 };
+    outage.to = outage.from + chance.between(8, 25) * DAY;
+    outages.set(id, outage);
+    events.push(said(outage.from, '-out', { stock: 0 }), said(outage.to, '-back', { stock: chance.whole(1, 30) }));
+  }
+  if (price !== undefined && chance.is(0.4)) {
+    const at = sometime();
+    const cheaper = Math.round(price * chance.between(0.75, 0.88)) || price;
+    events.push(said(at, '-cheaper', { price: cheaper }), said(at + 14 * DAY, '-as-before', { price }));
+  }
+  return events;
 }
 
 function hash(text: string): number {
@@ -176,6 +206,7 @@ class Life {
       timezone: zone,
       locale,
     };
+    if (this.#chance.is(0.6)) traits.birthday = this.#birthday();
     this.#events.push({
       name: 'identify',
       at,
@@ -188,6 +219,14 @@ class Life {
         traits,
       },
     });
+  }
+
+  /** With its year or without, as people give it. */
+  #birthday(): string {
+    const chance = this.#chance;
+    const two = (value: number): string => String(value).padStart(2, '0');
+    const day = `${two(chance.whole(1, 12))}-${two(chance.whole(1, 28))}`;
+    return chance.is(0.5) ? `--${day}` : `${chance.whole(1950, 2006)}-${day}`;
   }
 
   #consent(at: number): void {
@@ -207,6 +246,12 @@ class Life {
     this.#events.push(
       track('Consent Granted', granted, `${this.#user}-consents`, { userId: this.#user }, { ...properties, basis }),
     );
+    for (const [index, other] of ['news', 'reviews', 'loyalty'].entries()) {
+      if (other === topic || !chance.is(0.6)) continue;
+      const key = `${this.#user}-consents-${other}`;
+      const said = { ...properties, topic: other, basis };
+      this.#events.push(track('Consent Granted', granted + (index + 1) * 1000, key, { userId: this.#user }, said));
+    }
   }
 
   /** Looks at products, and now and then fills a cart that is left behind. */
@@ -248,7 +293,17 @@ class Life {
           currency: this.#options.currency,
         }),
       );
+      this.#askFor(id, at + (view * 2 + 1) * MINUTE, who);
     }
+  }
+
+  /** Who finds a product sold out may ask to be told. */
+  #askFor(id: string, at: number, who: JsonObject): void {
+    const outage = this.#shelf.outages.get(id);
+    if (outage === undefined || at < outage.from || at >= outage.to || who.userId === undefined) return;
+    if (!this.#chance.is(0.6)) return;
+    const key = `${this.#user}-asks-${this.#events.length}`;
+    this.#events.push(track('Back In Stock Requested', at, key, who, { product_id: id }));
   }
 
   #buy(at: number): void {
@@ -285,9 +340,35 @@ class Life {
       }),
     );
     const delivered = at + chance.between(1.5, 6) * DAY;
-    this.#events.push(track('Order Delivered', delivered, `order-${id}-delivered`, who, { order_id: id }));
+    this.#events.push(track('Order Delivered', delivered, `order-${id}-delivered`, who, { order_id: id, products }));
     if (chance.is(0.06))
       this.#sendBack(id, delivered + chance.between(1, 14) * DAY, products, (revenue + shipping) / unit);
+    this.#tell(id, delivered, String(products[0]!.product_id));
+  }
+
+  /** What some say after an order: a review, a survey, a complaint that is settled. */
+  #tell(order: string, delivered: number, product: string): void {
+    const chance = this.#chance;
+    const who = { userId: this.#user };
+    const say = (name: string, days: number, key: string, properties: JsonObject): void => {
+      this.#events.push(track(name, delivered + days * DAY, `order-${order}-${key}`, who, properties));
+    };
+    if (chance.is(0.12)) {
+      say('Product Reviewed', chance.between(3, 20), 'review', {
+        product_id: product,
+        review_id: `r-${order}`,
+        rating: chance.weighted([2, 3, 4, 5], (rating) => [1, 2, 5, 6][rating - 2]!),
+      });
+    }
+    if (chance.is(0.1)) {
+      const score = chance.weighted([3, 6, 8, 9, 10], (one) => (one < 7 ? 1 : 3));
+      say('Survey Answered', chance.between(2, 10), 'survey', { survey: 'delivery', score, order_id: order });
+    }
+    if (chance.is(0.03)) {
+      const opened = chance.between(0.5, 6);
+      say('Case Opened', opened, 'case', { case_id: `case-${order}` });
+      say('Case Closed', opened + chance.between(1, 9), 'case-closed', { case_id: `case-${order}` });
+    }
   }
 
   /** The whole order, or its first line. */
