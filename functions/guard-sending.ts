@@ -1,4 +1,4 @@
-// Each minute: the account's limits and standing, campaigns over their budgets, and one line that the alarms read.
+// Each minute: the account's limits and standing, campaigns over their budgets, tests that are over, and one line that the alarms read.
 import { type Account, isShut, quotaUsed } from '../domain/allowance.ts';
 import type { Controls } from '../domain/book.ts';
 import { type AccountDeps, accountClient, accountOf, readAccount } from './aws/account.ts';
@@ -10,9 +10,11 @@ import { books } from './aws/deciding.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';
 import { bus, table } from './aws/parts.ts';
 import { heldPk, key, pooled, shardText, type Table } from './aws/table.ts';
+import { decideTests } from './aws/variant-tests.ts';
 
 export interface GuardDeps extends BudgetDeps, AccountDeps {
   keepBudgets: (deps: BudgetDeps) => Promise<void>;
+  decideTests: (deps: BudgetDeps) => Promise<void>;
 }
 
 const BY = 'guard-sending';
@@ -39,6 +41,7 @@ export async function guardSending(deps: GuardDeps): Promise<void> {
     if (why !== undefined && (await stop(table, { by: BY, at: now(), why }))) log.error('guard.stopped', { why });
   });
   await part('guard.budgets-failed', () => deps.keepBudgets(deps));
+  await part('guard.tests-failed', () => deps.decideTests(deps));
   await part('guard.state-failed', async () => {
     const found = await table.read([key.controls(), key.account()]);
     const controls = readControls(found.get(key.controls()));
@@ -84,5 +87,5 @@ async function countUncertain(table: Table): Promise<number> {
 const ses = /* @__PURE__ */ once(accountClient);
 
 export const handler = wrapped(async (_event: unknown) => {
-  await guardSending({ table: table(), books: books(), bus: bus(), ses: ses(), now, log, keepBudgets });
+  await guardSending({ table: table(), books: books(), bus: bus(), ses: ses(), now, log, keepBudgets, decideTests });
 });

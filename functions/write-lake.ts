@@ -1,9 +1,10 @@
-// Stream of the table → files of the lake, and report counters.
+// Stream of the table → files of the lake, and counters of reports and tests.
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import type { Bucket } from './aws/bucket.ts';
 import { handler as wrapped } from './aws/handler.ts';
-import { changesOf, countReports, writeFiles } from './aws/lake.ts';
+import { changesOf, writeFiles } from './aws/lake.ts';
 import { bucket, table } from './aws/parts.ts';
+import { countReports } from './aws/reports.ts';
 import type { Table } from './aws/table.ts';
 
 /** A stream event; the shard's name comes with the tumbling window of the mapping. */

@@ -315,7 +315,12 @@ export class KairosStack extends Stack {
     const writeLake = step('write-lake', {
       memory: 512,
       environment: {},
-      may: [{ actions: ['dynamodb:BatchGetItem', 'dynamodb:UpdateItem'], resources: [table.tableArn] }],
+      may: [
+        {
+          actions: ['dynamodb:BatchGetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+          resources: [table.tableArn],
+        },
+      ],
     });
     writeLake.mayUseObjects(
       bucket,

@@ -120,8 +120,8 @@ class Count {
 
   #report(item: Item): void {
     for (const [state, value] of Object.entries(item)) {
-      // By provider the same is counted again.
-      if (typeof value === 'number' && !NOT_STATES.has(state) && !state.includes('.'))
+      // By provider and by alternative the same is counted again.
+      if (typeof value === 'number' && !NOT_STATES.has(state) && !/[.~]/.test(state))
         add(this.#reported, item.pk.slice('REPORT#'.length), state, value);
     }
   }
@@ -141,7 +141,8 @@ class Count {
     }
     for (const [campaign, states] of Object.entries(figures.messages)) {
       const { made = 0, ...counted } = this.#reported[campaign] ?? {};
-      const all = Object.values(states).reduce((sum, each) => sum + each, 0);
+      const { ghost: _, ...own } = states;
+      const all = Object.values(own).reduce((sum, each) => sum + each, 0);
       differ(`${campaign}, all messages, and those made in the report`, all, made);
       for (const state of new Set([...Object.keys(states), ...Object.keys(counted)])) {
         differ(`${campaign}, ${state}, in messages and in the report`, states[state] ?? 0, counted[state] ?? 0);
@@ -151,7 +152,10 @@ class Count {
   }
 }
 
-const NOT_STATES = new Set(['shape', 'ttl', 'version', 'opened', 'clicked', 'unsubscribed']);
+const NOT_STATES = new Set([
+  ...['shape', 'ttl', 'version', 'opened', 'clicked', 'unsubscribed'],
+  ...['converted', 'value', 'ghost-converted', 'ghost-value'],
+]);
 
 function add(into: Record<string, Record<string, number>>, key: string, state: string, many: number): void {
   into[key] ??= {};

@@ -105,5 +105,6 @@ export function readControls(item: Record<string, unknown> | undefined): Control
     filled: (item?.filled as number | undefined) ?? 0,
   };
   if (item?.stopped !== undefined) controls.stopped = item.stopped as NonNullable<Controls['stopped']>;
+  if (item?.tests !== undefined) controls.tests = item.tests as NonNullable<Controls['tests']>;
   return controls;
 }

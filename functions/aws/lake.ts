@@ -1,12 +1,12 @@
-// From the table's stream to files of the lake and report counters: no addresses, no names, no free text.
+// From the table's stream to files of the lake: no addresses, no names, no free text.
 import { gzipSync } from 'node:zlib';
 import type { DynamoDBRecord } from 'aws-lambda';
 import type { Contact } from '../../domain/contact.ts';
 import type { Interaction, Json, JsonObject } from '../../domain/interaction.ts';
-import { type Message, reportedState } from '../../domain/message.ts';
+import type { Conversion, Message } from '../../domain/message.ts';
 import { orderKeyOf } from '../../domain/order.ts';
 import type { Bucket } from './bucket.ts';
-import { type Item, key, plain, pooled, readContact, readInteraction, readMessage, type Table } from './table.ts';
+import { type Item, plain, pooled, readContact, readInteraction, readMessage } from './table.ts';
 
 /** An item before and after one write, in the order of its shard. */
 export interface Change {
@@ -70,6 +70,7 @@ const CODES = new Set([
   'cart_id',
   'campaign',
   'step',
+  'run',
   'message',
   'topic',
   'brand',
@@ -114,30 +115,43 @@ function decisionsOf(item: Item): Contact['journey']['decisions'] {
   return readContact(item).value.journey.decisions;
 }
 
+/** A message as it stands; the newest line of an id says the most. */
+function messageLine(message: Message, at: number): JsonObject {
+  const { id, contact, campaign, version, step, key, run, kind, state, plannedAt } = message;
+  const { topic, reason, variant, test, conversion } = message;
+  return {
+    message: id,
+    contact,
+    campaign,
+    version,
+    step,
+    run,
+    kind,
+    state,
+    at: new Date(at).toISOString(),
+    plannedAt: new Date(plannedAt).toISOString(),
+    arm: state === 'ghost' ? 'ghost' : 'sent',
+    ...(key !== undefined && { key }),
+    ...(topic !== undefined && { topic }),
+    ...(reason !== undefined && { reason }),
+    ...(variant !== undefined && { variant }),
+    ...(test !== undefined && { test }),
+    ...(conversion !== undefined && { conversion: conversionLine(conversion) }),
+  };
+}
+
+/** When, and what it was worth in minor units; the event and the order are lines of their own. */
+function conversionLine({ at, value }: Conversion): JsonObject {
+  return { at: new Date(at).toISOString(), ...(value !== undefined && { value }) };
+}
+
 function messageLines(before: Item | undefined, after: Item, at: number): { kind: Kind; line: JsonObject }[] {
   const is = readMessage(after);
   const was = before === undefined ? undefined : readMessage(before);
   const lines: { kind: Kind; line: JsonObject }[] = [];
   const { id: message, contact, campaign } = is;
-  if (was?.state !== is.state) {
-    const { version, step, run, kind, topic, state, plannedAt, reason } = is;
-    lines.push({
-      kind: 'messages',
-      line: {
-        message,
-        contact,
-        campaign,
-        version,
-        step,
-        run,
-        kind,
-        state,
-        at: new Date(at).toISOString(),
-        plannedAt: new Date(plannedAt).toISOString(),
-        ...(topic !== undefined && { topic }),
-        ...(reason !== undefined && { reason }),
-      },
-    });
+  if (was?.state !== is.state || (is.conversion !== undefined && was.conversion === undefined)) {
+    lines.push({ kind: 'messages', line: messageLine(is, at) });
   }
   const feedback = (type: string, when: number): void => {
     lines.push({ kind: 'feedback', line: { message, contact, campaign, type, at: new Date(when).toISOString() } });
@@ -168,87 +182,4 @@ export async function writeFiles(changes: Change[], shard: string, bucket: Bucke
     bucket.put(name, gzipSync(`${lines.join('\n')}\n`), 'application/x-ndjson'),
   );
   return files.size;
-}
-
-/**
- * Adds the transitions of messages to the report counters: one item per campaign, day (of the planned instant) and
- * stream shard. What an item has seen already, by its last sequence number, is passed over, so repeats count nothing twice.
- */
-export async function countReports(changes: Change[], shard: string, table: Table): Promise<void> {
-  const moves = new Map<
-    string,
-    { campaign: string; day: string; changes: { sequence: string; message: Transition }[] }
-  >();
-  for (const { sequence, before, after } of changes) {
-    if (after === undefined || !after.sk.startsWith('MESSAGE#')) continue;
-    const is = readMessage(after);
-    const was = before === undefined ? undefined : readMessage(before);
-    const day = new Date(is.plannedAt).toISOString().slice(0, 10);
-    const at = `${is.campaign} ${day}`;
-    const move = moves.get(at) ?? { campaign: is.campaign, day, changes: [] };
-    move.changes.push({ sequence, message: { was, is } });
-    moves.set(at, move);
-  }
-  await pooled([...moves.values()], 4, async (move) => {
-    const of = key.report(move.campaign, move.day, shard);
-    for (let attempt = 1; ; attempt++) {
-      const seen = (await table.readOne(of))?.seq as string | undefined;
-      const fresh = move.changes.filter(({ sequence }) => seen === undefined || BigInt(sequence) > BigInt(seen));
-      const last = fresh.at(-1);
-      if (last === undefined) return;
-      const counts = deltas(fresh.map(({ message }) => message));
-      const names: Record<string, string> = { '#seq': 'seq' };
-      const values: Record<string, unknown> = { ':seq': last.sequence };
-      if (seen !== undefined) values[':seen'] = seen;
-      const adds = [...counts].map(([state, delta], index) => {
-        names[`#n${index}`] = state;
-        values[`:n${index}`] = delta;
-        return `#n${index} :n${index}`;
-      });
-      const written = await table.update(of, {
-        UpdateExpression: `SET #seq = :seq${adds.length === 0 ? '' : ` ADD ${adds.join(', ')}`}`,
-        ConditionExpression: seen === undefined ? 'attribute_not_exists(#seq)' : '#seq = :seen',
-        ExpressionAttributeNames: names,
-        ExpressionAttributeValues: values,
-      });
-      if (written) return;
-      if (attempt === 4) throw new Error('reports: another writer of the same shard');
-    }
-  });
-}
-
-interface Transition {
-  was: Message | undefined;
-  is: Message;
-}
-
-function deltas(transitions: Transition[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  const add = (names: string[], delta: number): void => {
-    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + delta);
-  };
-  for (const { was, is } of transitions) {
-    if (was === undefined) add(['made'], 1);
-    else add(countedAs(was), -1);
-    add(countedAs(is), 1);
-  }
-  for (const [state, delta] of counts) if (delta === 0) counts.delete(state);
-  return counts;
-}
-
-/** On the way, within seconds: counted over all, but not by provider, so that the items stay small. */
-const PASSING = new Set(['ready', 'claimed']);
-
-/**
- * Under which names a message is counted: its state, and what the person did with it; over all, and as
- * `<provider>.<name>` once the provider is known.
- */
-function countedAs(message: Message): string[] {
-  const names = [reportedState(message)];
-  if (message.openedAt !== undefined) names.push('opened');
-  if (message.clickedAt !== undefined) names.push('clicked');
-  if (message.unsubscribedAt !== undefined) names.push('unsubscribed');
-  const { provider } = message;
-  if (provider === undefined) return names;
-  return [...names, ...names.filter((name) => !PASSING.has(name)).map((name) => `${provider}.${name}`)];
 }

@@ -52,6 +52,9 @@ export const key = {
     sk: `${String(ordinal).padStart(8, '0')}#${shard}`,
   }),
   report: (campaign: string, day: string, shard: string): Key => ({ pk: `REPORT#${campaign}`, sk: `${day}#${shard}` }),
+  /** Counters of one test of variants; and the list of tests. */
+  test: (test: string, shard: string): Key => ({ pk: `TEST#${test}`, sk: shard }),
+  testEntry: (test: string): Key => ({ pk: 'TESTS', sk: test }),
   /** Cases that budgets do not count any more, because somebody let the campaign go on. */
   budgetBase: (campaign: string): Key => ({ pk: `BUDGET#${campaign}`, sk: 'BASE' }),
   /** What SES said of the account within the last minutes. */

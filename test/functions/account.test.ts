@@ -47,6 +47,7 @@ const guard = (change: Partial<GuardDeps> = {}) =>
     now: bench.clock.now,
     log: bench.log,
     keepBudgets: async () => {},
+    decideTests: async () => {},
     ...change,
   });
 const account = async () => accountOf(await bench.table.readOne(key.account()));

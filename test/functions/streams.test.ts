@@ -108,6 +108,35 @@ describe('given a batch of the stream', () => {
     );
   });
 
+  it('says of a message its arm, its variant and its test, and once more when it converts', async () => {
+    const tried = { variant: 'subject-a', test: 'thanks@v1|hello', key: 'hello' };
+    const converted = { at: NOON + DAY, event: 'Order Completed', order: 'shop#for Ann', value: 1250 };
+    const ghost = { id: 'm2', state: 'ghost' as const };
+    await write(
+      's',
+      change(1, undefined, message(tried)),
+      change(2, message({ ...tried, state: 'sent' }), message({ ...tried, state: 'sent', conversion: converted })),
+      change(
+        3,
+        message({ ...tried, state: 'sent', conversion: converted }),
+        message({ ...tried, state: 'sent', conversion: converted, clickedAt: NOON }),
+      ),
+      change(4, undefined, message(ghost)),
+      change(5, message(ghost), message({ ...ghost, conversion: { at: NOON + DAY, event: 'Product Viewed' } })),
+    );
+    const told = lines([...bucket.objects.keys()].find((name) => name.includes('/messages/'))!);
+    const at = '2026-05-05T12:00:00.000Z';
+    expect(
+      told.map(({ message: id, state, arm, variant, test, conversion }) => [id, state, arm, variant, test, conversion]),
+    ).toEqual([
+      ['m1', 'ready', 'sent', 'subject-a', 'thanks@v1|hello', undefined],
+      ['m1', 'sent', 'sent', 'subject-a', 'thanks@v1|hello', { at, value: 1250 }],
+      ['m2', 'ghost', 'ghost', undefined, undefined, undefined],
+      ['m2', 'ghost', 'ghost', undefined, undefined, { at }],
+    ]);
+    expect(JSON.stringify(told)).not.toMatch(/Ann/);
+  });
+
   it('keeps addresses, names and free text out', async () => {
     const event = interaction('Order Completed', {
       id: 'p1',

@@ -11,6 +11,7 @@ import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import { Sender } from '../../functions/aws/sender.ts';
 import { contactItem, type Item, messageItem, Table } from '../../functions/aws/table.ts';
+import { decideTests } from '../../functions/aws/variant-tests.ts';
 import { guardSending } from '../../functions/guard-sending.ts';
 import { handOff } from '../../functions/hand-off.ts';
 import { receiveFeedback } from '../../functions/receive-feedback.ts';
@@ -208,7 +209,8 @@ export class SimulatedShop {
     const guard = this.#function('guard-sending', 60, (process) => {
       const { table, books, log, now } = this.#parts(process);
       const bus = { put: (events: unknown[]) => process.call(TABLE, async () => this.#hear(events)) } as unknown as Bus;
-      return () => guardSending({ table, books, bus, ses: this.ses.client(process), now, log, keepBudgets });
+      return () =>
+        guardSending({ table, books, bus, ses: this.ses.client(process), now, log, keepBudgets, decideTests });
     });
     for (const fn of [timers, guard]) {
       const eachMinute = (): void => {
