@@ -1,6 +1,6 @@
 // kairos contact: what is known of one person, and what happens next, in words.
 import type { Command } from 'commander';
-import type { Book, Instruction } from '../domain/book.ts';
+import type { Book } from '../domain/book.ts';
 import type { Contact, Run } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
 import { segmentTurn } from '../domain/explain.ts';
@@ -8,8 +8,12 @@ import { cartLines, consentAt } from '../domain/facts.ts';
 import type { Json, SubjectKey } from '../domain/interaction.ts';
 import { type Message, reportedState } from '../domain/message.ts';
 import { formatMoney } from '../domain/money.ts';
+import { sayDecision } from '../domain/say-decision.ts';
+import { sayPast } from '../domain/say-rule.ts';
+import { sayStandingPlace, standingOf } from '../domain/say-run.ts';
 import { SCORES } from '../domain/standing.ts';
 import { key, readMessage, type Table } from '../functions/aws/table.ts';
+import { sayHeldOut } from './assignment.ts';
 import { type Asked, checkAsked, findContact } from './find-contact.ts';
 import { openStage, readBook, STAGE_OPTION } from './stage.ts';
 import { count } from './validate.ts';
@@ -25,11 +29,11 @@ export interface Person {
 /** Finds a person as `findContact` does, with their messages, newest first. */
 export async function findPerson(table: Table, asked: Asked): Promise<Person> {
   const contact = await findContact(table, asked);
-  // Messages stay with the contact that they were made for; what is pending knows it.
-  const pending = contact.journey.runs.flatMap((run) => run.pending.flatMap((each) => each.contact ?? []));
-  const items = await Promise.all(
-    [...new Set([contact.id, ...pending])].map((each) => table.under(key.contact(each).pk, 'MESSAGE#')),
-  );
+  // Messages stay with the contact that they were made for; what is pending, and what may still convert, knows it.
+  const { runs, windows = [] } = contact.journey;
+  const others = [...runs.flatMap(({ pending }) => pending), ...windows].flatMap((each) => each.contact ?? []);
+  const ids = new Set([contact.id, ...others, ...(asked.id === undefined ? [] : [asked.id])]);
+  const items = await Promise.all([...ids].map((each) => table.under(key.contact(each).pk, 'MESSAGE#')));
   return {
     contact,
     messages: items
@@ -155,6 +159,22 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   );
 
   section(
+    'Planned',
+    (journey.booked ?? []).map(({ campaign, occurrence, at }): [string, string] => [
+      campaign,
+      `is asked ${when(at)}${occurrence.startsWith('inside|') ? ', as one of those inside' : `, for ${occurrence}`}`,
+    ]),
+  );
+
+  section(
+    'Topics that rest',
+    Object.entries(journey.rests ?? {}).map(([topic, { since, campaign, why, until }]): [string, string] => [
+      topic,
+      `since ${when(since)} (${campaign}: ${why}), until the person ${sayPast(until)}`,
+    ]),
+  );
+
+  section(
     'Messages',
     messages.slice(0, MOST_MESSAGES).map((message): [string, string] => {
       const at =
@@ -178,9 +198,14 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
       .sort(([, a], [, b]) => b.at - a.at)
       .map(([campaign, decision]): [string, string] => [
         campaign,
-        `${decision.kind}: ${decision.reason}  (${when(decision.at)})`,
+        `${sayDecision(decision, book.version.get(`${campaign}@${decision.version}`)?.campaign)}  (${when(decision.at)})`,
       ]),
     'None yet.',
+  );
+  const open = (journey.windows ?? []).filter(({ until }) => until > now);
+  section(
+    'A success counts for',
+    open.map(({ campaign, until }): [string, string] => [campaign, `until ${when(until)}`]),
   );
   if (journey.due !== undefined && Number.isFinite(journey.due))
     lines.push('', `Looked at again ${when(journey.due)} at the latest.`);
@@ -218,42 +243,11 @@ function spent({ gross, refunded }: Contact['facts']['orders'], money: (minor: n
 }
 
 function position(run: Run, book: Book, when: (at: number) => string): string {
-  const program = book.version.get(`${run.campaign}@${run.version}`)?.program;
-  const next = program?.[run.at];
   const what =
     run.product === undefined ? '' : ` with ${book.definitions.catalogue.products[run.product]?.name ?? run.product}`;
-  const started = `started ${when(run.startedAt)}${what}`;
-  if (next?.op === 'waitFor' && run.waitsUntil !== undefined)
-    return `${started}; waits for its event, until ${when(run.waitsUntil)} at the latest`;
-  const wait = run.wakeAt === undefined ? '' : `; waits until ${when(run.wakeAt)}`;
-  return `${started}${wait}${next === undefined ? ', then ends' : `, then ${instruction(next)}`}`;
-}
-
-function instruction(next: Instruction): string {
-  switch (next.op) {
-    case 'send':
-      return `sends ${next.email}`;
-    case 'wait':
-      return 'waits again';
-    case 'waitFor':
-      return 'waits for an event';
-    case 'if':
-      return 'asks which way to go';
-    case 'stop':
-      return `stops: ${next.why}`;
-    case 'split':
-      return 'draws which way to go';
-    case 'set':
-      return `sets ${Object.keys(next.values).join(', ')}`;
-    case 'notify':
-      return `tells others: ${next.event}`;
-    case 'rest':
-      return `lets ${next.topic} rest: ${next.why}`;
-    case 'jump':
-      return 'goes on';
-    default:
-      return next satisfies never;
-  }
+  const standing = standingOf(run, book.version.get(`${run.campaign}@${run.version}`), when);
+  const arm = run.heldOut === undefined ? '' : `; ${sayHeldOut(run.heldOut)}`;
+  return `started ${when(run.startedAt)}${what}; ${sayStandingPlace(standing)}${standing.words}${arm}`;
 }
 
 function kinds(aliases: SubjectKey[]): string {

@@ -89,6 +89,10 @@ export function drawExplained(explained: Explained, { width, colours }: Paper): 
     lines.push(
       `  ${one.run === undefined ? 'No run under way.' : `A run is under way since ${when(one.run.startedAt)}.`}`,
     );
+    if (one.to !== undefined) {
+      lines.push('  to');
+      tree(one.to, 2);
+    }
     const rules = [
       ['for', one.for],
       ['stopIf', one.stopIf],

@@ -16,6 +16,7 @@ import { registerSchemas } from './schemas.ts';
 import { registerSegments } from './segments.ts';
 import { registerStatus } from './status.ts';
 import { registerValidate } from './validate.ts';
+import { registerWhy } from './why.ts';
 import { registerWithdraw } from './withdraw.ts';
 
 const program = new Command('kairos')
@@ -35,6 +36,7 @@ registerMessages(program);
 registerDeadLetters(program);
 registerContact(program);
 registerExplain(program);
+registerWhy(program);
 registerAssignment(program);
 registerConsents(program);
 registerWithdraw(program);

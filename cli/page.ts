@@ -78,15 +78,17 @@ function asShown(clause: Clause): { words: string; found?: string; turns?: numbe
   return { words: kind === 'any' ? 'at least one of these' : 'all of these', ...rest, below: parts };
 }
 
-/** The text in lines of at most `width` characters, broken between words. */
+/** The text in lines of at most `width` characters, tones apart, broken between words. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > Math.max(width, 20)) {
+    if (line !== '' && lengthOf(line) + 1 + lengthOf(word) > Math.max(width, 20)) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
   }
   return [...lines, line];
 }
+
+const lengthOf = (text: string): number => text.replace(/\u001b\[\d+m/g, '').length;

@@ -73,6 +73,14 @@ export async function readBook({ table, bucket }: Pick<Stage, 'table' | 'bucket'
   return compileBook(JSON.parse(text) as Definitions, hash, controls);
 }
 
+/** An earlier book by its hash; undefined where it is not in the bucket. */
+export async function openBook({ bucket }: Pick<Stage, 'bucket'>, hash: string): Promise<Book | undefined> {
+  const text = await bucket.get(`books/${hash}.json`);
+  return text === undefined
+    ? undefined
+    : compileBook(JSON.parse(text) as Definitions, hash, { paused: {}, filled: Number.MAX_SAFE_INTEGER });
+}
+
 /** The controls alone. */
 export async function controlsOf({ table }: Pick<Stage, 'table'>): Promise<Controls> {
   return readControls(await table.readOne(key.controls()));

@@ -33,6 +33,7 @@ export function becauseOf(
   cause: Cause,
 ): Because {
   const because: Because = { book: book.hash, ordinal: book.definitions.ordinal, cause };
+  if (run !== undefined && run.trigger.id !== cause.id) because.began = run.trigger.id;
   const asked = audienceOf(campaign);
   if (asked.length === 0) return because;
   const { segments } = contact.journey;
@@ -66,17 +67,21 @@ function short(found: Json): Json {
   return found;
 }
 
-/** The clauses of a campaign's audience, a broadcast's "to" before its "for", in the order in which they are written: the first twelve. */
+/** The clauses of a campaign's audience of which answers are kept: the first twelve. */
 export function audienceOf(campaign: CompiledCampaign): readonly Leaf[] {
   const known = audiences.get(campaign);
   if (known !== undefined) return known;
-  const { when, for: meant } = campaign.campaign;
-  const leaves = [
-    ...(isBroadcast(when) && campaign.to !== undefined ? leavesOf(when.to, campaign.to.node) : []),
-    ...(meant !== undefined && campaign.for !== undefined ? leavesOf(meant, campaign.for.node) : []),
-  ].slice(0, MOST_CLAUSES);
+  const leaves = wholeAudienceOf(campaign).slice(0, MOST_CLAUSES);
   audiences.set(campaign, leaves);
   return leaves;
+}
+
+/** The clauses of a campaign's audience, a broadcast's "to" before its "for", in the order in which they are written. */
+export function wholeAudienceOf({ campaign: { when, for: meant }, to, for: audience }: CompiledCampaign): Leaf[] {
+  return [
+    ...(isBroadcast(when) && to !== undefined ? leavesOf(when.to, to.node) : []),
+    ...(meant !== undefined && audience !== undefined ? leavesOf(meant, audience.node) : []),
+  ];
 }
 
 /** A campaign does not change once its book is compiled: it is read through once. */

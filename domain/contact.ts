@@ -130,6 +130,8 @@ export interface LastDecision {
   cause?: Cause;
 }
 
+export type Skips = [times: number, at: number, winner?: string];
+
 /** What made a contact be looked at: an event by its name, id and time, or the clock. */
 export interface Cause {
   kind: 'event' | 'clock' | 'publish' | 'broadcast' | 'product';
@@ -177,8 +179,11 @@ export interface Journey {
   /** Planned instants of marketing messages inside the longest cap window, and whose they are. */
   sends: { at: number; id: string; campaign?: string }[];
   decisions: Record<string, LastDecision>;
-  /** How often a campaign passed the contact over, by reason: [times, last instant]. The six newest reasons of each. */
-  skips?: Record<string, Record<string, [times: number, at: number]>>;
+  /**
+   * How often a campaign passed the contact over, by reason: [times, last instant, under a cap the campaign that came
+   * first then]. The six newest reasons of each.
+   */
+  skips?: Record<string, Record<string, Skips>>;
   /** Starts that walks have planned, earliest first. */
   booked?: Booking[];
   /** Of campaigns that start by a date or a product that runs out: what was asked last, so that each is asked once. */

@@ -1,6 +1,6 @@
 // What a decision is, and what is gathered while it is made.
 import type { Book } from './book.ts';
-import type { Cause, Contact, DecisionKind, LastDecision, SuppressionReason } from './contact.ts';
+import type { Cause, Contact, DecisionKind, LastDecision, Skips, SuppressionReason } from './contact.ts';
 import type { Interaction, JsonObject } from './interaction.ts';
 import type { Conversion, Message } from './message.ts';
 import type { Order } from './order.ts';
@@ -181,11 +181,11 @@ export function keepDecisions({ contact, given, decisions, cause }: Draft): void
   for (const { campaign, run: _, ...said } of decisions) {
     // That the steps are through says less than what the last of them led to.
     if (said.kind === 'end') continue;
-    const { kind, at, reason } = said;
+    const { kind, at, reason, winner } = said;
     // What led to a message is kept with the message.
     const kept: LastDecision = kind === 'skip' || kind === 'start' || kind === 'stop' ? { ...said, cause } : said;
     own(contact.journey, given.journey, 'decisions')[campaign] = kept;
-    if (kind === 'skip') contact.journey.skips = withSkip(contact.journey.skips ?? {}, campaign, reason, at);
+    if (kind === 'skip') contact.journey.skips = withSkip(contact.journey.skips ?? {}, campaign, reason, at, winner);
   }
 }
 
@@ -194,9 +194,15 @@ function withSkip(
   campaign: string,
   reason: string,
   at: number,
+  winner: string | undefined,
 ): NonNullable<Contact['journey']['skips']> {
   const own = skips[campaign] ?? {};
-  const counted: typeof own = { ...own, [reason]: [(own[reason]?.[0] ?? 0) + 1, at] };
+  const skip: Skips = [
+    (own[reason]?.[0] ?? 0) + 1,
+    at,
+    ...(winner === undefined ? ([] as const) : ([winner] as const)),
+  ];
+  const counted: typeof own = { ...own, [reason]: skip };
   const newest = Object.entries(counted)
     .sort(([, [, a]], [, [, b]]) => b - a)
     .slice(0, MOST_REASONS);

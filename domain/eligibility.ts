@@ -170,7 +170,7 @@ export function isChosenByBehaviour(book: Pick<Book, 'definitions'>, one: Pick<C
 const chosen = new WeakMap<object, boolean>();
 
 /** What stands against a marketing message beside consent: a pause, an open case, a topic that rests, an objection to profiling. */
-function refusedFor(book: Book, contact: Contact, campaign: CompiledCampaign, now: number): string | undefined {
+export function refusedFor(book: Book, contact: Contact, campaign: CompiledCampaign, now: number): string | undefined {
   const { kind, topic } = campaign.campaign;
   if (kind !== 'marketing') return undefined;
   if (pausedUntil(contact.facts, campaign.brand, now) !== undefined) return 'paused by the person';

@@ -1,5 +1,6 @@
 // Why a contact is in a segment or not: every clause with what was asked, what was found, the answer and its next turn.
 import type { Book, CompiledCampaign } from './book.ts';
+import { isBroadcast } from './campaign-grammar.ts';
 import { canonical } from './canonical.ts';
 import type { Contact, Run } from './contact.ts';
 import type { Counter } from './counting.ts';
@@ -45,6 +46,8 @@ export interface ExplainedCampaign {
   run?: Pick<Run, 'id' | 'startedAt'>;
   /** Absent = the campaign has no such rule. A rule that asks about a run is not answered where there is none. */
   for?: Clause | { words: string; needsRun: true };
+  /** A broadcast's audience, which asks of the person alone. */
+  to?: Clause;
   stopIf?: Clause | { words: string; needsRun: true };
 }
 
@@ -107,6 +110,7 @@ export function explainCampaign(book: Book, contact: Contact, id: string, now: n
     id,
     ...(campaign.title !== undefined && { title: campaign.title }),
     ...(run !== undefined && { run: { id: run.id, startedAt: run.startedAt } }),
+    ...(isBroadcast(campaign.when) && { to: explainRule(campaign.when.to, lookAt(book, contact, now, compiled)) }),
     ...(campaign.for !== undefined && { for: explain(campaign.for) }),
     ...(campaign.stopIf !== undefined && { stopIf: explain(campaign.stopIf) }),
   };
@@ -144,7 +148,7 @@ function partsOf(rule: Rule, look: Look): [Rule, Look][] | undefined {
 }
 
 const KINDS = ['all', 'any', 'not', 'has', 'did', 'consent', 'segment', 'share'] as const;
-const kindOf = (rule: Rule): Clause['kind'] => KINDS.find((kind) => kind in rule) as Clause['kind'];
+export const kindOf = (rule: Rule): Clause['kind'] => KINDS.find((kind) => kind in rule) as Clause['kind'];
 
 /** How rules see a contact, from inside a run where one is given: with counters as the book's rules registered them. */
 export function lookAt(book: Book, contact: Contact, now: number, campaign?: CompiledCampaign, run?: Run): Look {

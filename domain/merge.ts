@@ -1,6 +1,6 @@
 // One person in place of two: facts fold together, the older contact's journey leads.
 import { type Block, foldBlock } from './block.ts';
-import { type Contact, type Facts, type Journey, newContact, type Run } from './contact.ts';
+import { type Contact, type Facts, type Journey, newContact, type Run, type Skips } from './contact.ts';
 import { mergeCounters } from './counter.ts';
 import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
 import { mergeStanding } from './standing.ts';
@@ -104,8 +104,10 @@ function mergeKept(older: Journey, younger: Journey, youngerId: string): Partial
   return kept;
 }
 
-function addSkips([times, at]: [number, number], other: [number, number] | undefined): [number, number] {
-  return other === undefined ? [times, at] : [times + other[0], Math.max(at, other[1])];
+function addSkips(one: Skips, other: Skips | undefined): Skips {
+  if (other === undefined) return one;
+  const [, ...latest] = one[1] >= other[1] ? one : other;
+  return [one[0] + other[0], ...latest];
 }
 
 /** Whether `a` was there first: it keeps its id, its draws and its runs. */

@@ -89,6 +89,8 @@ export interface Because {
   book: string;
   ordinal: number;
   cause: Cause;
+  /** The id of what the run began with, where that is another thing than the cause. */
+  began?: string;
   /**
    * The clauses of a broadcast's "to" and of "for", as `audienceOf` counts them: each with its answer and with what the
    * engine read. Their words are in the book.

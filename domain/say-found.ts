@@ -10,7 +10,7 @@ import { derivedAttributes } from './rule-attributes.ts';
 import type { Atom, Found, RuleContext, Sight } from './rule-node.ts';
 import type { Fields } from './settings.ts';
 import { durationMs } from './time.ts';
-import { instantIn } from './where.ts';
+import { instantIn, isOperator } from './where.ts';
 
 /** Who is asked, and with which counters. */
 export interface Asked {
@@ -33,16 +33,65 @@ export function sayFound(rule: Rule, asked: Asked): string | undefined {
   }
   if ('did' in rule) return sayDid(rule, asked);
   if ('consent' in rule) return sayConsent(rule, asked);
-  if ('share' in rule) {
-    // Cut, not rounded: 9.999 is below 10.
-    return `drew ${(Math.floor((read(rule, asked) as number) * 100) / 100).toFixed(2)}`;
-  }
+  if ('share' in rule) return sayDraw(read(rule, asked) as number);
   if ('segment' in rule) {
     const since = asked.sight.contact.journey.segments[rule.segment]?.since;
     return since === undefined ? undefined : `a member since ${day(since, asked)}`;
   }
   return undefined;
 }
+
+/**
+ * What was read for one clause, in words, where nothing but that is left of the contact as it was; `asked` looks from
+ * the instant at which it was read.
+ */
+export function sayRead(rule: Rule, found: Json | undefined, asked: Asked): string | undefined {
+  if ('has' in rule) {
+    const [name = '', wanted] = Object.entries(rule.has)[0] ?? [];
+    if (found === undefined) return 'not known';
+    const values = [found].flat().filter((one) => one !== null);
+    const isInstant = wanted !== undefined && isOperator(wanted) && DATED.some((operator) => operator in wanted);
+    const said = values.map((one) => (isInstant ? sayDate(one, asked) : sayValue(name, one, asked)));
+    return said.length === 0 ? 'none' : said.join(', ');
+  }
+  if ('did' in rule) return sayCounted(rule, found as number | undefined, asked);
+  if ('consent' in rule) return found === undefined ? 'none' : `granted (${String(found)})`;
+  if ('share' in rule) return sayDraw(found as number);
+  if ('segment' in rule) return found === undefined ? undefined : `a member since ${day(found as number, asked)}`;
+  return undefined;
+}
+
+const DATED = ['before', 'after', 'inLast', 'inNext', 'moreThanAgo'];
+
+/** What a "did" read: an amount, a number of times, or the instant of the newest (of the n-th newest, where n are asked). */
+function sayCounted(did: Did, found: number | undefined, asked: Asked): string {
+  const period = sayPeriod(did);
+  if (found === undefined) return did.latest === undefined && did.first === undefined ? `none${period}` : 'never';
+  const instant = `${day(found, asked)}, ${ago(found, asked)}`;
+  if (did.latest !== undefined) return `last ${instant}`;
+  if (did.first !== undefined) return `first ${instant}`;
+  const amount = did.sum ?? did.largest ?? did.distinct;
+  if (amount !== undefined || did.same !== undefined) return sayMeasured(did, found, asked);
+  // In a calendar's period, or since an instant, times are counted; else it is the newest that tells.
+  if (did.in !== undefined || did.between !== undefined || (did.since !== undefined && did.since !== 'run start'))
+    return `${count(did, found)}${period}`;
+  const least = leastOf(did.times);
+  return `${least === 1 ? 'last' : `the ${least}${ORDINALS[least] ?? 'th'} newest`} ${instant}`;
+}
+
+const ORDINALS: Record<number, string> = { 2: 'nd', 3: 'rd', 21: 'st', 22: 'nd', 23: 'rd' };
+
+/** How many there must be at least. */
+function leastOf(times: Did['times']): number {
+  if (times === undefined) return 1;
+  if (typeof times === 'number') return times;
+  const [[name, value]] = Object.entries(times) as [[string, number | [number, number]]];
+  if (Array.isArray(value)) return value[0];
+  return name === 'atLeast' ? value : name === 'moreThan' ? value + 1 : 1;
+}
+
+/** Cut, not rounded: 9.999 is below 10. */
+const sayDraw = (number: number): string => `drew ${(Math.floor(number * 100) / 100).toFixed(2)}`;
 
 /** What the engine finds for a rule that compiles to one atom. */
 function read(rule: Rule, { context, sight }: Asked): Found {
@@ -133,12 +182,7 @@ function sayDid(did: Did, asked: Asked): string {
   if (amount !== undefined || same !== undefined) {
     const value = read(did as Rule, asked) as number | undefined;
     if (value === undefined) return period === '' ? 'nothing that can be measured' : nothing;
-    if (same !== undefined) return `${count(did, value)} of the same${period}${blurred}`;
-    if (distinct !== undefined) return `${value} different${period}${blurred}`;
-    const of = (amount as { of: string }).of;
-    const isMoney = [did.did].flat().some((name) => asked.context.isMoney(name, of));
-    const said = isMoney ? money(value, asked) : number(value);
-    return `${largest === undefined ? '' : 'the largest '}${said}${period}${blurred}`;
+    return `${sayMeasured(did, value, asked)}${blurred}`;
   }
   const calendar = word !== undefined || between !== undefined || (since !== undefined && since !== 'run start');
   const many = calendar
@@ -146,6 +190,16 @@ function sayDid(did: Did, asked: Asked): string {
     : tally(state, { after: days, until: sight.now }, 'times', -1).times;
   if (many === 0) return nothing;
   return `${count(did, many)}${period}, the last ${day(last, asked)}, ${ago(last, asked)}${blurred}`;
+}
+
+/** What was measured of events, in their period. */
+function sayMeasured(did: Did, value: number, asked: Asked): string {
+  const period = sayPeriod(did);
+  if (did.same !== undefined) return `${count(did, value)} of the same${period}`;
+  if (did.distinct !== undefined) return `${value} different${period}`;
+  const { of } = (did.sum ?? did.largest) as { of: string };
+  const isMoney = [did.did].flat().some((name) => asked.context.isMoney(name, of));
+  return `${did.largest === undefined ? '' : 'the largest '}${isMoney ? money(value, asked) : number(value)}${period}`;
 }
 
 function count(did: Did, many: number): string {

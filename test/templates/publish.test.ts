@@ -8,7 +8,7 @@ import { compileBook, type Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { KairosError } from '../../domain/fault.ts';
 import { sha256 } from '../../domain/interaction.ts';
-import { sampleMessage } from '../../domain/sample-message.ts';
+import { sampleMessage } from '../../domain/person.ts';
 import { contactItem, key, messageItem } from '../../functions/aws/table.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { type Edit, edited } from './edit.ts';
@@ -270,14 +270,8 @@ describe('publishing to a table and a bucket', () => {
     contact.journey.decisions = { 'cross-sell': { at: NOW, kind: 'skip', reason: 'frequency-cap' } };
     const { message } = sampleMessage(
       templates.draft.people.anna!,
-      {
-        campaign: templates.draft.campaigns['cross-sell'],
-        id: 'cross-sell',
-        email: 'cross-sell',
-        least: 1,
-        known: true,
-      },
-      { catalogue: templates.draft.catalogue, currency: 'EUR' },
+      { campaign: templates.draft.campaigns['cross-sell'], id: 'cross-sell', email: 'cross-sell', least: 1 },
+      templates.draft.catalogue,
       NOW,
     );
     await table.create(contactItem(contact, 1, 2));
@@ -310,13 +304,13 @@ Segments
   repeat-buyers  since 1 Apr 2026, 12:00
 
 Under way
-  up-sell  started 1 Apr 2026, 12:00 with Halden One mirrorless camera; waits until 2 Apr 2026, 12:00, then sends up-sell
+  up-sell  started 1 Apr 2026, 12:00 with Halden One mirrorless camera; at step 2: waits until 2 Apr 2026, 12:00, then sends up-sell
 
 Messages
   cross-sell  delivered, 1 Apr 2026, 12:00  sample
 
 Last decisions
-  cross-sell  skip: frequency-cap  (1 Apr 2026, 12:00)`,
+  cross-sell  passed over: frequency cap  (1 Apr 2026, 12:00)`,
     );
     await expect(findPerson(table, { user: 'u-2' })).rejects.toThrow('No contact has this user id.');
     await expect(findPerson(table, { email: 'not an address' })).rejects.toThrow('This is no address');
