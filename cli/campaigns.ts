@@ -4,7 +4,7 @@ import type { Campaign } from '../domain/campaign-grammar.ts';
 import { KairosError, suggest } from '../domain/fault.ts';
 import { type SaidStep, sayLimits, saySteps, sayWhen } from '../domain/say-campaign.ts';
 import { type Paper, page, paperOf } from './page.ts';
-import { buildTemplates, readTemplates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, TemplatesRefused } from './templates-folder.ts';
 import { printRefusal, TEMPLATES } from './validate.ts';
 
 /** A campaign in words. */
@@ -89,7 +89,7 @@ export function registerCampaigns(program: Command): void {
     .option('--json', 'print ids, titles and words as JSON')
     .action(async (folder: string, options: { campaign?: string; json?: boolean }) => {
       try {
-        const { campaigns } = (await buildTemplates(await readTemplates(folder))).draft;
+        const { campaigns } = (await buildFolder(folder)).draft;
         const said = sayCampaigns(campaigns, options.campaign);
         if (options.json) console.log(JSON.stringify(said));
         else if (said.length === 0) console.log('There are no campaigns.');

@@ -1,10 +1,13 @@
-// Makes one e-mail of its layout and texts: includes, translations, MJML, and a plain text part of the same words.
+// Makes one e-mail of its layout and texts: includes, pictures, translations, MJML, and a plain text part of the same words.
 import { convert } from 'html-to-text';
 import mjml from 'mjml';
 import type { CompiledEmail } from '../domain/book.ts';
 import type { EmailDraft, Texts } from '../domain/draft.ts';
 import { type Fault, suggest } from '../domain/fault.ts';
 import type { BrandView } from '../domain/render.ts';
+import { directionOf } from '../domain/view.ts';
+import { type Image, withImages } from './images.ts';
+import { mirrored, mirroredArrows } from './mirror.ts';
 
 const TAG = /\{\{[\s\S]*?\}\}|\{%[\s\S]*?%\}/g;
 const TEXT = /\{\{-?\s*text\.([\w-]+)\s*-?\}\}/g;
@@ -76,27 +79,38 @@ function included(
   });
 }
 
+/** What e-mails are made of beside their own folder. */
+export interface Around {
+  /** Locale → words that all layouts may read. */
+  shared: Record<string, Texts>;
+  /** The MJML files of templates/emails by path. */
+  parts: ReadonlyMap<string, string>;
+  images: ReadonlyMap<string, Image>;
+  brand: BrandView;
+}
+
 /**
- * Compiles one e-mail in every locale. Faults name the layout or the file of texts. `parts` holds the MJML files of
- * templates/emails by path. Text keys that no layout reads come back as warnings.
+ * Compiles one e-mail in every locale, or a variant of it. Faults name the layout or the file of texts. Text keys that no
+ * layout reads come back as warnings. In a language that is read from right to left the layout is mirrored.
  */
 export async function compileEmail(
   name: string,
   draft: EmailDraft,
-  shared: Record<string, Texts>,
-  parts: ReadonlyMap<string, string>,
-  brand: BrandView,
+  { shared, parts, images, brand }: Around,
+  variant?: string,
 ): Promise<{ email: CompiledEmail; faults: Fault[]; warnings: Fault[] }> {
   const file = `emails/${name}/layout.mjml`;
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   const email: CompiledEmail = { locales: {} };
-  const whole = included(draft.layout, file, parts, faults);
+  const whole = withImages(included(draft.layout, file, parts, faults), images);
   for (const [locale, own] of Object.entries(draft.texts)) {
-    const texts: Texts = { ...shared[locale], ...own };
+    const over = variant === undefined ? {} : draft.variants[variant]?.[locale];
+    const texts: Texts = { ...shared[locale], ...own, ...over };
+    const isMirrored = directionOf(locale) === 'rtl';
     const unread = new Set(Object.keys(own));
     for (const key of ['subject', 'preheader', '$schema']) unread.delete(key);
-    const translated = whole
+    const translated = (isMirrored ? mirroredArrows(whole) : whole)
       .replace(COLOUR, (_, colour: keyof BrandView['colours']) => brand.colours[colour])
       .replace(TEXT, (_, key: string) => {
         unread.delete(key);
@@ -115,7 +129,7 @@ export async function compileEmail(
         });
         return '';
       });
-    for (const key of unread) {
+    for (const key of variant === undefined ? unread : []) {
       warnings.push({
         code: 'email.unread',
         file: `emails/${name}/${locale}.json`,
@@ -129,7 +143,7 @@ export async function compileEmail(
     email.locales[locale] = {
       subject: String(texts.subject),
       preheader: String(texts.preheader),
-      html: aside.back(squeeze(html)),
+      html: aside.back(squeeze(isMirrored ? mirrored(html) : html)),
       text: aside.back(toText(html)),
     };
   }

@@ -8,7 +8,7 @@ import { KairosError, suggest } from '../domain/fault.ts';
 import { type RenderedEmail, renderEmail } from '../domain/render.ts';
 import type { buildView } from '../domain/view.ts';
 import { Pictures } from '../local/pictures.ts';
-import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { printRefusal, TEMPLATES } from './validate.ts';
 
 /** Renders an e-mail for a test person, or for `nobody`. Throws KairosError for names that do not exist. */
@@ -51,7 +51,7 @@ export function registerPreview(program: Command): void {
     .action(async (email: string, options: { locale?: string; person?: string; out: string; templates: string }) => {
       let templates: Templates;
       try {
-        templates = await buildTemplates(await readTemplates(options.templates));
+        templates = await buildFolder(options.templates);
       } catch (error) {
         if (!(error instanceof TemplatesRefused)) throw error;
         printRefusal(error, (line) => console.error(line));

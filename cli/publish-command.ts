@@ -6,7 +6,7 @@ import { clockOf, findTarget } from './outputs.ts';
 import { personName } from './person-name.ts';
 import { type Published, publish, shelfOf, waitForFill } from './publish.ts';
 import type { SegmentChange } from './sample.ts';
-import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { count, printFaults, printRefusal, TEMPLATES } from './validate.ts';
 
 /** Adds `kairos publish [folder]`. */
@@ -22,7 +22,7 @@ export function registerPublish(program: Command): void {
     .action(async (folder: string, options: { stage?: string; preview?: boolean; wait: boolean; json?: boolean }) => {
       let templates: Templates;
       try {
-        templates = await buildTemplates(await readTemplates(folder));
+        templates = await buildFolder(folder);
       } catch (error) {
         if (!(error instanceof TemplatesRefused)) throw error;
         printRefusal(error, (line) => console.error(line));

@@ -13,7 +13,7 @@ import {
 } from '../domain/book.ts';
 import { type Campaign, eachStep } from '../domain/campaign-grammar.ts';
 import { canonical } from '../domain/canonical.ts';
-import { sendsOf, variantsOf } from '../domain/draft.ts';
+import { ofVariant, sendsOf, variantName, variantsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
 import { stepsWithoutPlace } from '../domain/move.ts';
@@ -26,7 +26,7 @@ import { documentClient, key, Table } from '../functions/aws/table.ts';
 import { type Filling, readFilling, type WalkPlan, writePlan } from './filling.ts';
 import { output, type Target } from './outputs.ts';
 import { rehearseBook, type Sample, type SegmentChange, sampleContacts } from './sample.ts';
-import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 
 /** Where a book is published to, and how its backfill is started. */
 export interface Shelf {
@@ -71,7 +71,7 @@ interface StoredPointer extends Pointer {
  * kept, versions that runs may be pinned to kept in `retired` with the e-mails they send. Pure.
  */
 export function bind(
-  { draft, emails, pages }: Pick<Templates, 'draft' | 'emails' | 'pages'>,
+  { draft, emails, images, pages }: Pick<Templates, 'draft' | 'emails' | 'images' | 'pages'>,
   before: Definitions | undefined,
   segmentsUsed: number,
 ): { definitions: Definitions; segmentsUsed: number } {
@@ -105,14 +105,11 @@ export function bind(
   for (const one of [...Object.values(before?.retired ?? {}), ...Object.values(before?.campaigns ?? {})]) {
     if (campaigns[one.id]?.version !== one.version) retired[`${one.id}@${one.version}`] = one;
   }
-  const kept = Object.values(retired).flatMap((one: PublishedCampaign) =>
-    sendsOf(one.campaign.steps).flatMap((step) => [
-      step.send,
-      ...variantsOf(step).map((variant) => `${step.send}@${variant}`),
-    ]),
-  );
   const sources: Definitions['emails'] = { ...emails };
-  for (const name of kept) {
+  const live = namesOf(Object.values(campaigns));
+  for (const name of namesOf(Object.values(retired))) {
+    // A variant that live campaigns name, and that has no texts any more, is the e-mail as it is.
+    if (live.has(name)) continue;
     const old = before?.emails[name];
     if (sources[name] === undefined && old !== undefined) sources[name] = old;
   }
@@ -132,8 +129,17 @@ export function bind(
     catalogue,
     fields,
     ...(Object.keys(coupons.pools).length > 0 && { coupons }),
+    ...(images.size > 0 && { images: Object.fromEntries([...images].map(([file, { name }]) => [file, name])) }),
   };
   return { definitions, segmentsUsed: used };
+}
+
+/** Names under which e-mails of these campaigns may be compiled, those of their variants among them. */
+function namesOf(campaigns: PublishedCampaign[]): Set<string> {
+  const sends = campaigns.flatMap(({ campaign }) => sendsOf(campaign.steps));
+  return new Set(
+    sends.flatMap((step) => [step.send, ...variantsOf(step).map((variant) => variantName(step.send, variant))]),
+  );
 }
 
 /** The definitions without what a publish itself adds: equal texts are the same book. */
@@ -177,7 +183,7 @@ export async function publish(
       .filter(({ id, version, since }) => before?.campaigns[id]?.version === version && since === definitions.ordinal)
       .map(({ id }) => id),
     gone: Object.keys(before?.campaigns ?? {}).filter((id) => definitions.campaigns[id] === undefined),
-    emails: Object.keys(templates.emails).length,
+    emails: Object.keys(templates.emails).filter((name) => ofVariant(name).variant === undefined).length,
     locales: draft.settings.locales,
     warnings,
   });
@@ -206,6 +212,10 @@ export async function publish(
     contacts: { contacts, exact },
   };
   if (preview) return seen;
+  const there = new Set(Object.values(before?.images ?? {}));
+  for (const { name, body, type } of templates.images.values()) {
+    if (!there.has(name)) await bucket.put(`images/${name}`, body, type);
+  }
   await bucket.put(`books/${hash}.json`, text, 'application/json');
   const moved = await table.update(key.pointer(), {
     UpdateExpression:
@@ -363,7 +373,7 @@ export async function publishFolder(
   target: Omit<Target, 'stage'> & { stage?: string },
   options: { by?: string; now?: number; wait?: boolean; onProgress?: (filling: Filling) => void } = {},
 ): Promise<Published> {
-  const templates = await buildTemplates(await readTemplates(folder));
+  const templates = await buildFolder(folder);
   const shelf = shelfOf({ stage: 'laptop', ...target });
   const published = await publish(templates, shelf, { by: options.by ?? 'laptop', now: options.now ?? Date.now() });
   if (options.wait === true) await waitForFill(shelf.table, published.ordinal, options.onProgress, 100);

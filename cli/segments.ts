@@ -1,7 +1,7 @@
 // kairos segments: what each segment asks, in words.
 import type { Command } from 'commander';
 import { sayRule } from '../domain/say-rule.ts';
-import { buildTemplates, readTemplates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, TemplatesRefused } from './templates-folder.ts';
 import { printRefusal, TEMPLATES } from './validate.ts';
 
 /** Adds `kairos segments [folder]`. */
@@ -13,7 +13,7 @@ export function registerSegments(program: Command): void {
     .option('--json', 'print ids, titles and words as JSON')
     .action(async (folder: string, options: { json?: boolean }) => {
       try {
-        const { segments } = (await buildTemplates(await readTemplates(folder))).draft;
+        const { segments } = (await buildFolder(folder)).draft;
         const said = Object.entries(segments).map(([id, { title, rule }]) => ({ id, title, words: sayRule(rule) }));
         if (options.json) console.log(JSON.stringify(said));
         else

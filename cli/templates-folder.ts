@@ -5,11 +5,13 @@ import type { CompiledEmail } from '../domain/book.ts';
 import { checkTemplates } from '../domain/check.ts';
 import { checkEmail, checkPages } from '../domain/check-emails.ts';
 import { checkChoicePages, checkPreferenceLink } from '../domain/check-preferences.ts';
-import { type Draft, sendsOf, type TemplateFiles, type Texts } from '../domain/draft.ts';
+import { checkVariants } from '../domain/check-variants.ts';
+import { type Draft, sendsOf, type TemplateFiles, type Texts, variantName } from '../domain/draft.ts';
 import { type Fault, sayFault, suggest } from '../domain/fault.ts';
 import { CHOICE_PAGES } from '../domain/preferences.ts';
 import { brandView, type buildView } from '../domain/view.ts';
 import { compileEmail, compilePage } from './compile-email.ts';
+import { type Image, type ImageFiles, imagesIn, NO_IMAGES, readImages } from './images.ts';
 
 const READ = /\.(json|mjml|html|md)$/;
 const SKIPPED = new Set(['schemas', 'images', 'imports']);
@@ -18,7 +20,10 @@ const MOST_BYTES = 1_000_000;
 /** Templates that are fit to be published. */
 export interface Templates {
   draft: Draft;
+  /** By name; variants as `<name>@<variant>`. */
   emails: Record<string, CompiledEmail>;
+  /** The pictures that e-mails show, by file name. */
+  images: ReadonlyMap<string, Image>;
   pages: Record<string, Record<string, string>>;
   warnings: Fault[];
 }
@@ -81,31 +86,49 @@ export async function readTemplates(folder: string): Promise<TemplateFiles> {
   return files;
 }
 
+/** Reads, checks, compiles and tries a folder of templates. Throws TemplatesRefused with every fault that was found. */
+export async function buildFolder(folder: string): Promise<Templates> {
+  return buildTemplates(await readTemplates(folder), await imagesIn(folder));
+}
+
 /** Checks, compiles and tries all templates. Throws TemplatesRefused with every fault that was found. */
-export async function buildTemplates(files: TemplateFiles): Promise<Templates> {
+export async function buildTemplates(files: TemplateFiles, pictures: ImageFiles = NO_IMAGES): Promise<Templates> {
   const checked = checkTemplates(files);
   if ('faults' in checked) throw new TemplatesRefused(checked.faults, checked.warnings);
   const { draft, warnings } = checked;
   const faults: Fault[] = [];
   const emails: Record<string, CompiledEmail> = {};
+  const { images, faults: imageFaults } = await readImages(draft.parts, pictures);
+  faults.push(...imageFaults);
+  const ofVariants = checkVariants(draft);
+  faults.push(...ofVariants.faults);
+  warnings.push(...ofVariants.warnings);
   const definitions = { settings: draft.settings, catalogue: draft.catalogue } as Parameters<typeof buildView>[0];
   for (const [name, email] of Object.entries(draft.emails)) {
     const sender = Object.values(draft.campaigns).find((campaign) =>
       sendsOf(campaign.steps).some(({ send }) => send === name),
     )?.sender;
     const brand = brandView(draft, sender === undefined ? undefined : draft.settings.senders[sender]?.brand);
-    const compiled = await compileEmail(name, email, draft.shared, draft.parts, brand);
-    warnings.push(...compiled.warnings);
-    const found =
-      compiled.faults.length > 0 ? once(compiled.faults) : checkEmail(name, compiled.email, draft, definitions);
-    if (found.length === 0) warnings.push(...checkPreferenceLink(name, compiled.email, draft));
+    const { shared, parts } = draft;
+    const compile = async (variant?: string): Promise<Fault[]> => {
+      const compiled = await compileEmail(name, email, { shared, parts, images, brand }, variant);
+      const full = variant === undefined ? name : variantName(name, variant);
+      emails[full] = compiled.email;
+      warnings.push(...compiled.warnings);
+      return compiled.faults.length > 0 ? once(compiled.faults) : checkEmail(full, compiled.email, draft, definitions);
+    };
+    const found = await compile();
     faults.push(...found);
-    emails[name] = compiled.email;
+    // What is wrong with the e-mail is wrong with its variants.
+    if (found.length > 0) continue;
+    warnings.push(...checkPreferenceLink(name, emails[name] as CompiledEmail, draft));
+    if (ofVariants.faults.length > 0) continue;
+    for (const variant of Object.keys(email.variants)) faults.push(...(await compile(variant)));
   }
   const { pages, faults: pageFaults } = compilePages(draft);
   faults.push(...(pageFaults.length > 0 ? pageFaults : checkAllPages(pages, draft)));
   if (faults.length > 0) throw new TemplatesRefused(faults, warnings);
-  return { draft, emails, pages, warnings };
+  return { draft, emails, images, pages, warnings };
 }
 
 function checkAllPages(pages: Templates['pages'], draft: Draft): Fault[] {

@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import { sendsOf } from '../domain/draft.ts';
 import { type Fault, sayFault } from '../domain/fault.ts';
 import { sayWhen } from '../domain/say-campaign.ts';
-import { buildTemplates, readTemplates, type Templates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 
 export const TEMPLATES = path.resolve(import.meta.dirname, '..', 'templates');
 
 /** Lines that say what a set of templates holds. */
-export function summary({ draft, emails }: Templates): string[] {
-  const { settings, segments, campaigns, catalogue, people } = draft;
+export function summary({ draft }: Templates): string[] {
+  const { settings, segments, campaigns, catalogue, emails, people } = draft;
   const width = Math.max(0, ...Object.keys(campaigns).map((id) => id.length));
   return [
     `${count(Object.keys(segments).length, 'segment')}, ${count(Object.keys(campaigns).length, 'campaign')}, ${count(Object.keys(emails).length, 'e-mail')} in ${settings.locales.join(', ')}, ${count(Object.keys(catalogue.products).length, 'product')}, ${count(Object.keys(people).length, 'test person', 'test people')}.`,
@@ -54,7 +54,7 @@ export function registerValidate(program: Command): void {
     .action(async (folder: string, options: { json?: boolean }) => {
       let templates: Templates;
       try {
-        templates = await buildTemplates(await readTemplates(folder));
+        templates = await buildFolder(folder);
       } catch (error) {
         if (!(error instanceof TemplatesRefused)) throw error;
         if (options.json) console.log(JSON.stringify({ faults: error.faults, warnings: error.warnings }));

@@ -1,25 +1,46 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
-import type { Campaign } from './campaign-grammar.ts';
+import { type Campaign, startingEvents, type When } from './campaign-grammar.ts';
 import { advertisesNothing, advertisingIn, asksForConsent } from './check-kinds.ts';
-import { type Draft, sendsOf, type Texts } from './draft.ts';
+import { type Draft, ofVariant, sendsOf, type Texts, variantsOf } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';
-import { NOBODY, type Person, sampleMessage } from './person.ts';
-import { type EmailView, knownFilters, knownTags, RenderError, readsOf, renderEmail, renderPage } from './render.ts';
+import { withLinkParameters } from './link-parameters.ts';
+import { NOBODY, type Person } from './person.ts';
+import {
+  type EmailView,
+  knownFilters,
+  knownTags,
+  MOST_BYTES,
+  RenderError,
+  readsOf,
+  renderEmail,
+  renderPage,
+} from './render.ts';
+import { sampleFeed, sampleMessage } from './sample-message.ts';
+import type { CouponPool } from './settings.ts';
 import { buildPageView, buildView } from './view.ts';
 
 /** 10:00 UTC on 1 March 2026: when samples are rendered. */
 const SAMPLE_INSTANT = Date.UTC(2026, 2, 1, 10);
+const SAMPLE_DOORS = 'https://links.example';
+/** Where pictures of the templates are in samples. */
+export const SAMPLE_IMAGES = `${SAMPLE_DOORS}/i`;
 
-const PRODUCT = ['id', 'name', 'price', 'url', 'imageUrl', 'category'];
+const PRODUCT = ['id', 'name', 'price', 'lowestPrice30d', 'wasPrice', 'inStock', 'url', 'imageUrl', 'category'];
+const COUPON = ['code', 'worth', 'expires'];
+const RUN = ['campaign', 'step', 'variant'];
 const BRAND = ['name', 'legalName', 'postalAddress', 'site', 'logo', 'colours'];
-const LINKS = ['unsubscribe', 'preferences', 'confirm'];
+const LINKS = ['unsubscribe', 'preferences', 'confirm', 'webView', 'images'];
 const ROOTS = [
   'contact',
   'trigger',
   'product',
   'bought',
   'recommendations',
+  'cart',
+  'cartValue',
+  'coupon',
+  'run',
   'brand',
   'links',
   'topic',
@@ -36,19 +57,44 @@ interface Use {
   campaign: Campaign | undefined;
   /** Without so many recommendations it is not sent. */
   least: number;
+  /** It is sent only where the feed has told something of the product. */
+  told: boolean;
+  coupon?: { name: string; pool: CouponPool };
+  variant?: string;
 }
 
-/** The campaigns that send an e-mail, and how many recommendations each makes sure of. */
+/** The campaigns that send an e-mail or a variant of it, with what each makes sure of; no campaign in particular where none does. */
 function usesOf(name: string, draft: Draft): Use[] {
-  const uses = Object.entries(draft.campaigns).flatMap(([id, campaign]) =>
-    sendsOf(campaign.steps)
-      .filter((step) => step.send === name)
-      .map((step): Use => {
-        const needed = step.needs?.recommendations as { atLeast?: number; moreThan?: number } | undefined;
-        return { id, campaign, least: needed?.atLeast ?? (needed?.moreThan === undefined ? 0 : needed.moreThan + 1) };
-      }),
-  );
-  return uses.length > 0 ? uses : [{ id: '', campaign: undefined, least: 0 }];
+  const { email, variant } = ofVariant(name);
+  const own = Object.keys(draft.emails[email]?.variants ?? {});
+  const uses: Use[] = [];
+  const others: Use[] = [];
+  for (const [id, campaign] of Object.entries(draft.campaigns)) {
+    for (const step of sendsOf(campaign.steps)) {
+      if (step.send !== email) continue;
+      const { needs = {}, coupon } = step;
+      const needed = needs.recommendations as { atLeast?: number; moreThan?: number } | undefined;
+      const pool = coupon === undefined ? undefined : draft.coupons.pools[coupon];
+      const use: Use = {
+        id,
+        campaign,
+        least: needed?.atLeast ?? (needed?.moreThan === undefined ? 0 : needed.moreThan + 1),
+        told: Object.keys(needs).some((field) => field.startsWith('product.')),
+        ...(coupon === undefined ? {} : { coupon: { name: coupon, pool: pool ?? { percent: 10 } } }),
+      };
+      const variants = variantsOf(step);
+      // A variant without texts of its own is the e-mail as it is.
+      const shown =
+        variant === undefined
+          ? variants.filter((each) => !own.includes(each))
+          : variants.filter((each) => each === variant);
+      for (const each of shown) uses.push({ ...use, variant: each });
+      if (variant === undefined && variants.length === 0) uses.push(use);
+      else if (shown.length === 0) others.push(use);
+    }
+  }
+  if (uses.length > 0) return uses;
+  return others.length > 0 ? others : [{ id: '', campaign: undefined, least: 0, told: false }];
 }
 
 export interface Sample {
@@ -58,29 +104,38 @@ export interface Sample {
   view: EmailView;
 }
 
-/** The views that an e-mail is tried with: every campaign that sends it × every test person, and nobody in particular. */
+/**
+ * The views that an e-mail, or a variant of it, is tried with: every campaign that sends it × every test person, and
+ * nobody in particular.
+ */
 export function samplesOf(name: string, draft: Draft, definitions: Parameters<typeof buildView>[0]): Sample[] {
   const people: [string, Person][] = [...Object.entries(draft.people), ['nobody', NOBODY]];
-  return usesOf(name, draft).flatMap(({ id, campaign, least }) =>
+  const { email } = ofVariant(name);
+  const shop = { catalogue: draft.catalogue, currency: draft.settings.currency };
+  return usesOf(name, draft).flatMap(({ id, campaign, least, told, coupon, variant }) =>
     people.flatMap(([person, who]) =>
       draft.settings.locales.map((locale): Sample => {
         const speaking: Person = { ...who, attributes: { ...who.attributes, locale } };
-        const { contact, message } = sampleMessage(
-          speaking,
-          { campaign, id, email: name, least },
-          draft.catalogue,
-          SAMPLE_INSTANT,
-        );
-        const link = (kind: string): string => `https://links.example/${kind}/sample`;
-        const asks =
-          campaign !== undefined && 'did' in campaign.when && [campaign.when.did].flat().includes('Consent Requested');
-        const view = buildView(
-          definitions,
-          contact,
-          message,
-          {},
-          { unsubscribe: link('u'), ...(asks ? { confirm: link('c') } : {}) },
-        );
+        const isKnown = who !== NOBODY;
+        const of = {
+          campaign,
+          id,
+          email,
+          least,
+          ...(coupon && { coupon }),
+          ...(variant && { variant }),
+          known: isKnown,
+        };
+        const { contact, message } = sampleMessage(speaking, of, shop, SAMPLE_INSTANT);
+        const feed = sampleFeed(message, shop, SAMPLE_INSTANT, { reduced: isKnown, told: told || isKnown });
+        const link = (kind: string): string => `${SAMPLE_DOORS}/${kind}/sample`;
+        const asks = campaign !== undefined && asksForConsent(campaign);
+        const view = buildView(definitions, contact, message, feed, {
+          unsubscribe: link('u'),
+          ...(asks ? { confirm: link('c') } : {}),
+          ...(isKnown ? { webView: link('w') } : {}),
+          images: SAMPLE_IMAGES,
+        });
         return { person, locale, campaign: id, view };
       }),
     ),
@@ -96,13 +151,14 @@ export function checkEmail(
 ): Fault[] {
   const faults: Fault[] = [];
   const uses = usesOf(name, draft);
-  const layout = `emails/${name}/layout.mjml`;
+  const { email: folder } = ofVariant(name);
+  const layout = `emails/${folder}/layout.mjml`;
   const add = (code: string, at: Place, message: string, remedy?: string): void => {
     if (faults.some((fault) => fault.code === code && fault.file === at.file && fault.message === message)) return;
     faults.push({ code, ...at, message, ...(remedy === undefined ? {} : { remedy }) });
   };
   for (const [locale, source] of Object.entries(email.locales)) {
-    const texts = `emails/${name}/${locale}.json`;
+    const texts = `emails/${folder}/${locale}.json`;
     for (const part of ['subject', 'preheader', 'html'] as Part[]) {
       const file = part === 'html' ? layout : texts;
       const path = part === 'html' ? '' : part;
@@ -120,7 +176,9 @@ export function checkEmail(
             'email.filter',
             at,
             `the filter "${filter}" is unknown.`,
-            suggest(filter, knownFilters()) ?? 'See liquidjs.com/filters; values are always escaped.',
+            filter.startsWith('date')
+              ? 'Write "day": it writes a date as the reader’s language does.'
+              : (suggest(filter, knownFilters()) ?? 'See liquidjs.com/filters; values are always escaped.'),
           );
         } else if (tag !== undefined) {
           add('email.tag', at, `the tag "${tag}" is unknown.`, suggest(tag, knownTags()));
@@ -148,10 +206,10 @@ export function checkEmail(
       }
       for (const read of reads) {
         if (advertised.has(read[0] ?? '')) continue;
-        const wrong = unknownRead(read, uses, draft);
+        const wrong = unknownRead(read, uses, draft) ?? withoutCoupon(read, uses);
         if (wrong !== undefined) {
           const at = part === 'html' ? placeOf(name, locale, read.join('.'), draft) : { file, path };
-          add('email.variable', at, wrong.message, wrong.remedy);
+          add(wrong.code ?? 'email.variable', at, wrong.message, wrong.remedy);
         }
       }
       if (part !== 'html') continue;
@@ -185,6 +243,14 @@ export function checkEmail(
           );
         }
       }
+      for (const [, link] of source.html.matchAll(/="(images\/[^"]*)"/g)) {
+        add(
+          'email.image',
+          { file: layout, path: '' },
+          `"${link}" is named where no picture is published from.`,
+          'Pictures stand in "src" and "background-url".',
+        );
+      }
       for (const [, link] of source.html.matchAll(/\b(?:href|src)="(http:[^"]*)"/g)) {
         if (!/^http:\/\/www\.w3\.org\//.test(link ?? ''))
           add('email.link', { file: layout, path: '' }, `"${link}" is not https.`, 'Write https://.');
@@ -193,16 +259,28 @@ export function checkEmail(
   }
   if (faults.length > 0) return faults;
   for (const { person, locale, view } of samplesOf(name, draft, definitions)) {
+    const who = person === 'nobody' ? 'for somebody of whom nothing is known' : `for people/${person}.json`;
+    const tooLong = (bytes: number): void =>
+      add(
+        'email.size',
+        { file: layout, path: '' },
+        `holds ${bytes} bytes in "${locale}" ${who}; at most ${MOST_BYTES} are sent.`,
+        'Gmail cuts off what is longer: show fewer products, or say less.',
+      );
     try {
-      renderEmail(email, view, locale);
+      const { html } = withLinkParameters(renderEmail(email, view, locale), definitions, view.run, SAMPLE_DOORS);
+      if (Buffer.byteLength(html) > MOST_BYTES) tooLong(Buffer.byteLength(html));
     } catch (error) {
       if (!(error instanceof RenderError)) throw error;
+      if (error.code === 'render.too-long') {
+        tooLong(Number(/\d+/.exec(error.fault.message)?.[0]));
+        continue;
+      }
       const variable = /^"([^"]+)" has no value/.exec(error.fault.message)?.[1];
       const at =
         error.path === 'subject' || error.path === 'preheader'
-          ? { file: `emails/${name}/${locale}.json`, path: error.path }
+          ? { file: `emails/${folder}/${locale}.json`, path: error.path }
           : placeOf(name, locale, variable ?? '', draft);
-      const who = person === 'nobody' ? 'for somebody of whom nothing is known' : `for people/${person}.json`;
       if (variable !== undefined) {
         add(
           'email.missing-value',
@@ -236,7 +314,8 @@ function saidOn(text: string, word: string): number | undefined {
  * Where a word of the compiled whole stands, inside a tag: in the texts of that language, in the layout, or in a part that
  * the layout includes, directly or through other parts.
  */
-function placeOf(name: string, locale: string, word: string, draft: Draft): Place {
+function placeOf(compiled: string, locale: string, word: string, draft: Draft): Place {
+  const { email: name, variant } = ofVariant(compiled);
   const layout = `emails/${name}/layout.mjml`;
   const holds = (texts: Texts | undefined): string | undefined =>
     word === ''
@@ -244,6 +323,8 @@ function placeOf(name: string, locale: string, word: string, draft: Draft): Plac
       : Object.entries(texts ?? {}).find(([, text]) =>
           [text].flat().some((each) => saidOn(each, word) !== undefined),
         )?.[0];
+  const over = variant === undefined ? undefined : holds(draft.emails[name]?.variants[variant]?.[locale]);
+  if (over !== undefined) return { file: `emails/${name}/${locale}.json`, path: `variants.${variant}.${over}` };
   const own = holds(draft.emails[name]?.texts[locale]);
   if (own !== undefined) return { file: `emails/${name}/${locale}.json`, path: own };
   const source = draft.emails[name]?.layout ?? '';
@@ -270,7 +351,35 @@ function includesOf(file: string, source: string): { path: string; file: string 
   }));
 }
 
-function unknownRead(read: string[], uses: Use[], draft: Draft): { message: string; remedy?: string } | undefined {
+interface Wrong {
+  code?: string;
+  message: string;
+  remedy?: string;
+}
+
+/** What a campaign hands over with its start, where no event starts it: its properties, and how it starts, in words. */
+function handedOver(when: When): { fields: string[]; starts: string } {
+  if ('enters' in when || 'leaves' in when) return { fields: ['segment'], starts: 'with a segment' };
+  if ('changes' in when) return { fields: ['attribute', 'from', 'to'], starts: 'with a changed attribute' };
+  if ('due' in when) return { fields: ['product_id'], starts: 'when a product runs out' };
+  if ('product' in when) {
+    return { fields: ['product_id', 'price', 'lowestPrice30d', 'stock'], starts: 'when a product turns' };
+  }
+  return { fields: ['date'], starts: 'at a date' };
+}
+
+/** A code is read that no campaign gives. Where one does and another does not, the samples find what is not asked for. */
+function withoutCoupon([root, field]: string[], uses: Use[]): Wrong | undefined {
+  const [{ id, campaign }] = uses as [Use, ...Use[]];
+  if (root !== 'coupon' || campaign === undefined || uses.some(({ coupon }) => coupon !== undefined)) return undefined;
+  return {
+    code: 'email.coupon',
+    message: `"${field === undefined ? root : `${root}.${field}`}" has no value: "${id}" sends this e-mail without a coupon.`,
+    remedy: 'Name a pool at the "send", such as "coupon": "WELCOME", or take it out.',
+  };
+}
+
+function unknownRead(read: string[], uses: Use[], draft: Draft): Wrong | undefined {
   const [root, field] = read as [string, string | undefined];
   const say = (message: string, remedy: string | undefined) => ({
     message,
@@ -294,9 +403,11 @@ function unknownRead(read: string[], uses: Use[], draft: Draft): { message: stri
       if (field === undefined) return undefined;
       for (const { id, campaign } of uses) {
         if (campaign === undefined) continue;
-        const names = 'did' in campaign.when ? [campaign.when.did].flat() : [];
-        if (names.length === 0)
-          return say(`"trigger.${field}" has no value in "${id}", which starts with a segment.`, 'Take it out.');
+        const names = startingEvents(campaign.when);
+        const { fields, starts } = handedOver(campaign.when);
+        if (names.length === 0 && !fields.includes(field)) {
+          return say(`"trigger.${field}" has no value in "${id}", which starts ${starts}.`, suggest(field, fields));
+        }
         for (const event of names) {
           const words = Object.keys(draft.vocabulary.events[event] ?? {});
           if (!words.includes(field))
@@ -310,10 +421,17 @@ function unknownRead(read: string[], uses: Use[], draft: Draft): { message: stri
     case 'recommendations':
     case 'bought':
       return among([...PRODUCT, ...LISTS]);
+    case 'cart':
+      return among([...PRODUCT, 'quantity', ...LISTS]);
+    case 'coupon':
+      return among(COUPON);
+    case 'run':
+      return among(RUN);
     case 'brand':
       return among(BRAND);
     case 'links':
       return among(LINKS);
+    case 'cartValue':
     case 'topic':
     case 'locale':
     case 'direction':

@@ -167,6 +167,7 @@ export interface Advertising {
 }
 
 const PRICES = 'shows prices that are not of an order';
+const PRICE_FIELDS: ReadonlySet<string> = new Set(['price', 'wasPrice', 'lowestPrice30d']);
 const OFFER = 'makes an offer';
 const OFFERS = new Set(['coupon', 'voucher', 'discount', 'promo', 'promotion', 'offer']);
 const isOffer = (name: string): boolean =>
@@ -218,9 +219,9 @@ export function advertisingIn(source: string, campaign: Campaign): Advertising[]
     const [root = '', ...fields] = resolved(path);
     const product = root === 'product' || root === 'bought';
     if (root === 'recommendations') add('recommends products', variable);
-    else if (root === 'cart') add('shows the cart', variable);
+    else if (root === 'cart' || root === 'cartValue') add('shows the cart', variable);
     else if (product && asks) add('shows products', variable);
-    else if (product && fields.includes('price') && !ofOrder) add(PRICES, variable);
+    else if (product && fields.some((field) => PRICE_FIELDS.has(field)) && !ofOrder) add(PRICES, variable);
     else if (isOffer(root) || (!(root === 'trigger' && ofOrder) && fields.some(isOffer))) add(OFFER, variable);
   }
   // A list that is shown is said once, not again for each of its fields.

@@ -194,6 +194,9 @@ class TemplateCheck {
       person.bought?.forEach((id, index) => {
         check.name('reference.product', 'product', id, ids, ['bought', index]);
       });
+      person.cart?.forEach((id, index) => {
+        check.name('reference.product', 'product', id, ids, ['cart', index]);
+      });
       for (const event of Object.keys(person.events ?? {})) {
         check.name('reference.event', 'event', event, Object.keys(vocabulary.events), ['events', event]);
       }

@@ -7,6 +7,7 @@ import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 const words = z.union([z.string(), z.array(z.string()).min(1)]);
+const variant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
 
 /** templates/emails/<name>/<locale>.json: what one language says. A list is a list of paragraphs. */
 export const Texts = z
@@ -14,6 +15,13 @@ export const Texts = z
     $schema: z.string().optional(),
     subject: z.string().min(1).max(500),
     preheader: z.string().min(1).max(500),
+    variants: z
+      .record(variant, z.record(z.string(), words))
+      .optional()
+      .meta({
+        description: 'Variant → the words that it says in another way',
+        examples: [{ 'subject-b': { subject: 'Something for you' } }],
+      }),
   })
   .catchall(words)
   .meta({ id: 'Texts', description: 'The words of one e-mail in one language; values may hold Liquid' });
@@ -34,6 +42,8 @@ export interface EmailDraft {
   /** MJML with Liquid. */
   layout: string;
   texts: Record<string, Texts>;
+  /** Variant → locale → words that stand over those of the e-mail. */
+  variants: Record<string, Record<string, Texts>>;
 }
 
 /** Templates that have been read and fit together; e-mails and pages are not compiled yet. */
@@ -66,6 +76,15 @@ export const PAGES = ['unsubscribe', 'confirm', 'done', 'invalid'] as const;
 /** Every "send" in these steps, branches included. */
 export function sendsOf(steps: Step[]): Send[] {
   return eachStep(steps).flatMap(({ step }) => ('send' in step ? [step] : []));
+}
+
+/** The name under which a variant of an e-mail is compiled. */
+export const variantName = (email: string, variant: string): string => `${email}@${variant}`;
+
+/** The e-mail and the variant that a compiled name means: "welcome@subject-b" → welcome, subject-b. */
+export function ofVariant(name: string): { email: string; variant?: string } {
+  const [email = name, variant] = name.split('@');
+  return { email, ...(variant === undefined ? {} : { variant }) };
 }
 
 /** The contents that a "send" may show: its variants, or the e-mail as it is. */

@@ -1,4 +1,7 @@
 // Campaign parameters on the links of a rendered mail, so that the shop's own analytics know where a visit came from.
+import type { Definitions } from './book.ts';
+import { allowedHosts } from './clean.ts';
+import type { EmailView } from './render.ts';
 
 /** What is written on links, and on which. */
 export interface LinkParameters {
@@ -29,6 +32,24 @@ export function parametersOf(
     utm_medium: medium,
     utm_campaign: campaign,
     utm_content: variant === undefined ? key : `${key}-${variant}`,
+  };
+}
+
+/** A rendered mail with the parameters on its links, as the settings say; `run` is that of its view. */
+export function withLinkParameters<T extends { html: string; text: string }>(
+  mail: T,
+  definitions: Pick<Definitions, 'settings' | 'catalogue'>,
+  { campaign, step, variant }: EmailView['run'],
+  doors: string,
+): T {
+  const said = definitions.settings.linkParameters ?? {};
+  if (said === false) return mail;
+  const values = parametersOf(said, { campaign, key: step, variant });
+  const parameters = { values, hosts: allowedHosts(definitions), doors };
+  return {
+    ...mail,
+    html: withParametersInHtml(mail.html, parameters),
+    text: withParametersInText(mail.text, parameters),
   };
 }
 

@@ -12,6 +12,8 @@ import type { CartView, ProductView } from './render.ts';
 
 const MOST_BOUGHT = 4;
 const MOST_CART = 10;
+/** Lines of a cart of which the feed is asked; of older ones the catalogue's price counts, or their own. */
+const MOST_ASKED = 20;
 const MOST_CATEGORY = 64;
 
 /** A product that a message speaks of, and the name by which its trigger knows it. */
@@ -31,7 +33,9 @@ export function productIdsOf(contact: Contact, message: Message): string[] {
       ...(product === undefined ? [] : [product.id]),
       ...message.inputs.recommendations,
       ...boughtOf(contact, message).map(({ id }) => id),
-      ...cartLines(contact.facts).map(([id]) => id),
+      ...newestLines(contact)
+        .slice(0, MOST_ASKED)
+        .map(([id]) => id),
     ]),
   ];
 }
@@ -128,9 +132,9 @@ export class Shelf {
    * The cart, what was put in last first, at most ten lines; and what all of it costs, where that is known of each line.
    * A line's own price stands in where neither feed nor catalogue knows one.
    */
-  cart({ facts }: Contact, { inputs }: Message): { cart: CartView[]; cartValue?: string } {
+  cart(contact: Contact, { inputs }: Message): { cart: CartView[]; cartValue?: string } {
     const named = linesOf(inputs.trigger.properties.products);
-    const lines = cartLines(facts).sort(([, a], [, b]) => b.at - a.at);
+    const lines = newestLines(contact);
     const cart: CartView[] = [];
     let value: number | undefined = 0;
     for (const [id, { quantity, price: own }] of lines) {
@@ -189,6 +193,8 @@ function lowestBefore(product: StoredProduct): number | undefined {
   }
   return lowestPrice30d(product, since);
 }
+
+const newestLines = ({ facts }: Contact) => cartLines(facts).sort(([, a], [, b]) => b.at - a.at);
 
 type Properties = Readonly<Record<string, Json>>;
 

@@ -173,7 +173,7 @@ export class TemplateReader {
           'is missing.',
           'Copy the layout of an e-mail that is like it.',
         );
-      const email: EmailDraft = { layout: layout ?? '', texts: {} };
+      const email: EmailDraft = { layout: layout ?? '', texts: {}, variants: {} };
       for (const file of this.#files.keys()) {
         if (!file.startsWith(`${folder}/`) || file.endsWith('.md')) continue;
         if (file.endsWith('.json')) {
@@ -188,7 +188,12 @@ export class TemplateReader {
             continue;
           }
           const read = this.#read(file, Texts);
-          if (read !== undefined) email.texts[stem(file)] = withoutSchema(read);
+          if (read === undefined) continue;
+          const { variants = {}, ...texts } = read;
+          email.texts[stem(file)] = withoutSchema(texts);
+          for (const [variant, over] of Object.entries(variants)) {
+            email.variants[variant] = { ...email.variants[variant], [stem(file)]: over };
+          }
         } else if (file !== `${folder}/layout.mjml`) {
           this.#fault(
             'file.unknown',
@@ -211,6 +216,17 @@ export class TemplateReader {
         }
       }
       emails[name] = email;
+    }
+    const translated = Object.keys(shared).length > 0;
+    for (const locale of translated ? settings.locales : []) {
+      if (this.#files.has(`emails/_shared/${locale}.json`)) continue;
+      this.#fault(
+        'email.locale',
+        `emails/_shared/${locale}.json`,
+        '',
+        'is missing.',
+        `settings.json names the locale "${locale}": translate what all e-mails say.`,
+      );
     }
     return { emails, shared, parts };
   }

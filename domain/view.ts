@@ -26,7 +26,7 @@ function speaksOfPast({ settings }: Pick<Definitions, 'settings'>, contact: Cont
  * The view of one message for one person. `products` holds what the feed last said, by id, and wins over the catalogue;
  * a product without any name is left out. Texts are cleaned and bounded, links are https to allowed hosts; nothing is
  * escaped here. The sender's brand speaks. Where the person stopped its profiling, nothing is recommended, and of what
- * they did only what the message answers is shown: its trigger and its product. `key` is that of the message's send.
+ * they did only what the message answers is shown: its trigger and its product.
  * Never throws on what customers and feeds wrote.
  */
 export function buildView(
@@ -35,7 +35,6 @@ export function buildView(
   message: Message,
   products: Feed,
   links: Links,
-  key: string = message.email,
 ): EmailView {
   const { settings } = definitions;
   const hosts = allowedHosts(definitions);
@@ -53,7 +52,7 @@ export function buildView(
     if (clean !== undefined && (!isName || typeof clean === 'string') && name !== '__proto__')
       attributes.push([name, clean]);
   }
-  const { inputs, campaign, variant } = message;
+  const { inputs, campaign, variant, key = message.email } = message;
   const about = productOf(message);
   const product = about === undefined ? undefined : shelf.view(about);
   const coupon = inputs.coupon === undefined ? undefined : couponView(inputs.coupon, settings.currency, locale);

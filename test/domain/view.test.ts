@@ -328,9 +328,9 @@ describe('the view of a message', () => {
   it('says where in which campaign it is sent, and whose days it speaks of', () => {
     const plain = buildView(definitions, contactWith({}), message(), {}, links);
     expect(plain.run).toEqual({ campaign: 'hello', step: 'hello' });
-    const tested = { ...message(), variant: 'subject-b' };
+    const tested = { ...message(), key: 'hello_2', variant: 'subject-b' };
     const contact = contactWith({ timezone: 'Asia/Tokyo' });
-    const seen = buildView(definitions, contact, tested, {}, links, 'hello_2');
+    const seen = buildView(definitions, contact, tested, {}, links);
     expect(seen.run).toEqual({ campaign: 'hello', step: 'hello_2', variant: 'subject-b' });
     expect(seen.zones).toEqual({ shop: 'Europe/Warsaw', contact: 'Asia/Tokyo' });
     expect(buildView(definitions, contactWith({ timezone: 'Mars' }), tested, {}, links).zones.contact).toBe(

@@ -78,8 +78,15 @@ function bookOf(said: Said, before: Definitions | undefined): Definitions {
     }) as Campaign;
   const campaigns: Record<string, Campaign> = Object.fromEntries(SEGMENTS.map((id) => [id, campaign({ enters: id })]));
   campaigns.words = { ...campaign({ did: 'Never' }), again: `after ${said.words}d` } as Campaign;
-  const draft = { settings, segments: segmentsOf(said), campaigns, catalogue, fields } as unknown as Templates['draft'];
-  return bind({ draft, emails, pages: {} }, before, 0).definitions;
+  const draft = {
+    settings,
+    segments: segmentsOf(said),
+    campaigns,
+    catalogue,
+    fields,
+    coupons: { pools: {} },
+  } as unknown as Templates['draft'];
+  return bind({ draft, emails, images: new Map(), pages: {} }, before, 0).definitions;
 }
 
 interface Happened {

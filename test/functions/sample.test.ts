@@ -145,8 +145,15 @@ function throwing(book: Book, id: string): Book {
 describe('publishing', () => {
   const templates = (segments: Record<string, Segment>): Templates => {
     const { settings, emails, catalogue, fields } = definitions();
-    const draft = { settings, segments, campaigns: {}, catalogue, fields } as unknown as Templates['draft'];
-    return { draft, emails, pages: {}, warnings: [] };
+    const draft = {
+      settings,
+      segments,
+      campaigns: {},
+      catalogue,
+      fields,
+      coupons: { pools: {} },
+    } as unknown as Templates['draft'];
+    return { draft, emails, images: new Map(), pages: {}, warnings: [] };
   };
   const shelfOver = (table: Table, bucket: MemoryBucket): Shelf & { posted: number[] } => {
     const posted: number[] = [];

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readFilling } from '../../cli/filling.ts';
 import { publish, shelfOf } from '../../cli/publish.ts';
-import { buildTemplates, readTemplates } from '../../cli/templates-folder.ts';
+import { buildFolder } from '../../cli/templates-folder.ts';
 import { key } from '../../functions/aws/table.ts';
 import { aStory, DAY, order, type Said } from '../support/laptop.ts';
 
@@ -83,7 +83,7 @@ describe('a preview', () => {
     const before = await shop.table.readOne(key.pointer());
     shop.folder.write('segments/consenting.json', { rule: { consent: 'offers' } });
     const target = { stage: 'laptop', outputs: shop.laptop.outputs, env: shop.laptop.env };
-    const templates = await buildTemplates(await readTemplates(shop.folder.path));
+    const templates = await buildFolder(shop.folder.path);
     const seen = await publish(templates, shelfOf(target), { by: 'a story', now: shop.now(), preview: true });
     expect(seen.segmentChanges).toEqual([{ id: 'consenting', change: 'new', inside: seen.sampled }]);
     expect(seen.sampled).toBeGreaterThan(0);

@@ -8,7 +8,7 @@ import { compileBook, type Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { KairosError } from '../../domain/fault.ts';
 import { sha256 } from '../../domain/interaction.ts';
-import { sampleMessage } from '../../domain/person.ts';
+import { sampleMessage } from '../../domain/sample-message.ts';
 import { contactItem, key, messageItem } from '../../functions/aws/table.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { type Edit, edited } from './edit.ts';
@@ -270,8 +270,14 @@ describe('publishing to a table and a bucket', () => {
     contact.journey.decisions = { 'cross-sell': { at: NOW, kind: 'skip', reason: 'frequency-cap' } };
     const { message } = sampleMessage(
       templates.draft.people.anna!,
-      { campaign: templates.draft.campaigns['cross-sell'], id: 'cross-sell', email: 'cross-sell', least: 1 },
-      templates.draft.catalogue,
+      {
+        campaign: templates.draft.campaigns['cross-sell'],
+        id: 'cross-sell',
+        email: 'cross-sell',
+        least: 1,
+        known: true,
+      },
+      { catalogue: templates.draft.catalogue, currency: 'EUR' },
       NOW,
     );
     await table.create(contactItem(contact, 1, 2));
