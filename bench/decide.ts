@@ -1,4 +1,4 @@
-// What a decision costs: a purchase in a shop with 100 segments and 20 campaigns, beside one JSON.parse of its event.
+// What a decision costs: a purchase in the ready-made shop, and in one of 100 segments and 20 campaigns, beside one JSON.parse of its event.
 import { type Book, compileBook } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { decide } from '../domain/decide.ts';
@@ -9,7 +9,7 @@ import { foldOrder } from '../domain/order.ts';
 import { contactItem } from '../functions/aws/table.ts';
 import { event, instant, World } from '../test/support/people.ts';
 import { machine } from './cpu.ts';
-import { counterRules, purchase, shopDefinitions, year } from './shop-book.ts';
+import { counterRules, purchase, readyMadeDefinitions, shopDefinitions, withProductsOf, year } from './shop-book.ts';
 import { itemBytes } from './units.ts';
 
 const NOW = instant('2026-06-15 12:00');
@@ -21,8 +21,17 @@ const SLICE = 20;
 /** Contacts come from the table as new objects: as many copies take turns. */
 const COPIES = 8;
 
-export interface DecideFigures {
+export interface DecideFigures extends BookFigures {
   machine: string;
+  rounds: number;
+  /** The same in a shop of a hundred segments. */
+  large: BookFigures;
+  /** A contact under 100 rules, each over a counter of its own. */
+  contacts: Record<'typical' | 'heavy', ContactSize>;
+}
+
+/** A purchase under one book. */
+interface BookFigures {
   segments: number;
   campaigns: number;
   counters: number;
@@ -33,13 +42,10 @@ export interface DecideFigures {
   jsonParse: number;
   /** decide ÷ jsonParse. */
   ratio: number;
-  rounds: number;
   /** What the purchase leads to. */
   purchase: { entered: number; left: number; started: number; decisions: number };
-  /** Microseconds: the purchase asked once without the past; all segments answered; other stimuli of the same contact. */
+  /** Microseconds: all segments answered; other stimuli of the same contact. */
   breakdown: { allSegments: number; look: number; tick: number; unread: number };
-  /** A contact under 100 rules, each over a counter of its own. */
-  contacts: Record<'typical' | 'heavy', ContactSize>;
 }
 
 interface ContactSize {
@@ -54,17 +60,32 @@ interface ContactSize {
   readUnits: number;
 }
 
-/** About a quarter of a minute of processor time. Throws where a stimulus does not lead to what it is meant to show. */
+/** About half a minute of processor time. Throws where a stimulus does not lead to what it is meant to show. */
 export async function measureDecide(): Promise<DecideFigures> {
-  const book = bookOf(shopDefinitions());
-  const world = new World(book).record(year(NOW, { orders: 12, looks: 80, mails: 40 })).until(NOW);
+  const readyMade = await readyMadeDefinitions();
+  return {
+    machine: machine('no engine'),
+    rounds: ROUNDS,
+    ...measureBook(bookOf(readyMade), (said) => withProductsOf(readyMade.catalogue, said)),
+    large: measureBook(bookOf(shopDefinitions()), (said) => said),
+    contacts: {
+      typical: sizeOf({ orders: 12, looks: 80, mails: 40 }),
+      heavy: sizeOf({ orders: 200, looks: 2_000, mails: 200 }),
+    },
+  };
+}
+
+/** `sold` puts the shop's products into an event. */
+function measureBook(book: Book, sold: (said: Interaction) => Interaction): BookFigures {
+  const lived = year(NOW, { orders: 12, looks: 80, mails: 40 }).map(sold);
+  const world = new World(book).record(lived).until(NOW);
   const person = world.person();
   const text = JSON.stringify(person);
   const copies = Array.from({ length: COPIES }, () => JSON.parse(text) as Contact);
-  const bought = purchase(100, NOW);
+  const bought = sold(purchase(100, NOW));
   const body = envelope(bought);
   const unread = event('Coupon Entered', NOW, { coupon: 'SPRING' });
-  const looked = event('Product Viewed', NOW, { product_id: 'p-1', category: 'Drones', price: 800 });
+  const looked = sold(event('Product Viewed', NOW, { product_id: 'p-1', category: 'Drones', price: 800 }));
   const after = { ...foldOrder(undefined, bought, book.currency), owner: person.id };
   const buying: Stimulus = { kind: 'interaction', interaction: bought, order: { after } };
   const led = decided(decide(book, person, buying, NOW));
@@ -89,7 +110,6 @@ export async function measureDecide(): Promise<DecideFigures> {
   });
   const { decide: ours, jsonParse, ...breakdown } = times;
   return {
-    machine: machine('no engine'),
     segments: book.segments.length,
     campaigns: book.campaigns.length,
     counters: book.counters.length,
@@ -98,13 +118,8 @@ export async function measureDecide(): Promise<DecideFigures> {
     decide: ours,
     jsonParse,
     ratio: Math.round((ours / jsonParse) * 10) / 10,
-    rounds: ROUNDS,
     purchase: movesOf(person, led),
     breakdown,
-    contacts: {
-      typical: sizeOf({ orders: 12, looks: 80, mails: 40 }),
-      heavy: sizeOf({ orders: 200, looks: 2_000, mails: 200 }),
-    },
   };
 }
 
@@ -148,7 +163,7 @@ function envelope({ id, name, at, properties }: Interaction): string {
   });
 }
 
-function movesOf(before: Contact, { contact, decisions }: Decided): DecideFigures['purchase'] {
+function movesOf(before: Contact, { contact, decisions }: Decided): BookFigures['purchase'] {
   const isIn = ({ journey }: Contact, id: string): boolean => journey.segments[id]?.since !== undefined;
   const ids = Object.keys(contact.journey.segments);
   return {
@@ -208,17 +223,24 @@ function sizeOf(said: { orders: number; looks: number; mails: number }): Contact
 
 /** In a few lines. */
 export function sayDecide(figures: DecideFigures): string {
-  const { breakdown, purchase: led, contacts } = figures;
+  const { large, contacts } = figures;
   const size = ({ orders, looks, counters, bytes, writeUnits, readUnits }: ContactSize): string =>
     `${orders} orders and ${looks} looks: ${counters} counters, ${bytes} bytes, ${writeUnits} write units, ${readUnits} read units`;
   return [
     figures.machine,
-    `${figures.segments} segments, ${figures.campaigns} campaigns, ${figures.counters} counters; a contact of ${figures.contactBytes} bytes`,
-    `a purchase (enters ${led.entered}, leaves ${led.left}, starts ${led.started}): ${figures.decide} µs; ` +
-      `JSON.parse of its event (${figures.eventBytes} bytes): ${figures.jsonParse} µs; ${figures.ratio} times as much`,
-    `all segments answered: ${breakdown.allSegments} µs; a look: ${breakdown.look} µs; ` +
-      `a tick that changes nothing: ${breakdown.tick} µs; an event that nothing reads: ${breakdown.unread} µs`,
+    ...sayBook(figures),
+    ...sayBook(large),
     `100 counters, typical: ${size(contacts.typical)}`,
     `100 counters, heavy: ${size(contacts.heavy)}`,
   ].join('\n');
+}
+
+function sayBook({ purchase: led, breakdown, ...figures }: BookFigures): string[] {
+  return [
+    `${figures.segments} segments, ${figures.campaigns} campaigns, ${figures.counters} counters; a contact of ${figures.contactBytes} bytes`,
+    `  a purchase (enters ${led.entered}, leaves ${led.left}, starts ${led.started}): ${figures.decide} µs; ` +
+      `JSON.parse of its event (${figures.eventBytes} bytes): ${figures.jsonParse} µs; ${figures.ratio} times as much`,
+    `  all segments answered: ${breakdown.allSegments} µs; a look: ${breakdown.look} µs; ` +
+      `a tick that changes nothing: ${breakdown.tick} µs; an event that nothing reads: ${breakdown.unread} µs`,
+  ];
 }

@@ -1,13 +1,16 @@
-// A camera shop of some size: a hundred segments, twenty campaigns, and customers with their year.
+// A camera shop of some size (a hundred segments, twenty campaigns) and the ready-made one; customers with their year.
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { bind } from '../cli/publish.ts';
+import { buildTemplates, readTemplates } from '../cli/templates-folder.ts';
 import { campaignVersion, type Definitions } from '../domain/book.ts';
 import type { Campaign } from '../domain/campaign-grammar.ts';
 import type { Rule, Segment } from '../domain/grammar.ts';
 import type { Interaction, JsonObject } from '../domain/interaction.ts';
-import type { Settings } from '../domain/settings.ts';
+import type { Catalogue, Settings } from '../domain/settings.ts';
 import { DAY, event, HOUR, introduced } from '../test/support/people.ts';
 
-const templates = new URL('../templates/', import.meta.url);
+const templates = new URL('../test/small-shop/', import.meta.url);
 const readTemplate = <T>(path: string): T => JSON.parse(readFileSync(new URL(path, templates), 'utf8')) as T;
 
 function readFolder<T>(folder: string): Record<string, T> {
@@ -237,4 +240,27 @@ export function year(now: number, said: { orders: number; looks: number; mails: 
     ),
   ];
   return events.sort((a, b) => a.at - b.at);
+}
+
+/** The ready-made templates as a book's definitions: every campaign and segment of `templates/`. */
+export async function readyMadeDefinitions(): Promise<Definitions> {
+  const templates = await buildTemplates(await readTemplates(fileURLToPath(new URL('../templates', import.meta.url))));
+  const { definitions } = bind(templates, undefined, 0);
+  return definitions;
+}
+
+/** The same event with products of a catalogue in its lines, or in itself: the i-th of it for the i-th of the shop. */
+export function withProductsOf({ products }: Catalogue, said: Interaction): Interaction {
+  const ids = Object.keys(products);
+  const known = (line: JsonObject): JsonObject => {
+    const id = ids[Number(String(line.product_id).slice('p-'.length)) % ids.length] as string;
+    const { name, category = '', price = 0, url = '' } = products[id] as Catalogue['products'][string];
+    return { ...line, product_id: id, ...(line.name !== undefined && { name, url }), category, price };
+  };
+  const { properties } = said;
+  if (Array.isArray(properties.products)) {
+    const lines = properties.products.map((line) => known(line as JsonObject));
+    return { ...said, properties: { ...properties, products: lines } };
+  }
+  return properties.product_id === undefined ? said : { ...said, properties: known(properties) };
 }

@@ -13,7 +13,7 @@ import { machine } from './cpu.ts';
 
 const HISTORY = new URL('../../shared/data/cdnow/CDNOW_master.txt', import.meta.url);
 const EXAMPLES = new URL('../../shared/examples/segments.json', import.meta.url);
-const TEMPLATES = new URL('../templates/segments/', import.meta.url);
+const TEMPLATES = new URL('../test/small-shop/segments/', import.meta.url);
 
 /** The year that is counted; whoever bought before is there when it begins. */
 const FROM = Date.UTC(1997, 6, 1, 4);

@@ -42,7 +42,7 @@ async function spentBy(bench: Bench, event: ReturnType<typeof interaction>) {
 async function known(change: Parameters<typeof definitions>[0] = {}) {
   const bench = benchOver(await engine.table());
   await publish(bench.table, bench.bucket, definitions(change));
-  const traits = { about: 'x'.repeat(900), more: 'y'.repeat(900) };
+  const traits = { about: 'x'.repeat(800), more: 'y'.repeat(800) };
   await bench.recorder.record([
     {
       interaction: interaction('Identified', {
@@ -168,8 +168,8 @@ describe('given ten messages', () => {
     );
     expect(queues.drain('triggered')).toHaveLength(10);
     expect(queues.calls).toBe(1);
-    // One query each for ticks and the two lanes; one write that takes room.
-    expect(counts(spent.calls)).toEqual({ QueryCommand: 3, UpdateItemCommand: 11 });
+    // One query each for ticks, notices and the two lanes; one write that takes room.
+    expect(counts(spent.calls)).toEqual({ QueryCommand: 4, UpdateItemCommand: 11 });
     // The message 1, and 2 in the due index, where it moves.
     expect(spent.write).toBe(3 * 10 + 1);
   });
