@@ -50,16 +50,17 @@ function mirroredCss(css: string): string {
     .replace(/\b(padding|margin|border)-(left|right)\b/g, (_, name, side) => `${name}-${other(side)}`)
     .replace(/\bborder-(top|bottom)-(left|right)-radius\b/g, (_, edge, side) => `border-${edge}-${other(side)}-radius`)
     .replace(/\bdirection(\s*:\s*)ltr\b/g, 'direction$1rtl')
-    .replace(/\b(padding|margin)(\s*:\s*)([^;}"]+)/g, (whole, name, colon, value: string) => {
-      const parts = value.trim().split(/\s+/);
-      if (parts.length !== 4) return whole;
-      const [top, right, bottom, left] = parts;
-      return `${name}${colon}${top} ${left} ${bottom} ${right}`;
+    .replace(/\b(padding|margin)(\s*:\s*)([^;}"!]+)/g, (_, name, colon, value: string) => {
+      return `${name}${colon}${inOrder(value, [0, 3, 2, 1])}`;
     })
-    .replace(/\b(border-radius)(\s*:\s*)([^;}"]+)/g, (whole, name, colon, value: string) => {
-      const parts = value.trim().split(/\s+/);
-      if (parts.length !== 4) return whole;
-      const [topLeft, topRight, bottomRight, bottomLeft] = parts;
-      return `${name}${colon}${topRight} ${topLeft} ${bottomLeft} ${bottomRight}`;
+    .replace(/\b(border-radius)(\s*:\s*)([^;}"!]+)/g, (_, name, colon, value: string) => {
+      return `${name}${colon}${inOrder(value, [1, 0, 3, 2])}`;
     });
+}
+
+/** Four values in another order; fewer name no sides. */
+function inOrder(value: string, order: number[]): string {
+  const [, before = '', inner = '', after = ''] = /^(\s*)([\s\S]*?)(\s*)$/.exec(value) ?? [];
+  const parts = inner.split(/\s+/);
+  return parts.length === 4 ? `${before}${order.map((index) => parts[index]).join(' ')}${after}` : value;
 }

@@ -13,10 +13,11 @@ import {
 } from '../domain/book.ts';
 import { type Campaign, eachStep } from '../domain/campaign-grammar.ts';
 import { canonical } from '../domain/canonical.ts';
-import { ofVariant, sendsOf, variantName, variantsOf } from '../domain/draft.ts';
+import { sendsOf, variantsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
 import { stepsWithoutPlace } from '../domain/move.ts';
+import { ofVariant, variantName } from '../domain/render.ts';
 import { sayStep } from '../domain/say-campaign.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';

@@ -2,7 +2,7 @@
 import type { CompiledEmail } from './book.ts';
 import { type Campaign, startingEvents, type When } from './campaign-grammar.ts';
 import { advertisesNothing, advertisingIn, asksForConsent } from './check-kinds.ts';
-import { type Draft, ofVariant, sendsOf, type Texts, variantsOf } from './draft.ts';
+import { type Draft, sendsOf, type Texts, variantsOf } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';
 import { withLinkParameters } from './link-parameters.ts';
 import { NOBODY, type Person } from './person.ts';
@@ -11,6 +11,7 @@ import {
   knownFilters,
   knownTags,
   MOST_BYTES,
+  ofVariant,
   RenderError,
   readsOf,
   renderEmail,

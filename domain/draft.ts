@@ -78,15 +78,6 @@ export function sendsOf(steps: Step[]): Send[] {
   return eachStep(steps).flatMap(({ step }) => ('send' in step ? [step] : []));
 }
 
-/** The name under which a variant of an e-mail is compiled. */
-export const variantName = (email: string, variant: string): string => `${email}@${variant}`;
-
-/** The e-mail and the variant that a compiled name means: "welcome@subject-b" → welcome, subject-b. */
-export function ofVariant(name: string): { email: string; variant?: string } {
-  const [email = name, variant] = name.split('@');
-  return { email, ...(variant === undefined ? {} : { variant }) };
-}
-
 /** The contents that a "send" may show: its variants, or the e-mail as it is. */
 export function variantsOf({ variants, test }: Send): string[] {
   return test?.variants ?? Object.keys(variants ?? {});

@@ -3,13 +3,15 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'no
 import * as z from 'zod';
 
 export interface LinkPayload {
-  kind: 'unsubscribe' | 'confirm' | 'preferences';
+  kind: 'unsubscribe' | 'confirm' | 'preferences' | 'view';
   contact: string;
   brand: string;
   message: string;
   topic?: string;
   wording?: string;
   form?: string;
+  /** Hash of the book that its mail was made of. */
+  book?: string;
   /** Epoch milliseconds after which the link says nothing any more; whoever reads it compares. */
   until?: number;
 }
@@ -24,20 +26,21 @@ const MOST_CHARACTERS = 2048;
 const PART = /^[A-Za-z0-9_-]+$/;
 const text = z.string().max(500);
 /** The letter of each kind: in the token, and the door that a link of that kind leads to. */
-export const DOORS = { unsubscribe: 'u', confirm: 'c', preferences: 'p' } as const satisfies Record<
+export const DOORS = { unsubscribe: 'u', confirm: 'c', preferences: 'p', view: 'w' } as const satisfies Record<
   LinkPayload['kind'],
   string
 >;
-const KINDS = { u: 'unsubscribe', c: 'confirm', p: 'preferences' } as const;
+const KINDS = { u: 'unsubscribe', c: 'confirm', p: 'preferences', w: 'view' } as const;
 /** One-letter names keep the address short. */
 const Written = z.strictObject({
-  k: z.enum(['u', 'c', 'p']),
+  k: z.enum(['u', 'c', 'p', 'w']),
   c: text.min(1),
   b: text.min(1),
   m: text.min(1),
   t: text.optional(),
   w: text.optional(),
   f: text.optional(),
+  h: text.optional(),
   e: z.int().optional(),
 });
 
@@ -46,8 +49,8 @@ const Written = z.strictObject({
  * the current key is missing, or a text is empty or too long for a link.
  */
 export function signLink(payload: LinkPayload, keys: LinkKeys): string {
-  const { kind, contact: c, brand: b, message: m, topic: t, wording: w, form: f, until: e } = payload;
-  const written = Written.parse({ k: DOORS[kind], c, b, m, t, w, f, e });
+  const { kind, contact: c, brand: b, message: m, topic: t, wording: w, form: f, book: h, until: e } = payload;
+  const written = Written.parse({ k: DOORS[kind], c, b, m, t, w, f, h, e });
   const secret = secretOf(keys, keys.current);
   if (secret === undefined || !PART.test(keys.current)) throw new Error('links.key: the current key is missing');
   const signed = `${Buffer.from(JSON.stringify(written)).toString('base64url')}.${keys.current}`;
@@ -70,7 +73,7 @@ export function readLink(token: string, keys: LinkKeys): LinkPayload | undefined
   if (found.length !== expected.length || !timingSafeEqual(found, expected)) return undefined;
   const parsed = Written.safeParse(parseJson(Buffer.from(body, 'base64url').toString('utf8')));
   if (!parsed.success) return undefined;
-  const { k, c, b, m, t, w, f, e } = parsed.data;
+  const { k, c, b, m, t, w, f, h, e } = parsed.data;
   return {
     kind: KINDS[k],
     contact: c,
@@ -79,6 +82,7 @@ export function readLink(token: string, keys: LinkKeys): LinkPayload | undefined
     ...(t === undefined ? {} : { topic: t }),
     ...(w === undefined ? {} : { wording: w }),
     ...(f === undefined ? {} : { form: f }),
+    ...(h === undefined ? {} : { book: h }),
     ...(e === undefined ? {} : { until: e }),
   };
 }

@@ -1,9 +1,10 @@
 // Renders e-mails and pages from Liquid sources in a sandbox: escaped, bounded, no files, nothing undefined.
 import { Liquid, LiquidError, type Template } from 'liquidjs';
-import type { CompiledEmail } from './book.ts';
+import type { CompiledEmail, Definitions } from './book.ts';
 import { KairosError } from './fault.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import { sayDate, sayNumber } from './locale.ts';
+import type { Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
 
 /** Most bytes of one rendered part. Gmail cuts messages at 102 KB. */
@@ -372,6 +373,29 @@ function oneLine(text: string): string {
     .replace(/\s+/g, ' ')
     .trim()
     .toWellFormed();
+}
+
+/** The name under which a variant of an e-mail is compiled. */
+export const variantName = (email: string, variant: string): string => `${email}@${variant}`;
+
+/** The e-mail and the variant that a compiled name means: "welcome@subject-b" → welcome, subject-b. */
+export function ofVariant(name: string): { email: string; variant?: string } {
+  const [email = name, variant] = name.split('@');
+  return { email, ...(variant === undefined ? {} : { variant }) };
+}
+
+/** The e-mail that a message is made of: its variant's, where that has words of its own. */
+export function emailOf(
+  { emails }: Pick<Definitions, 'emails'>,
+  { email, variant }: Pick<Message, 'email' | 'variant'>,
+): CompiledEmail | undefined {
+  const own = variant === undefined ? undefined : emails[variantName(email, variant)];
+  return own ?? emails[email];
+}
+
+/** Whether an e-mail shows prices. */
+export function showsPrices(email: CompiledEmail): boolean {
+  return Object.values(email.locales).some(({ html }) => /\{[{%][^}]*(price|cartValue)/i.test(html));
 }
 
 /**

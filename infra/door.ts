@@ -27,11 +27,13 @@ interface Throttle {
 }
 const EVENTS: Throttle = { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 };
 const PREFERENCES: Throttle = { ThrottlingRateLimit: 100, ThrottlingBurstLimit: 200 };
+/** A mail that goes to many is opened by many at once; each mailbox asks for a picture once. */
+const PICTURES: Throttle = { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 };
 
 export class Door extends Construct {
   /** Where stores post their events: the whole address. */
   readonly eventsUrl: string;
-  /** What comes before `/u/<token>`, `/c/<token>` and `/p/<token>`; may end with a slash. */
+  /** What comes before `/u/<token>`, `/c/…`, `/p/…`, `/w/…` and `/i/<picture>`; may end with a slash. */
   readonly preferencesUrl: string;
 
   constructor(scope: Construct, settings: StageSettings, events: Step, preferences: Step) {
@@ -70,8 +72,11 @@ export class Door extends Construct {
     });
     const settled: Record<string, Throttle> = {};
     const routes: IConstruct[] = [];
+    const integrations = new Map<Step, HttpLambdaIntegration>();
     const take = (step: Step, methods: HttpMethod[], paths: string[], throttle: Throttle, reason: string) => {
-      const integration = new HttpLambdaIntegration(`${step.node.id}Integration`, step.function);
+      const integration =
+        integrations.get(step) ?? new HttpLambdaIntegration(`${step.node.id}Integration`, step.function);
+      integrations.set(step, integration);
       for (const path of paths) {
         for (const method of methods) settled[`${method} ${path}`] = throttle;
         for (const route of api.addRoutes({ path, methods, integration })) {
@@ -90,9 +95,16 @@ export class Door extends Construct {
     take(
       preferences,
       [HttpMethod.GET, HttpMethod.POST, HttpMethod.HEAD],
-      ['/u/{token}', '/c/{token}', '/p/{token}'],
+      ['/u/{token}', '/c/{token}', '/p/{token}', '/w/{token}'],
       PREFERENCES,
       'The signed token in the link is the authorisation; mail clients can send no other.',
+    );
+    take(
+      preferences,
+      [HttpMethod.GET, HttpMethod.HEAD],
+      ['/i/{picture}'],
+      PICTURES,
+      'Pictures of e-mails are for everybody who knows the hash of one; the function reads no other object.',
     );
     const stage = new HttpStage(this, 'Live', {
       httpApi: api,

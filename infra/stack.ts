@@ -297,6 +297,12 @@ export class KairosStack extends Stack {
       ],
     });
     readsBooks(managePreferences);
+    managePreferences.mayUseObjects(
+      bucket,
+      's3:GetObject',
+      'images/',
+      'Pictures of e-mails are named by their hash, and meant for everybody.',
+    );
 
     // Queue, one cursor a shard, after each publish; SQS holds each back until its page is due. A cursor walked twice
     // finds nothing to do.

@@ -20,7 +20,7 @@ export const HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-robots-tag': 'noindex',
   'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; img-src https:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 };
 
 export type PageName = 'unsubscribe' | 'confirm' | 'done' | 'invalid' | 'preferences' | 'saved' | 'known' | 'gone';
@@ -73,7 +73,8 @@ export class Pages {
     if (source !== undefined) {
       try {
         const view = buildPageView(definitions, {
-          ...(payload !== undefined && { brand: payload.brand, kind: payload.kind }),
+          ...(payload !== undefined && { brand: payload.brand }),
+          ...(payload !== undefined && payload.kind !== 'view' && { kind: payload.kind }),
           ...(payload?.topic !== undefined && { topic: payload.topic }),
           ...says,
           locale,

@@ -4,7 +4,7 @@ import type { Contact } from '../../domain/contact.ts';
 import { OWN_SOURCE } from '../../domain/event.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import { DOORS, type LinkKeys, type LinkPayload, readLink, signLink } from '../../domain/links.ts';
-import type { Message } from '../../domain/message.ts';
+import type { Message, MessageState } from '../../domain/message.ts';
 import {
   type Choice,
   choicesOf,
@@ -17,7 +17,10 @@ import {
   statementsOf,
 } from '../../domain/preferences.ts';
 import type { StoredProduct } from '../../domain/product.ts';
+import { productIdsOf } from '../../domain/product-view.ts';
+import { emailOf } from '../../domain/render.ts';
 import type { BusEvent } from './bus.ts';
+import { renderMessage } from './compose.ts';
 import { faultOf, type Log } from './handler.ts';
 import { HEADERS, type PageAnswer, Pages, troublePage } from './pages.ts';
 import { readProduct } from './product.ts';
@@ -34,6 +37,8 @@ export interface Visit {
 export interface VisitDeps {
   keys: LinkKeys;
   book: Book;
+  /** An earlier book; undefined where it cannot be had. */
+  bookOf: (hash: string) => Promise<Book | undefined>;
   table: Pick<Table, 'read'>;
   log: Log;
   now: number;
@@ -53,7 +58,7 @@ export async function visit(request: Visit, deps: VisitDeps): Promise<Led> {
   if (method !== 'GET' && method !== 'POST') {
     return shows({ status: 405, headers: { ...HEADERS, allow: 'GET, HEAD, POST' }, body: '' });
   }
-  const [, door, token = ''] = /\/(u|c|p)\/([^/]{1,4096})\/?$/.exec(path) ?? [];
+  const [, door, token = '', slash] = /\/(u|c|p|w)\/([^/]{1,4096})(\/?)$/.exec(path) ?? [];
   const payload = readLink(token, keys);
   const expired = payload?.until !== undefined && payload.until < now;
   if (
@@ -65,6 +70,8 @@ export async function visit(request: Visit, deps: VisitDeps): Promise<Led> {
     return shows(new Pages(book, language).page('invalid', {}, expired ? 410 : 404));
   }
   if (payload.kind === 'preferences') return choose(request, deps, { payload, token });
+  // Addresses in it are relative: a path in front of the doors stays.
+  if (payload.kind === 'view') return shows(await mailPage(request, deps, payload, slash === '/' ? '../..' : '..'));
   const pages = new Pages(book, language, payload);
   const preferences = choicesLink(payload, keys);
   // The form posts to where it stands: a relative address keeps any path in front of the door.
@@ -137,6 +144,33 @@ function save(
   }
   const saved = savedOf(asked, book.definitions, { locale, now });
   return { page: pages.page('saved', { action: token, ...(saved !== undefined && { saved }) }), events };
+}
+
+/** States in which a mail has reached its reader, or may have. */
+const OUT: ReadonlySet<MessageState> = new Set(['claimed', 'uncertain', 'sent']);
+
+/**
+ * A mail as a page: made of its book and of what was frozen on its message, so that it says what the mail says. Of who was
+ * erased, and of what never went out, there is nothing to show.
+ */
+async function mailPage(request: Visit, deps: VisitDeps, payload: LinkPayload, doors: string): Promise<PageAnswer> {
+  const { table, keys, log } = deps;
+  try {
+    const { contact, message } = await soon(readPerson(table, payload));
+    const pages = new Pages(deps.book, request.language, payload, contact);
+    if (contact === undefined || message === undefined || !OUT.has(message.state)) return pages.page('gone', {}, 410);
+    const own = payload.book === undefined ? undefined : await soon(deps.bookOf(payload.book)).catch(() => undefined);
+    const book = own ?? deps.book;
+    if (emailOf(book.definitions, message) === undefined) return pages.page('gone', {}, 410);
+    const products = await soon(readProducts(table, productIdsOf(contact, message)));
+    // What ends is reckoned from the mail, not from the visit.
+    const now = message.sentAt ?? message.claimedAt ?? deps.now;
+    const { html } = renderMessage({ message, contact, book, products, keys, publicBaseUrl: doors, now });
+    return { status: 200, headers: HEADERS, body: html };
+  } catch (error) {
+    log.error('mail.unshown', faultOf(error));
+    return troublePage();
+  }
 }
 
 /** The living contact behind a link, and the message that the link stood in. */

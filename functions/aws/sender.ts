@@ -7,8 +7,9 @@ import { KairosError } from '../../domain/fault.ts';
 import type { LinkKeys } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
 import type { StoredProduct } from '../../domain/product.ts';
-import { productIdsOf } from '../../domain/product-view.ts';
+import { productIdsOf, recommendationsOf, stalePrices } from '../../domain/product-view.ts';
 import { providerOf } from '../../domain/provider.ts';
+import { emailOf, showsPrices } from '../../domain/render.ts';
 import { accountOf } from './account.ts';
 import { type BookStore, readControls } from './book-store.ts';
 import { CLAIM_LASTS } from './claims.ts';
@@ -62,6 +63,8 @@ export interface Wanted {
 type Lane = Message['lane'];
 
 const PARKED = 5 * 60_000;
+/** A price that was told longer ago may be another by now. */
+const PRICES_GOOD = 24 * 3_600_000;
 /** What waits for a quota or a review: SES itself says such things seldom. */
 const HELD = 15 * 60_000;
 /** What found the seconds ahead full: the index gives it out again at one of the next minutes. */
@@ -223,6 +226,12 @@ export class Sender {
     // A secret that cannot be read is nobody's fault in a message: it throws, and all are delivered again.
     const { keys } = await secrets();
     const batch: Batch = { products, keys, allowed };
+    const stale = staleIn(
+      going.map((each) => each.loaded),
+      products,
+      now(),
+    );
+    if (stale.products > 0) log.warn('send.stale-price', stale);
     const pairs: { wanted: Wanted; loaded: Loaded; permit: Permit | undefined }[] = [];
     for (const lane of ['triggered', 'bulk'] as const) {
       const own = going.filter(({ loaded }) => loaded.message.lane === lane);
@@ -277,6 +286,7 @@ export class Sender {
     const claimedAt = now();
     const claimed: Message = {
       ...message,
+      inputs: { ...message.inputs, recommendations: recommendationsOf(loaded.contact.value, message, batch.products) },
       state: 'claimed',
       claimedAt,
       due: claimedAt + CLAIM_LASTS,
@@ -425,6 +435,20 @@ function productsIn(found: Found, ids: string[]): Record<string, StoredProduct> 
     if (item !== undefined) products[id] = readProduct(item).product;
   }
   return products;
+}
+
+/** How many of these messages show a price that the feed gave too long ago, and of how many products. */
+function staleIn(
+  loaded: Pick<Loaded, 'message' | 'contact' | 'book'>[],
+  products: Record<string, StoredProduct>,
+  now: number,
+): { messages: number; products: number } {
+  const stale = loaded.map(({ message, contact, book }) => {
+    const email = emailOf(book.definitions, message);
+    if (email === undefined || !showsPrices(email)) return [];
+    return stalePrices(productIdsOf(contact.value, message), products, now, PRICES_GOOD);
+  });
+  return { messages: stale.filter((ids) => ids.length > 0).length, products: new Set(stale.flat()).size };
 }
 
 /** A slot is used in its own second only: neither before nor after. */

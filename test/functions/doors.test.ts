@@ -43,8 +43,11 @@ const table = {
 const deps = {
   bus: new Bus('kairos', new EventBridgeClient({ region: 'x' })),
   secrets: async () => secret,
+  pictures: { answer: async () => undefined },
   now: () => NOON,
 };
+/** Only a mail that is shown as a page asks for an earlier book. */
+const byHash = () => Promise.reject(new Error('not to be read'));
 const put = () =>
   eventBridge.commandCalls(PutEventsCommand).flatMap(({ args: [command] }) => command.input.Entries ?? []);
 
@@ -215,7 +218,7 @@ describe('given a link in a mail', () => {
   const visit = (method: string, path: string, now = NOON, language?: string) =>
     managePreferences(
       { rawPath: path, headers: { 'accept-language': language }, requestContext: { http: { method } } } as never,
-      { ...deps, table, now: () => now, books: { current: async () => book } },
+      { ...deps, table, now: () => now, books: { current: async () => book, byHash } },
     );
 
   it('shows a page for a GET, and does nothing', async () => {
@@ -303,7 +306,7 @@ describe('given a link in a mail', () => {
   });
 
   it('lets people leave although the book cannot be read', async () => {
-    const broken = { current: () => Promise.reject(new Error('unreadable')) };
+    const broken = { current: () => Promise.reject(new Error('unreadable')), byHash };
     const event = { rawPath: `/u/${link()}`, headers: {}, requestContext: { http: { method: 'POST' } } } as never;
     expect((await managePreferences(event, { ...deps, table, books: broken })).statusCode).toBe(200);
     expect(put()).toHaveLength(1);
@@ -332,7 +335,7 @@ describe('given a link in a mail', () => {
       body: Buffer.from(body ?? '').toString('base64'),
       isBase64Encoded: true,
     } as never;
-    const books = { current: async () => book };
+    const books = { current: async () => book, byHash };
     expect((await managePreferences(event, { ...deps, table, books })).statusCode).toBe(200);
     expect(put()).toMatchObject([{ DetailType: 'Consent Withdrawn' }]);
   });

@@ -42,10 +42,12 @@ const bus = {
     return 0;
   },
 };
+const byHash = async () => undefined;
 const deps = {
   table,
   bus,
-  books: { current: async () => book },
+  books: { current: async () => book, byHash },
+  pictures: { answer: async () => undefined },
   secrets: async () => ({ keys, sources: {} }),
   now: () => NOON,
 };
@@ -177,7 +179,9 @@ describe('given the page of choices', () => {
     expect(Object.keys(pages.preferences ?? {})[0]).toBe('de');
     const current = async () => ({ ...book, definitions: { ...book.definitions, pages } });
     for (const language of ['', '*', 'fr'])
-      expect((await visit('GET', [], { language, change: { books: { current } } })).body).toContain('<html lang="en"');
+      expect((await visit('GET', [], { language, change: { books: { current, byHash } } })).body).toContain(
+        '<html lang="en"',
+      );
   });
 
   it.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])(
@@ -354,8 +358,8 @@ describe('given something that cannot be read', () => {
   const broken: [string, Partial<typeof deps>][] = [
     ['a table that fails', { table: { read: () => Promise.reject(new Error('throttled')) } }],
     ['a table that hangs', { table: { read: () => never } }],
-    ['a book that fails', { books: { current: () => Promise.reject(new Error('gone')) } }],
-    ['a book that hangs', { books: { current: () => never } }],
+    ['a book that fails', { books: { current: () => Promise.reject(new Error('gone')), byHash } }],
+    ['a book that hangs', { books: { current: () => never, byHash } }],
   ];
 
   it.each(broken)('%s: the page has its button to leave, and leaving works', async (_, change) => {
@@ -420,7 +424,7 @@ describe('given something that cannot be read', () => {
   it('a page that cannot be rendered gives way to a plain one with its button', async () => {
     const pages = { ...book.definitions.pages, preferences: { en: '{{ choices.nonsense.more }}' } };
     const current = async () => ({ ...book, definitions: { ...book.definitions, pages } });
-    const { status, body } = await visit('GET', [], { change: { books: { current } } });
+    const { status, body } = await visit('GET', [], { change: { books: { current, byHash } } });
     expect([status, body.includes('name="do" value="withdraw"')]).toEqual([200, true]);
   });
 });

@@ -506,6 +506,7 @@ describe('Role: a step may do what it does, and no more', () => {
       { Action: 'dynamodb:ListStreams', Resource: '*' },
       { Action: 'ses:GetAccount', Resource: '*' },
       { Action: 's3:GetObject', Resource: objects('books/') },
+      { Action: 's3:GetObject', Resource: objects('images/') },
       { Action: 's3:PutObject', Resource: objects('aws/lambda/') },
       { Action: 's3:PutObject', Resource: objects('lake/') },
     ].map((entry) => JSON.stringify(entry));
@@ -621,7 +622,7 @@ describe('Door: what faces the internet', () => {
     const { Properties: stage } = resource(prod, 'AWS::ApiGatewayV2::Stage', 'Door');
     expect(Object.keys(stage.RouteSettings).sort()).toEqual(routes.sort());
     expect(routes).toContain('POST /events');
-    for (const door of ['u', 'c', 'p'])
+    for (const door of ['u', 'c', 'p', 'w'])
       for (const method of ['GET', 'POST', 'HEAD']) expect(routes).toContain(`${method} /${door}/{token}`);
     for (const settings of Object.values(stage.RouteSettings)) expect(settings).toHaveProperty('ThrottlingRateLimit');
     prod.hasResourceProperties('AWS::ApiGatewayV2::Api', { DisableExecuteApiEndpoint: true });

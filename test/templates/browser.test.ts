@@ -146,7 +146,8 @@ class Door {
     const deps = {
       table: { read },
       bus: { put },
-      books: { current: async () => book },
+      books: { current: async () => book, byHash: async () => undefined },
+      pictures: { answer: async () => undefined },
       secrets: async () => ({ keys, sources: {} }),
       now: () => now,
     };
