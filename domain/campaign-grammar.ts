@@ -23,7 +23,7 @@ export const Clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of da
 const WEEKDAY = '(monday|tuesday|wednesday|thursday|friday|saturday|sunday)';
 const Until = z
   .string()
-  .regex(new RegExp(`^(${WEEKDAY} )?([01]\\d|2[0-3]):[0-5]\\d$`), 'such as 10:00 or tuesday 10:00');
+  .regex(new RegExp(`^(${WEEKDAY} )?([01]\\d|2[0-3]):[0-5]\\d$`), 'a time such as 10:00 or tuesday 10:00');
 
 export const Aim = z.enum(['acquisition', 'retention', 'cross-sell', 'up-sell', 'loyalty', 'service']).meta({
   description: 'What the campaign is for: results are told by it, and it says how products are recommended',
@@ -235,12 +235,15 @@ export const Step: z.ZodType<Step> = z
   .meta({
     id: 'Step',
     description: 'wait, send, waitFor, if, split, set, notify, rest or stop',
+    examples: [{ send: 'welcome' }],
   }) as unknown as z.ZodType<Step>;
 const Steps = z.array(Step).min(1).max(100);
 
 const Attribute = z.string().min(1).max(100);
 const OneOf = z.union([Scalar, z.array(Scalar).min(1).max(50)]);
-const Percent = z.string().regex(/^([1-9]\d?|100)(\.\d{1,2})?%$/, 'a percentage such as 10%');
+const Percent = z
+  .string('a percentage such as "10%"')
+  .regex(/^([1-9]\d?|100)(\.\d{1,2})?%$/, 'a percentage such as 10%');
 const Reader = z.enum(['contact', 'shop']);
 
 /** A time of the calendar at which a broadcast goes out: "day 10:00", "tuesday 10:00", "month 1 10:00". */
@@ -248,7 +251,7 @@ const Every = z
   .string()
   .regex(
     new RegExp(`^(day|${WEEKDAY}|month ([1-9]|1\\d|2[0-8])) ([01]\\d|2[0-3]):[0-5]\\d$`),
-    'such as day 10:00, tuesday 10:00 or month 1 10:00',
+    'a time such as day 10:00, tuesday 10:00 or month 1 10:00',
   );
 
 const Happened = z
@@ -340,15 +343,15 @@ export const When = z
       }),
       oldestFirst: z.literal(true).optional().meta({ description: 'Who asked first is told first' }),
       atMost: z
-        .string()
-        .regex(/^[1-9]\d{0,3} per unit in stock$/, 'such as 3 per unit in stock')
+        .string('a text such as "3 per unit in stock"')
+        .regex(/^[1-9]\d{0,3} per unit in stock$/, 'a text such as "3 per unit in stock"')
         .optional()
         .meta({ description: 'How many are told', examples: ['3 per unit in stock'] }),
     }),
     z.strictObject({
       at: z
         .string()
-        .regex(/^\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d$/, 'such as 2026-11-27 08:00')
+        .regex(/^\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d$/, 'a time such as 2026-11-27 08:00')
         .meta({ description: 'A broadcast: once, at this time', examples: ['2026-11-27 08:00'] }),
       clock: Reader.meta({ description: 'Whose clock shows that time', examples: ['contact'] }),
       to: Rule,

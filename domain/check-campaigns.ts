@@ -39,7 +39,7 @@ export function checkCampaign(
       check.warn('campaign.restart', ['restartOn'], 'there is no wait that could start anew.', 'Take it out.');
     }
   }
-  if (campaign.success !== undefined) checkSuccess(campaign.success, later);
+  if (campaign.success !== undefined) checkSuccess(campaign.success, later, draft);
   checkDates(campaign, check);
   checkSteps(campaign, check, later, draft, logic);
   checkKind(campaign, check, draft);
@@ -125,10 +125,9 @@ const FEEDBACK = /^Email /;
 /** Events that are worth an amount. */
 const VALUED = ['Order Completed', 'Referral Converted'];
 
-function checkSuccess(success: NonNullable<Campaign['success']>, check: RuleCheck): void {
+function checkSuccess(success: NonNullable<Campaign['success']>, check: RuleCheck, { vocabulary }: Draft): void {
   check.did(success, ['success']);
-  const names = [success.did].flat();
-  names.forEach((name, index) => {
+  [success.did].flat().forEach((name, index) => {
     const at = typeof success.did === 'string' ? ['success', 'did'] : ['success', 'did', index];
     if (FEEDBACK.test(name)) {
       check.fault(
@@ -137,7 +136,7 @@ function checkSuccess(success: NonNullable<Campaign['success']>, check: RuleChec
         `"${name}" is no success: what becomes of an e-mail says nothing of what it leads to.`,
         'Name what people are to do, such as "Order Completed" or "Product Viewed".',
       );
-    } else if (success.value !== undefined && !VALUED.includes(name)) {
+    } else if (success.value !== undefined && !VALUED.includes(name) && Object.hasOwn(vocabulary.events, name)) {
       check.fault(
         'campaign.success',
         ['success', 'value'],

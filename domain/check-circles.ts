@@ -3,6 +3,7 @@ import { type Campaign, eachStep, isBroadcast, type Step } from './campaign-gram
 import type { RuleLogic } from './check-logic.ts';
 import type { Draft } from './draft.ts';
 import { type Fault, sayPath } from './fault.ts';
+import { builtinEvents } from './fields.ts';
 import type { Did, Rule } from './grammar.ts';
 
 type Path = (string | number)[];
@@ -83,6 +84,8 @@ function sparksOf({ steps }: Campaign): Spark[] {
     if ('set' in step) {
       return Object.entries(step.set).map(([name, value]) => ({ path: [...path, 'set', name], set: { name, value } }));
     }
+    // By the name of an event of others it is a fault already.
+    if ('notify' in step && Object.hasOwn(builtinEvents, step.notify)) return [];
     if ('notify' in step) return [{ path: [...path, 'notify'], event: step.notify }];
     return 'send' in step ? [{ path: [...path, 'send'], delivered: true }] : [];
   });

@@ -1,6 +1,6 @@
 // Checks what a kind of campaign promises: service mail advertises nothing, a requested one answers a request of the person.
 import { Liquid } from 'liquidjs';
-import { type Campaign, eachStep, startingEvents } from './campaign-grammar.ts';
+import { type Campaign, eachStep, startingEvents, type When } from './campaign-grammar.ts';
 import type { RuleCheck } from './check-rules.ts';
 import { type Draft, sendsOf } from './draft.ts';
 import { builtinEvents } from './fields.ts';
@@ -11,6 +11,17 @@ type Path = (string | number)[];
 const REQUEST = 'Consent Requested';
 /** Events of a shop's own cannot be judged by us; of those that are built in, these are of an order or of consent. */
 const OF_SERVICE = /^(Order |Consent )/;
+
+/** What chooses people where no event does. */
+const CHOICES: Record<string, string> = {
+  enters: 'a segment',
+  leaves: 'a segment',
+  changes: 'an attribute',
+  date: 'a date',
+};
+
+const FORMS = ['did', 'enters', 'leaves', 'changes', 'date', 'due', 'product', 'at', 'every'];
+const formOf = (when: When): string => FORMS.find((form) => form in when) ?? '';
 
 const startedBy = ({ when }: Campaign): string[] => startingEvents(when);
 
@@ -66,14 +77,23 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
       'Write "service", or make the campaign "marketing". Only the answer to "Consent Requested" may aim at acquisition.',
     );
   }
-  if ('enters' in when) {
+  const sends = sendsOf(steps);
+  const form = formOf(when);
+  if ('due' in when || 'product' in when) {
+    fault(
+      ['when', form],
+      `${'due' in when ? 'that something runs out' : 'that a product turns'} is a reason to buy, and no fact of an order.`,
+      'Make the campaign "marketing".',
+    );
+  } else if (!('did' in when) && sends.length > 0) {
+    const choice = CHOICES[form] ?? 'a time of the calendar';
     check.warn(
       'campaign.service',
-      ['when', 'enters'],
-      'a service campaign tells a fact of an order or of a subscription, and a segment is a choice of people.',
+      ['when', form],
+      `a service campaign tells a fact of an order or of a subscription, and ${choice} is a choice of people.`,
       'Start it with the event itself, if there is one.',
     );
-  } else if ('did' in when) {
+  } else if ('did' in when && sends.length > 0) {
     startedBy(campaign).forEach((name, index) => {
       if (OF_SERVICE.test(name) || !Object.hasOwn(builtinEvents, name)) return;
       fault(
@@ -85,6 +105,9 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
   }
   for (const { step, path: at } of eachStep(steps, ['steps'])) {
     if (!('send' in step)) continue;
+    if (step.coupon !== undefined) {
+      fault([...at, 'coupon'], 'a service e-mail makes no offer.', 'Make the campaign "marketing", or take it out.');
+    }
     if (step.needs !== undefined && Object.hasOwn(step.needs, 'recommendations')) {
       fault(
         [...at, 'needs', 'recommendations'],
@@ -104,19 +127,32 @@ function checkService(campaign: Campaign, check: RuleCheck, draft: Draft): void 
   }
 }
 
+const BY: Record<string, string> = {
+  enters: 'by being in a segment',
+  leaves: 'by being in a segment',
+  changes: 'by what changes about them',
+  date: 'by a date',
+  due: 'by what runs out',
+};
+
 function checkRequested(campaign: Campaign, check: RuleCheck, { settings }: Draft): void {
   const { when, aim, sender, topic } = campaign;
   const fault = (path: Path, message: string, remedy: string): void =>
     check.fault('campaign.requested', path, message, remedy);
-  if ('enters' in when) {
+  const asked = 'product' in when ? when.watchedBy.did : 'did' in when ? when.did : undefined;
+  if (asked === undefined) {
+    const form = formOf(when);
     fault(
-      ['when', 'enters'],
-      'nobody asks for an e-mail by being in a segment.',
+      ['when', form],
+      `nobody asks for an e-mail ${BY[form] ?? 'by what the calendar says'}.`,
       'Start with the event by which they ask, such as "Back In Stock Requested", or make the campaign "marketing".',
     );
-  } else if ('did' in when) {
-    startedBy(campaign).forEach((name, index) => {
-      const at = typeof when.did === 'string' ? ['when', 'did'] : ['when', 'did', index];
+  } else {
+    [asked].flat().forEach((name, index) => {
+      const at = [
+        ...('product' in when ? ['when', 'watchedBy', 'did'] : ['when', 'did']),
+        ...(typeof asked === 'string' ? [] : [index]),
+      ];
       if (/ Requested$/.test(name)) return;
       if (Object.hasOwn(builtinEvents, name)) {
         fault(
@@ -134,12 +170,16 @@ function checkRequested(campaign: Campaign, check: RuleCheck, { settings }: Draf
       }
     });
     for (const measure of ['times', 'sum', 'largest', 'distinct'] as const) {
-      if (when[measure] === undefined) continue;
+      if (!('did' in when) || when[measure] === undefined) continue;
       fault(['when', measure], 'one request is asked for once, and answered.', 'Take it out.');
     }
   }
   if (aim === 'cross-sell' || aim === 'up-sell') {
     fault(['aim'], `"${aim}" is what the shop wants, not what was asked for.`, 'Make the campaign "marketing".');
+  }
+  for (const { step, path: at } of eachStep(campaign.steps, ['steps'])) {
+    if (!('send' in step) || step.coupon === undefined) continue;
+    fault([...at, 'coupon'], 'an offer is not what was asked for.', 'Make the campaign "marketing", or take it out.');
   }
   if (topic !== undefined) {
     check.warn(

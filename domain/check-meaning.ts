@@ -56,6 +56,7 @@ export function checkStart(campaign: Campaign, check: RuleCheck, logic: RuleLogi
   }
 }
 
+const LATER = 'Take the question out, or ask it after a wait.';
 const SINCE = 'To ask for what comes after the start, add "since": "run start".';
 
 /** Warns of a rule of a step that what started the campaign has settled already, at most so many days after the start. */
@@ -79,13 +80,10 @@ export function settledAt(
       waitFor: 'holds at once: what starts the campaign has settled it, and nothing is waited for.',
       unless: 'always holds here: this e-mail is never sent.',
     }[kind];
-    check.warn('campaign.settled', path, message, SINCE);
+    const remedy =
+      kind === 'unless' ? 'Take the "send" out, or ask for something else.' : 'did' in campaign.when ? SINCE : LATER;
+    check.warn('campaign.settled', path, message, remedy);
   } else if (kind === 'if' && logic.neverMatches({ all: [...facts, rule] })) {
-    check.warn(
-      'campaign.settled',
-      path,
-      'never holds here: what starts the campaign has settled it.',
-      'Take the question out, or ask it later.',
-    );
+    check.warn('campaign.settled', path, 'never holds here: what starts the campaign has settled it.', LATER);
   }
 }

@@ -7,7 +7,7 @@ import { attributeType, productFields, type Vocabulary } from './vocabulary.ts';
 
 /** What is known where a rule or a value of a campaign stands; absent in segments. */
 export interface RunKnowledge {
-  /** False where people are chosen and no run has begun. */
+  /** False where no run is looked at. */
   begun: boolean;
   /** What may start the run. */
   triggers: Trigger[];
@@ -20,6 +20,9 @@ export interface RunKnowledge {
   /** It may speak of the contact: in what is handed over to others. */
   contact?: boolean;
 }
+
+/** Inside a campaign, where no run is looked at: where people are chosen, and at the send. */
+export const NO_RUN: RunKnowledge = { begun: false, triggers: [], product: false, watch: false, sent: 'too early' };
 
 export interface ReferenceFault {
   code: string;
@@ -69,20 +72,16 @@ export function meaningOfReference(
       exact !== undefined ? `Did you mean "${exact}"?` : (suggest(reference, words) ?? STARTS),
     );
   }
-  if (run === undefined) {
+  if (run === undefined || !run.begun) {
     return fault(
-      `${quote(reference)} is known only inside a campaign.`,
+      `${quote(reference)} is known only inside ${run === undefined ? 'a campaign' : 'a run'}.`,
       'Write the value itself.',
       'rule.only-in-campaign',
     );
   }
   if (root === 'contact') return ofContact(reference, field, run, known, fault);
-  if (!run.begun) {
-    return fault(
-      `${quote(reference)} is not known before a run has begun, and here people are chosen.`,
-      'Write the value itself.',
-    );
-  }
+  if (!run.begun)
+    return fault(`${quote(reference)} is not known here: no run is looked at.`, 'Write the value itself.');
   if (root === 'trigger') return ofTrigger(reference, rest, run, fault);
   if (root === 'watch') {
     if (!run.watch) {

@@ -461,7 +461,7 @@ export class RuleCheck {
           'rule.type',
           path,
           `"${value}" is ${NAMED[is]}, and "${name}" is ${NAMED[type]}.`,
-          'They never meet.',
+          'Compare it with a value of its own type.',
         );
       }
     } else this.#tell(problemOf(name, type, value, this.#known.currency), path);

@@ -2,7 +2,7 @@
 import { branchesOf, type Campaign, type Send, type Step } from './campaign-grammar.ts';
 import type { RuleLogic } from './check-logic.ts';
 import { settledAt } from './check-meaning.ts';
-import { isReference } from './check-references.ts';
+import { isReference, NO_RUN } from './check-references.ts';
 import { days, type RuleCheck } from './check-rules.ts';
 import { problemOf } from './check-values.ts';
 import type { Draft } from './draft.ts';
@@ -252,7 +252,8 @@ class StepCheck {
         );
         continue;
       }
-      this.#check.comparison(name, type, comparison, [...path, name]);
+      // It is asked again at the send, where the run may be over.
+      this.#check.knowing(NO_RUN).comparison(name, type, comparison, [...path, name]);
       const least = Object(comparison) as { atLeast?: unknown; moreThan?: unknown };
       const most = typeof least.moreThan === 'number' ? least.moreThan + 1 : least.atLeast;
       if (name === 'recommendations' && typeof most === 'number' && most > MOST_RECOMMENDED) {
@@ -348,7 +349,7 @@ class StepCheck {
     const { kind, topic } = this.#campaign;
     const check = this.#check;
     // It is kept with the contact, and outlives the run.
-    check.knowing(undefined).did(until, [...at, 'until']);
+    check.knowing(NO_RUN).did(until, [...at, 'until']);
     if (kind !== 'marketing') {
       check.fault(
         'campaign.rest',

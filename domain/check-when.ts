@@ -1,5 +1,6 @@
 // Checks what starts a campaign, form by form: it exists, its parts go together, and it can happen.
 import type { Campaign, When } from './campaign-grammar.ts';
+import { NO_RUN } from './check-references.ts';
 import type { RuleCheck } from './check-rules.ts';
 import { problemOf } from './check-values.ts';
 import type { Draft } from './draft.ts';
@@ -17,7 +18,7 @@ type Broadcast = Form<'clock'>;
 export function checkWhen(campaign: Campaign, check: RuleCheck, draft: Draft): void {
   const { when } = campaign;
   // What starts a run is asked before there is one.
-  const before = check.knowing(undefined);
+  const before = check.knowing(NO_RUN);
   if ('did' in when) checkDid(when, before, draft);
   else if ('enters' in when) checkSegment('enters', when.enters, check, draft);
   else if ('leaves' in when) checkSegment('leaves', when.leaves, check, draft);
@@ -27,8 +28,7 @@ export function checkWhen(campaign: Campaign, check: RuleCheck, draft: Draft): v
   else if ('product' in when) checkProduct(when, before, draft);
   else {
     checkBroadcast(when, campaign, check, draft);
-    const chosen = check.knowing({ begun: false, triggers: [], product: false, watch: false, sent: 'too early' });
-    chosen.rule(when.to, ['when', 'to']);
+    before.rule(when.to, ['when', 'to']);
   }
 }
 
@@ -103,12 +103,7 @@ function checkChanges({ changes, from, to }: Form<'changes'>, check: RuleCheck, 
       if (value === undefined || value === 'none') return;
       const path = ['when', key, ...(Array.isArray(wanted) ? [index] : [])];
       if (typeof value === 'string' && value.startsWith('@')) {
-        check.fault(
-          'rule.reference',
-          path,
-          `"${value}" is not known before a run has begun.`,
-          'Write the value itself.',
-        );
+        check.fault('rule.reference', path, `"${value}" is known only inside a run.`, 'Write the value itself.');
         return;
       }
       const problem = problemOf(changes, type, value, settings.currency);

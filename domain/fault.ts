@@ -181,7 +181,8 @@ function schemasAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.cor
       const def = each._zod.def as unknown as Record<string, unknown> & { type: string };
       if (def.type === 'object') {
         const shape = def.shape as Record<string, z.core.$ZodType>;
-        return typeof part === 'string' && Object.hasOwn(shape, part) ? options(shape[part]!) : [];
+        if (typeof part === 'string' && Object.hasOwn(shape, part)) return options(shape[part]!);
+        return def.catchall === undefined ? [] : options(def.catchall as z.core.$ZodType);
       }
       if (def.type === 'record') return options(def.valueType as z.core.$ZodType);
       if (def.type === 'array') return options(def.element as z.core.$ZodType);
@@ -192,12 +193,17 @@ function schemasAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.cor
   return at;
 }
 
-/** All keys of the object schemas at `path` that know the keys `having`; of all of them where none does. */
-function vocabularyAt(schema: z.core.$ZodType, path: readonly PropertyKey[], having: string[] = []): string[] {
-  const shapes = schemasAt(schema, path).flatMap((each) => {
+/** The keys of each object schema at `path`, in their order: the first says what the object is. */
+function shapesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[][] {
+  return schemasAt(schema, path).flatMap((each) => {
     const def = each._zod.def as unknown as { type: string; shape?: Record<string, unknown> };
     return def.type === 'object' ? [Object.keys(def.shape ?? {})] : [];
   });
+}
+
+/** All keys of the object schemas at `path` that know the keys `having`; of all of them where none does. */
+function vocabularyAt(schema: z.core.$ZodType, path: readonly PropertyKey[], having: string[] = []): string[] {
+  const shapes = shapesAt(schema, path);
   const fitting = shapes.filter((keys) => having.every((key) => keys.includes(key)));
   return [...new Set((fitting.length > 0 ? fitting : shapes).flat())].filter((key) => key !== '$schema');
 }
@@ -280,6 +286,29 @@ function readings(
   });
 }
 
+/** ` such as {"send":"welcome"}`: the first example that the schema itself gives, where it is short. */
+function exampleAt(path: Path, { schema }: Context): string {
+  const found = schema === undefined ? [] : unionsAt(schema, path);
+  const [example] = found.flatMap((each) => {
+    const { examples } = ((each as z.ZodType).meta?.() ?? {}) as { examples?: unknown[] };
+    return examples ?? [];
+  });
+  const text = example === undefined ? '' : JSON.stringify(example).replace(/([:,])(?=["[{\d])/g, '$1 ');
+  return text === '' || text.length > 60 ? '' : ` such as ${text}`;
+}
+
+/** The schemas that stand at `path` as they are written: lazies and unions are not looked into. */
+function unionsAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType[] {
+  const last = path.at(-1);
+  if (last === undefined) return [schema];
+  return schemasAt(schema, path.slice(0, -1)).flatMap((each) => {
+    const def = each._zod.def as unknown as Record<string, unknown> & { type: string };
+    if (def.type === 'array') return [def.element as z.core.$ZodType];
+    const shape = def.shape as Record<string, z.core.$ZodType> | undefined;
+    return shape !== undefined && typeof last === 'string' && Object.hasOwn(shape, last) ? [shape[last]!] : [];
+  });
+}
+
 function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, context: Context): Fault[] {
   const value = valueAt(context.value, path);
   const all = readings(issue.errors, value, context.schema === undefined ? [] : openAt(context.schema, path));
@@ -299,7 +328,7 @@ function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, contex
         message: `${quote(value)} does not belong here.`,
         received: quote(value),
         expected: [...kinds].join(' or '),
-        remedy: `Write ${[...kinds].join(' or ')}.`,
+        remedy: `Write ${[...kinds].join(' or ')}${[...kinds].join() === KINDS.object ? exampleAt(path, context) : ''}.`,
       },
     ];
   }
@@ -358,6 +387,23 @@ function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, contex
       },
     ];
   }
+  // What it is, is not said: several options know what there is, and each lacks its own head.
+  const undecided = ranked.filter(
+    ({ known, missing }) =>
+      missing.length > 0 && known.length === best.known.length && known.every((key) => best.known.includes(key)),
+  );
+  const lacking = [...new Set(undecided.flatMap(({ missing }) => missing.slice(0, 1)))];
+  if (best.missing.length > 0 && lacking.length > 1) {
+    return [
+      {
+        code: 'shape.missing',
+        path: at,
+        message: `${quoted(lacking)} is missing beside ${quoted(best.known, 'and')}.`,
+        expected: lacking.join(', '),
+        remedy: 'Say one of them.',
+      },
+    ];
+  }
   return spellAll(best.issues, path, context);
 }
 
@@ -392,6 +438,32 @@ function unknownFault(key: string, words: Iterable<string>, at: string): Fault {
     message: `"${key}" is unknown.`,
     received: key,
     remedy,
+  };
+}
+
+const quoted = (words: readonly string[], or = 'or'): string => {
+  const all = words.map((word) => `"${word}"`);
+  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} ${or} ${all.at(-1)}`;
+};
+
+/** A key that belongs to another form than the one that the others stand for; undefined where no form has it. */
+function elsewhereFault(
+  key: string,
+  known: readonly string[],
+  free: readonly string[],
+  shapes: readonly string[][],
+  at: string,
+): Fault | undefined {
+  const taken = shapes.find((shape) => known.length > 0 && known.every((each) => shape.includes(each)))?.[0];
+  const heads = shapes.filter((shape) => shape.includes(key) && shape[0] !== key).map(([head = '']) => head);
+  const others = [...new Set(heads)].filter((head) => !known.includes(head));
+  if (taken === undefined || !known.includes(taken) || others.length === 0) return undefined;
+  return {
+    code: 'shape.unknown-key',
+    path: at,
+    message: `"${key}" goes with ${quoted(others)}, and not with "${taken}".`,
+    received: key,
+    remedy: free.length === 0 ? 'Take it out.' : `Take it out. Beside "${taken}" may stand: ${quoted(free, 'and')}.`,
   };
 }
 
@@ -474,13 +546,11 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
     case 'unrecognized_keys': {
       const taken = isRecord(value) ? Object.keys(value) : [];
       const known = taken.filter((key) => !issue.keys.includes(key));
+      const shapes = context.schema === undefined ? [] : shapesAt(context.schema, path);
       const words = context.schema === undefined ? [] : vocabularyAt(context.schema, path, known);
-      return issue.keys.map((key) =>
-        unknownFault(
-          key,
-          words.filter((word) => !taken.includes(word)),
-          sayPath(path),
-        ),
+      const free = words.filter((word) => !taken.includes(word));
+      return issue.keys.map(
+        (key) => elsewhereFault(key, known, free, shapes, sayPath(path)) ?? unknownFault(key, free, sayPath(path)),
       );
     }
     case 'invalid_key': {
@@ -512,7 +582,7 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
         {
           code: 'shape.value',
           path: sayPath(path),
-          message: `${quote(value)} is unknown.`,
+          message: `${quote(value)} ${value !== null && typeof value === 'object' ? 'does not fit' : 'is unknown'}.`,
           received: quote(value),
           expected: words.join(', '),
           ...(remedy === undefined ? {} : { remedy }),

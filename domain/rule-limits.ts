@@ -1,12 +1,19 @@
-// How large a rule may be, asked of plain JSON before anything walks it by calling itself.
+// How large a rule, and the steps of a campaign, may be: asked of plain JSON before anything walks it by calling itself.
 import { type Fault, sayPath } from './fault.ts';
 
-/** Characters of a segment, a campaign or a test person. */
+/** Characters of a segment or a test person. */
 export const MOST_CHARACTERS = 262_144;
+/** Characters of a campaign: each of its versions is kept in the book as long as runs are pinned to it. */
+export const MOST_OF_CAMPAIGN = 65_536;
 /** "all", "any" and "not", and objects of a "where", inside each other. */
 export const MOST_LEVELS = 20;
 /** Comparisons, events, segments, consents and draws of one rule. */
 export const MOST_CLAUSES = 1000;
+
+/** Steps inside each other: branches of branches. */
+export const MOST_STEP_LEVELS = 10;
+/** Steps of one campaign, branches included. */
+export const MOST_STEPS = 100;
 
 const GROUPS = ['all', 'any', 'not'] as const;
 const SUBJECTS = ['all', 'any', 'not', 'has', 'did', 'segment', 'consent', 'share'] as const;
@@ -82,4 +89,39 @@ export function limitFaults(value: unknown, file: string): Fault[] {
     }
   }
   return faults;
+}
+
+/** Steps of a campaign that are nested too deeply, or too many of them: one fault at most. */
+export function stepFaults(value: unknown, file: string): Fault[] {
+  const fault = (path: Path, message: string, remedy: string): Fault[] => [
+    { code: 'campaign.limit', file, path: sayPath(path), message, remedy },
+  ];
+  const left: { steps: unknown[]; path: Path; level: number }[] = [];
+  if (isRecord(value) && Array.isArray(value.steps)) left.push({ steps: value.steps, path: ['steps'], level: 1 });
+  let count = 0;
+  for (let place = left.pop(); place !== undefined; place = left.pop()) {
+    const { steps, path, level } = place;
+    if (level > MOST_STEP_LEVELS) {
+      return fault(
+        path.slice(0, 3),
+        `has branches that are nested more than ${MOST_STEP_LEVELS} levels deep.`,
+        'Give the inner steps a campaign of their own.',
+      );
+    }
+    count += steps.length;
+    if (count > MOST_STEPS) {
+      return fault(
+        ['steps'],
+        `are more than ${MOST_STEPS}, branches included.`,
+        'Divide the campaign: a second one can start where this one ends.',
+      );
+    }
+    steps.forEach((step, index) => {
+      if (!isRecord(step)) return;
+      for (const [key, branch] of Object.entries(step)) {
+        if (Array.isArray(branch)) left.push({ steps: branch, path: [...path, index, key], level: level + 1 });
+      }
+    });
+  }
+  return [];
 }

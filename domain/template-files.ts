@@ -7,7 +7,7 @@ import { Segment } from './grammar.ts';
 import { parseJson } from './json.ts';
 import { Person } from './person.ts';
 import { CHOICE_PAGES } from './preferences.ts';
-import { limitFaults, MOST_CHARACTERS } from './rule-limits.ts';
+import { limitFaults, MOST_CHARACTERS, MOST_OF_CAMPAIGN, stepFaults } from './rule-limits.ts';
 import { Catalogue, Coupons, Fields, Settings } from './settings.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
@@ -89,13 +89,17 @@ export class TemplateReader {
   #read<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
     const text = this.#files.get(file) ?? '';
     const ruled = /^(segments|campaigns|people)\//.test(file);
-    if (ruled && text.length > MOST_CHARACTERS) {
+    const isCampaign = file.startsWith('campaigns/');
+    const most = isCampaign ? MOST_OF_CAMPAIGN : MOST_CHARACTERS;
+    if (ruled && text.length > most) {
       this.#fault(
         'file.size',
         file,
         '',
-        `holds ${text.length} characters; at most ${MOST_CHARACTERS} are read.`,
-        'Ask for an attribute or an event instead of naming each person, or divide it.',
+        `holds ${text.length} characters; at most ${most} are read.`,
+        isCampaign
+          ? 'Divide it: long rules belong in segments, and a second campaign can start where this one ends.'
+          : 'Ask for an attribute or an event instead of naming each person, or divide it.',
       );
       return undefined;
     }
@@ -105,7 +109,10 @@ export class TemplateReader {
       this.#fault('file.syntax', file, `line ${line}, column ${column}`, message, remedy);
       return undefined;
     }
-    const limits = ruled ? limitFaults(parsed.value, file) : [];
+    const limits = [
+      ...(isCampaign ? stepFaults(parsed.value, file) : []),
+      ...(ruled ? limitFaults(parsed.value, file) : []),
+    ];
     if (limits.length > 0) {
       this.faults.push(...limits);
       return undefined;
