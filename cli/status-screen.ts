@@ -2,6 +2,7 @@
 import { quotaUsed } from '../domain/allowance.ts';
 import type { Control } from '../domain/book.ts';
 import { percent } from '../domain/budget.ts';
+import type { TestState } from '../functions/aws/variant-tests.ts';
 import { sayFilling } from './filling.ts';
 import { span, stamp } from './stage.ts';
 import type { Finding, Status } from './status.ts';
@@ -10,6 +11,7 @@ import { count } from './validate.ts';
 const LABEL = 10;
 const BAR = 24;
 const MOST_BUDGETS = 8;
+const MOST_TESTS = 8;
 
 type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 const CODES: Record<Tone, [number, number]> = {
@@ -122,14 +124,19 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
 
   // ---- due ----
   lines.push('');
-  const names = { triggered: 'triggered mail', bulk: 'bulk mail', ticks: 'people who wait' };
+  const names = {
+    triggered: 'triggered mail',
+    bulk: 'bulk mail',
+    ticks: 'people who wait',
+    notices: 'what others hear',
+  };
   for (const [index, { lane, waiting, due, all, late }] of status.lanes.entries()) {
     const parts = [
       `${all ? '' : 'at least '}${number(waiting)} in the index`,
       `${number(due)} due`,
       ...(late === undefined ? [] : [`the oldest ${span(late)} late`]),
     ];
-    const text = `${names[lane].padEnd(15)}  ${parts.join(', ')}`;
+    const text = `${names[lane].padEnd(16)}  ${parts.join(', ')}`;
     if (index === 0) row('Due', text);
     else more(text);
   }
@@ -153,14 +160,24 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
         ),
   );
   todo('feedback');
-  const { failed, failedToday, uncertain } = status.held;
+  const { failed, failedToday, uncertain, notices } = status.held;
   const atLeast = status.held.all ? '' : 'at least ';
   more(
     failed + uncertain === 0
       ? 'no message failed, none is uncertain'
       : `${atLeast}${count(failed, 'message')} failed (${failedToday} planned within the last day), ${uncertain} uncertain: npx kairos messages`,
   );
+  if (notices > 0) more(tone('yellow', `${count(notices, 'notice')} failed: npx kairos notices`));
   todo('held');
+
+  // ---- tests ----
+  if (status.tests.length > 0) lines.push('');
+  for (const [index, test] of status.tests.slice(0, MOST_TESTS).entries()) {
+    const text = sayTest(test, at);
+    if (index === 0) row('Tests', text);
+    else more(text);
+  }
+  if (status.tests.length > MOST_TESTS) more(`… and ${status.tests.length - MOST_TESTS} further ones, with --json`);
 
   // ---- budgets ----
   lines.push('');
@@ -205,4 +222,25 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     }
   }
   return lines;
+}
+
+/** A test in words: "black-friday: runs for 2 h, 2 h to go: subject-a 12 of 300 clicked (4 %), subject-b 9 of 310 (2.9 %)". */
+export function sayTest({ campaign, send, first, ends, by, tried, decided }: TestState, at: number): string {
+  const did = by === 'clicked' ? 'clicked' : 'converted';
+  const best = [...tried].sort((a, b) => b.events * a.people - a.events * b.people);
+  const figures = best
+    .map(({ variant, people, events }, index) => {
+      const share = people === 0 ? '' : ` (${percent(events / people)})`;
+      return `${variant} ${events} of ${people}${index === 0 ? ` ${did}` : ''}${share}`;
+    })
+    .join(', ');
+  const verdict =
+    decided === undefined
+      ? at < ends
+        ? `runs for ${span(at - first)}, ${span(ends - at)} to go`
+        : 'over, to be decided'
+      : decided.winner === null
+        ? `no clear winner, ${span(at - decided.at)} ago`
+        : `won by ${decided.winner}, ${span(at - decided.at)} ago`;
+  return `${campaign}${send === campaign ? '' : `, ${send}`}: ${verdict}: ${figures}`;
 }

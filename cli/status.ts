@@ -9,7 +9,8 @@ import { accountOf } from '../functions/aws/account.ts';
 import { budgetStates } from '../functions/aws/budgets.ts';
 import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
-import { heldPk, key, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
+import { heldPk, key, noticeHeldPk, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
+import { type TestState, testStates } from '../functions/aws/variant-tests.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
 import { type Filling, readFilling, stalledFor } from './filling.ts';
 import { type GivenUp, sizeOf, streamRecordsGivenUp } from './letters.ts';
@@ -25,9 +26,10 @@ const MOST_READ = 2000;
 export const OPEN_CLAIM = 5 * MINUTE;
 const EVER = Number.MAX_SAFE_INTEGER;
 const ACTIONS_SHOWN = 5;
+const TESTS_SHOWN = 7 * 24 * 60 * MINUTE;
 
 export interface LaneState {
-  lane: 'triggered' | 'bulk' | 'ticks';
+  lane: 'triggered' | 'bulk' | 'ticks' | 'notices';
   /** Entries of the index in all, and those that are due. */
   waiting: number;
   due: number;
@@ -51,7 +53,9 @@ export interface Status {
   streamRecords: GivenUp;
   lanes: LaneState[];
   feedback: { newest?: number; openClaims: number; oldest?: number; all: boolean };
-  held: { failed: number; failedToday: number; uncertain: number; all: boolean };
+  held: { failed: number; failedToday: number; uncertain: number; notices: number; all: boolean };
+  /** Tests of variants that run, and those decided within the last week. */
+  tests: TestState[];
   budgets: (Standing & { campaign: string })[];
   /** Campaigns that make more messages than their day may bring. */
   excesses: (Excess & { campaign: string })[];
@@ -65,18 +69,20 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
   const { table, now } = stage;
   const at = now();
   const book = await readBook(stage);
-  const [account, sends, queues, streamRecords, lanes, held, budgets, warmUp, published, actions] = await Promise.all([
-    readAccountOf(stage, live),
-    sendsOf(table, at),
-    Promise.all(QUEUES.map((queue) => queueState(stage, queue))),
-    streamRecordsGivenUp(stage),
-    Promise.all((['triggered', 'bulk', 'ticks'] as const).map((lane) => laneState(table, lane, at))),
-    heldOf(table, at),
-    budgetsOf(stage, book),
-    warmUpOf(table, book, at),
-    publishedOf(table),
-    lastActions(table, ACTIONS_SHOWN),
-  ]);
+  const [account, sends, queues, streamRecords, lanes, held, tests, budgets, warmUp, published, actions] =
+    await Promise.all([
+      readAccountOf(stage, live),
+      sendsOf(table, at),
+      Promise.all(QUEUES.map((queue) => queueState(stage, queue))),
+      streamRecordsGivenUp(stage),
+      Promise.all((['triggered', 'bulk', 'ticks', 'notices'] as const).map((lane) => laneState(table, lane, at))),
+      heldOf(table, at),
+      testStates(table, book, book.controls, at - TESTS_SHOWN),
+      budgetsOf(stage, book),
+      warmUpOf(table, book, at),
+      publishedOf(table),
+      lastActions(table, ACTIONS_SHOWN),
+    ]);
   const { stopped, paused } = book.controls;
   return {
     stage: stage.target.stage,
@@ -90,6 +96,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     lanes,
     feedback: await feedbackOf(table, at),
     held,
+    tests,
     ...budgets,
     warmUp,
     ...(published && { book: published }),
@@ -144,13 +151,16 @@ async function queueState(stage: Stage, queue: QueueName): Promise<Status['queue
   return { queue, ...own, deadLetters: dead.waiting + dead.underWay };
 }
 
+/** Under which keys of the index a lane stands. */
+const IN_INDEX = { triggered: 'triggered', bulk: 'bulk', ticks: 'tick', notices: 'notice' };
+
 const shardsOf = (table: Table): string[] => Array.from({ length: table.shards }, (_, shard) => shardText(shard));
 
 async function laneState(table: Table, lane: LaneState['lane'], at: number): Promise<LaneState> {
   const state: LaneState = { lane, waiting: 0, due: 0, all: true };
   let oldest: number | undefined;
   await pooled(shardsOf(table), 8, async (shard) => {
-    const page = await table.due(`DUE#${lane === 'ticks' ? 'tick' : lane}#${shard}`, EVER, A_PAGE);
+    const page = await table.due(`DUE#${IN_INDEX[lane]}#${shard}`, EVER, A_PAGE);
     state.waiting += page.items.length;
     state.due += page.items.filter((item) => Number(item.dueAt) <= at).length;
     if (page.next !== undefined) state.all = false;
@@ -182,9 +192,9 @@ async function feedbackOf(table: Table, at: number): Promise<Status['feedback']>
   return told;
 }
 
-/** Failed and uncertain messages stand in the index under the instant that they were planned for. */
+/** Failed and uncertain messages, and notices that the bus never took, stand in the index under the instant that they were meant for. */
 async function heldOf(table: Table, at: number): Promise<Status['held']> {
-  const told: Status['held'] = { failed: 0, failedToday: 0, uncertain: 0, all: true };
+  const told: Status['held'] = { failed: 0, failedToday: 0, uncertain: 0, notices: 0, all: true };
   await pooled(shardsOf(table), 8, async (shard) => {
     for (const state of ['failed', 'uncertain'] as const) {
       let from: Record<string, unknown> | undefined;
@@ -199,6 +209,9 @@ async function heldOf(table: Table, at: number): Promise<Status['held']> {
       }
       if (from !== undefined) told.all = false;
     }
+    const notices = await table.due(noticeHeldPk(shard), EVER, A_PAGE);
+    told.notices += notices.items.length;
+    if (notices.next !== undefined) told.all = false;
   });
   return told;
 }
@@ -258,6 +271,11 @@ export interface Finding {
 /** Under this name budgets pause. */
 const GUARD = 'guard-sending';
 const LATE = 10 * MINUTE;
+const LATE_SAYS = {
+  triggered: 'Triggered mail does not end in time.',
+  ticks: 'Waits of people do not end in time.',
+  notices: 'What campaigns tell others does not reach the bus in time.',
+};
 const GUARD_SILENT = 5 * MINUTE;
 const FEEDBACK_SILENT = 20 * MINUTE;
 const QUOTA_NEAR = 0.8;
@@ -347,18 +365,21 @@ export function findings(status: Status): Finding[] {
   for (const { lane, late = 0 } of lanes) {
     // Bulk may wait for the rate; it is late by hours on purpose.
     if (lane === 'bulk' || late < LATE) continue;
-    say(
-      'due',
-      `${lane === 'ticks' ? 'Waits of people do' : 'Triggered mail does'} not end in time.`,
-      'Look at the log of walk-due.',
-      'Due work is late',
-    );
+    say('due', LATE_SAYS[lane], 'Look at the log of walk-due.', 'Due work is late');
   }
   if (feedback.oldest !== undefined && at - feedback.oldest > FEEDBACK_SILENT) {
     say(
       'feedback',
       'Nothing was heard of mail that SES was asked to send.',
       'Look whether feedback comes at all.',
+      'Failed deliveries of EventBridge',
+    );
+  }
+  if (held.notices > 0) {
+    say(
+      'held',
+      'Some of what campaigns tell others never reached the bus.',
+      `npx kairos notices${here}`,
       'Failed deliveries of EventBridge',
     );
   }

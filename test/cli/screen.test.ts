@@ -9,6 +9,7 @@ import { findings, type Status } from '../../cli/status.ts';
 import { drawStatus } from '../../cli/status-screen.ts';
 import { emptyBook } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
+import type { TestState } from '../../functions/aws/variant-tests.ts';
 import { QUEUES } from '../../infra/names.ts';
 
 const AT = Date.parse('2026-03-02T11:00:00Z');
@@ -35,9 +36,11 @@ const well: Status = {
     { lane: 'triggered', waiting: 12, due: 0, all: true },
     { lane: 'bulk', waiting: 90_000, due: 4_000, all: false, late: 5 * 60 * MINUTE },
     { lane: 'ticks', waiting: 3, due: 0, all: true },
+    { lane: 'notices', waiting: 0, due: 0, all: true },
   ],
   feedback: { newest: AT - 20_000, openClaims: 0, all: true },
-  held: { failed: 4, failedToday: 1, uncertain: 0, all: true },
+  held: { failed: 4, failedToday: 1, uncertain: 0, notices: 0, all: true },
+  tests: [],
   budgets: [],
   excesses: [],
   warmUp: [],
@@ -106,6 +109,12 @@ describe('a status', () => {
       { feedback: { openClaims: 1, oldest: AT - 30 * MINUTE, all: true } },
       'Failed deliveries of EventBridge',
     ],
+    ['a notice that the bus never took', { held: { ...well.held, notices: 2 } }, 'Failed deliveries of EventBridge'],
+    [
+      'notices that are late',
+      { lanes: [{ lane: 'notices', waiting: 3, due: 3, all: true, late: 10 * MINUTE }] },
+      'Due work is late',
+    ],
     ['an uncertain message', { held: { ...well.held, uncertain: 1 } }, 'Messages are uncertain'],
     ['a budget that is overrun while its campaign goes on', { budgets: [standing] }, 'The guard is silent'],
     [
@@ -135,6 +144,45 @@ describe('a status', () => {
   it('of a campaign that is paused for its budget does not ask for the guard besides', () => {
     const status = { ...well, paused: { 'win-back': { ...control, by: 'guard-sending' } }, budgets: [standing] };
     expect(findings(status).map(({ heading }) => heading)).toEqual(['A campaign paused itself']);
+  });
+
+  it('tells how tests of variants stand: running, won, or honestly not', () => {
+    const test: TestState = {
+      test: 'black-friday@v|black-friday|2026-03-02T09:00',
+      campaign: 'black-friday',
+      send: 'black-friday',
+      first: AT - 120 * MINUTE,
+      ends: AT + 120 * MINUTE,
+      by: 'clicked',
+      tried: [
+        { variant: 'subject-a', people: 310, events: 9 },
+        { variant: 'subject-b', people: 300, events: 12 },
+      ],
+    };
+    const won = {
+      ...test,
+      campaign: 'sale',
+      ends: AT - 30 * MINUTE,
+      decided: { winner: 'subject-b', at: AT - 29 * MINUTE },
+    };
+    const none = {
+      ...won,
+      by: 'success' as const,
+      tried: [{ variant: 'a', people: 0, events: 0 }],
+      decided: { winner: null, at: AT },
+    };
+    const screen = (tests: TestState[]) => drawStatus({ ...well, tests }, [], { colours: false });
+    const lines = screen([test, won, none, { ...test, ends: AT }]);
+    const from = lines.findIndex((line) => line.startsWith('Tests'));
+    expect(lines.slice(from, from + 4)).toEqual([
+      'Tests     black-friday: runs for 2 h, 2 h to go: subject-b 12 of 300 clicked (4 %), subject-a 9 of 310 (2.9 %)',
+      '          sale, black-friday: won by subject-b, 29 min ago: subject-b 12 of 300 clicked (4 %), subject-a 9 of 310 (2.9 %)',
+      '          sale, black-friday: no clear winner, 0 s ago: a 0 of 0 converted',
+      '          black-friday: over, to be decided: subject-b 12 of 300 clicked (4 %), subject-a 9 of 310 (2.9 %)',
+    ]);
+    expect(screen([]).join('\n')).not.toContain('Tests');
+    expect(screen(Array.from({ length: 12 }, () => test)).join('\n')).toContain('… and 4 further ones, with --json');
+    expect(findings({ ...well, tests: [none] })).toEqual([]);
   });
 
   it('draws quota and budgets as bars, in colours only where they are asked for', () => {
