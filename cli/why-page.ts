@@ -3,23 +3,13 @@ import type { Clause } from '../domain/explain.ts';
 import { formatMoney } from '../domain/money.ts';
 import { sayPlace } from '../domain/say-campaign.ts';
 import { sayCause, sayReason } from '../domain/say-decision.ts';
-import { sayInstant } from '../domain/say-found.ts';
+import { sayBoth } from '../domain/say-found.ts';
 import { sayPast } from '../domain/say-rule.ts';
 import { sayStandingPlace } from '../domain/say-run.ts';
-import { localTime } from '../domain/time.ts';
 import { sayDrawn, sayHeldOut } from './assignment.ts';
 import { type Paper, page } from './page.ts';
 import { count } from './validate.ts';
 import type { Why, WhyCampaign, WhyMessage } from './why.ts';
-
-/** An instant where the contact lives, and on the shop's clock where that shows another time. */
-export function sayBoth(at: number, { zone, shopZone }: Pick<Why, 'zone' | 'shopZone'>): string {
-  const [own, shop] = [localTime(at, zone), localTime(at, shopZone)];
-  const said = sayInstant(at, zone);
-  if (own.date === shop.date && own.minutes === shop.minutes) return said;
-  const there = sayInstant(at, shopZone);
-  return `${said} (shop: ${own.date === shop.date ? there.slice(there.lastIndexOf(', ') + 2) : there})`;
-}
 
 function lostTo(winner: string | undefined, own: string): string {
   if (winner === undefined) return '';
@@ -29,7 +19,7 @@ function lostTo(winner: string | undefined, own: string): string {
 /** The answer in lines. */
 export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
   const { lines, tone, dim, put, tree } = page(paper, why.zone);
-  const when = (at: number): string => sayBoth(at, why);
+  const when = (at: number): string => sayBoth(at, why.zone, why.shopZone);
 
   const ruled = (name: string, clause: Clause | { words: string; needsRun: true } | undefined, depth: number): void => {
     if (clause === undefined) return;

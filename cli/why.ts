@@ -10,7 +10,7 @@ import { type Because, type Message, reportedState } from '../domain/message.ts'
 import { type Recalled, recall } from '../domain/recall.ts';
 import { sayWhen } from '../domain/say-campaign.ts';
 import { sayDecision } from '../domain/say-decision.ts';
-import { sayInstant } from '../domain/say-found.ts';
+import { sayBoth } from '../domain/say-found.ts';
 import { type Standing, standingOf } from '../domain/say-run.ts';
 import { findPerson, type Person } from './contact.ts';
 import { checkAsked } from './find-contact.ts';
@@ -145,7 +145,7 @@ function ofCampaign(id: string, contact: Contact, messages: Message[], book: Boo
   const retired = Object.values(book.definitions.retired).some((one) => one.id === id);
   const last = journey.decisions[id];
   const decided = last?.version === undefined ? published : book.version.get(`${id}@${last.version}`);
-  const when = (at: number): string => sayInstant(at, zoneOf(book, contact));
+  const when = (at: number): string => sayBoth(at, zoneOf(book, contact), book.definitions.settings.zone);
   const open = journey.runs.filter((run) => run.campaign === id && run.ended === undefined);
   const topic = (published ?? decided)?.campaign.topic;
   const rest = topic === undefined ? undefined : journey.rests?.[topic];

@@ -9,7 +9,7 @@ import { compileRule } from './rule.ts';
 import { derivedAttributes } from './rule-attributes.ts';
 import type { Atom, Found, RuleContext, Sight } from './rule-node.ts';
 import type { Fields } from './settings.ts';
-import { durationMs } from './time.ts';
+import { durationMs, localTime } from './time.ts';
 import { instantIn, isOperator } from './where.ts';
 
 /** Who is asked, and with which counters. */
@@ -278,6 +278,15 @@ const day = (at: number, { sight }: Asked): string => shown(at, sight.zone, {});
 /** An instant to the minute in a zone: "3 December 2026, 10:00". */
 export function sayInstant(at: number, zone: string): string {
   return shown(at, zone, { hour: '2-digit', minute: '2-digit' }).replace(' at ', ', ');
+}
+
+/** An instant on the contact's clock, and on the shop's where that shows another time. */
+export function sayBoth(at: number, zone: string, shopZone: string): string {
+  const [own, shop] = [localTime(at, zone), localTime(at, shopZone)];
+  const said = sayInstant(at, zone);
+  if (own.date === shop.date && own.minutes === shop.minutes) return said;
+  const there = sayInstant(at, shopZone);
+  return `${said} (shop: ${own.date === shop.date ? there.slice(there.lastIndexOf(', ') + 2) : there})`;
 }
 
 function ago(at: number, { sight: { now } }: Asked): string {
