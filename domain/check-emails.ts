@@ -134,7 +134,7 @@ export function samplesOf(name: string, draft: Draft, definitions: Parameters<ty
         const view = buildView(definitions, contact, message, feed, {
           unsubscribe: link('u'),
           ...(asks ? { confirm: link('c') } : {}),
-          ...(isKnown ? { webView: link('w') } : {}),
+          webView: link('w'),
           images: SAMPLE_IMAGES,
         });
         return { person, locale, campaign: id, view };
@@ -207,7 +207,7 @@ export function checkEmail(
       }
       for (const read of reads) {
         if (advertised.has(read[0] ?? '')) continue;
-        const wrong = unknownRead(read, uses, draft) ?? withoutCoupon(read, uses);
+        const wrong = unknownRead(read, uses, draft) ?? withoutCoupon(read, name, draft);
         if (wrong !== undefined) {
           const at = part === 'html' ? placeOf(name, locale, read.join('.'), draft) : { file, path };
           add(wrong.code ?? 'email.variable', at, wrong.message, wrong.remedy);
@@ -370,12 +370,17 @@ function handedOver(when: When): { fields: string[]; starts: string } {
 }
 
 /** A code is read that no campaign gives. Where one does and another does not, the samples find what is not asked for. */
-function withoutCoupon([root, field]: string[], uses: Use[]): Wrong | undefined {
-  const [{ id, campaign }] = uses as [Use, ...Use[]];
-  if (root !== 'coupon' || campaign === undefined || uses.some(({ coupon }) => coupon !== undefined)) return undefined;
+function withoutCoupon([root]: string[], name: string, draft: Draft): Wrong | undefined {
+  if (root !== 'coupon') return undefined;
+  const { email } = ofVariant(name);
+  const sends = Object.entries(draft.campaigns).flatMap(([id, { steps }]) =>
+    sendsOf(steps).flatMap(({ send, coupon }) => (send === email ? [{ id, coupon }] : [])),
+  );
+  const [first] = sends;
+  if (first === undefined || sends.some(({ coupon }) => coupon !== undefined)) return undefined;
   return {
     code: 'email.coupon',
-    message: `"${field === undefined ? root : `${root}.${field}`}" has no value: "${id}" sends this e-mail without a coupon.`,
+    message: `shows a coupon, and "${first.id}" sends this e-mail without one.`,
     remedy: 'Name a pool at the "send", such as "coupon": "WELCOME", or take it out.',
   };
 }

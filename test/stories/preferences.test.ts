@@ -1,10 +1,7 @@
 // The page of choices behind a link in mail: what a person chooses there holds for what is decided and sent next.
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { clientConfig } from '../../cli/publish.ts';
 import { type JsonObject, sha256 } from '../../domain/interaction.ts';
 import { readLink, signLink } from '../../domain/links.ts';
-import { readSecret } from '../../functions/aws/secrets.ts';
 import { key } from '../../functions/aws/table.ts';
 import type { Mail } from '../../local/laptop.ts';
 import { aStory, DAY, linkIn, order, type Said, type Story } from '../support/laptop.ts';
@@ -28,14 +25,6 @@ const story = aStory({
   },
 });
 beforeEach(() => story().next());
-
-async function keysOf(shop: Story) {
-  const { env } = shop.laptop;
-  const client = new SecretsManagerClient({ ...clientConfig({ env }, 'SQS') });
-  const { SecretString = '{}' } = await client.send(new GetSecretValueCommand({ SecretId: shop.output('SecretName') }));
-  client.destroy();
-  return readSecret(SecretString).keys;
-}
 
 /** The link to the page of choices in a mail. */
 function linkOf(mail: Mail | undefined): string {
@@ -84,7 +73,7 @@ describe('given a link to the page of choices', () => {
   it('stands in each mail, service mail too, beside the one to unsubscribe', async () => {
     const shop = story();
     const { link } = await welcomed(shop, 'nina');
-    const payload = readLink(link.split('/p/')[1]!, await keysOf(shop));
+    const payload = readLink(link.split('/p/')[1]!, await shop.linkKeys());
     expect(payload).toEqual({
       kind: 'preferences',
       contact: (await shop.contact('nina')).id,
@@ -123,7 +112,7 @@ describe('given a link to the page of choices', () => {
     const { link } = await welcomed(shop, 'fay');
     const other = await welcomed(shop, 'gil');
     const [base = '', token = ''] = link.split(/(?<=\/p\/)/);
-    const { contact, brand, message } = readLink(token, await keysOf(shop))!;
+    const { contact, brand, message } = readLink(token, await shop.linkKeys())!;
     const foreign = signLink(
       { kind: 'preferences', contact, brand, message },
       { current: 'k1', keys: { k1: 'the key of another shop' } },

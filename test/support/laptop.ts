@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
@@ -14,11 +15,13 @@ import type { Controls } from '../../domain/book.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { SourceRights } from '../../domain/event.ts';
 import { type Interaction, type JsonObject, sha256 } from '../../domain/interaction.ts';
+import type { LinkKeys } from '../../domain/links.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
 import { durationMs, nextLocal } from '../../domain/time.ts';
 import { readControls } from '../../functions/aws/book-store.ts';
 import { pause, resume, start, stop } from '../../functions/aws/controls.ts';
 import { Queue } from '../../functions/aws/queue.ts';
+import { readSecret } from '../../functions/aws/secrets.ts';
 import {
   documentClient,
   type Item,
@@ -350,6 +353,25 @@ export class Story {
     this.laptop.clock.moveTo(this.now() + BOOK_KEPT);
   }
 
+  /** The keys that links are signed with. */
+  async linkKeys(): Promise<LinkKeys> {
+    const client = new SecretsManagerClient({ ...clientConfig({ env: this.laptop.env }, 'SQS') });
+    const { SecretString = '{}' } = await client.send(
+      new GetSecretValueCommand({ SecretId: this.output('SecretName') }),
+    );
+    client.destroy();
+    return readSecret(SecretString).keys;
+  }
+
+  /** Names of the objects in the bucket that begin so. */
+  async objects(prefix: string): Promise<string[]> {
+    const client = new S3Client({ forcePathStyle: true, ...clientConfig({ env: this.laptop.env }, 'S3') });
+    const list = new ListObjectsV2Command({ Bucket: this.output('BucketName'), Prefix: prefix });
+    const { Contents = [] } = await client.send(list);
+    client.destroy();
+    return Contents.map(({ Key = '' }) => Key);
+  }
+
   async controls(): Promise<Controls> {
     return readControls(await this.table.readOne(key.controls()));
   }
@@ -413,8 +435,8 @@ export function order(id: string, ...lines: [product: string, price: number, qua
   return { order_id: id, revenue, total: revenue, currency: 'EUR', products };
 }
 
-/** The address behind a link of a mail's HTML or text whose path begins with the letter (`u`, `c`). */
-export function linkIn(mail: Mail, door: 'u' | 'c'): string {
+/** The address behind a link of a mail's HTML or text whose path begins with the letter (`u`, `c`, `w`). */
+export function linkIn(mail: Mail, door: 'u' | 'c' | 'w'): string {
   const found = new RegExp(`https?://[^"\\s<>]+/${door}/[A-Za-z0-9._-]+`).exec(`${mail.html} ${mail.text}`);
   if (found === null) throw new Error(`the mail has no /${door}/ link`);
   return found[0];
@@ -455,7 +477,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
   });
   const path = mkdtempSync(join(tmpdir(), 'kairos-story-'));
-  cpSync(TEMPLATES, path, { recursive: true, filter: (file) => !/\/(images|schemas|imports)$/.test(file) });
+  cpSync(TEMPLATES, path, { recursive: true, filter: (file) => !/\/(schemas|imports)$/.test(file) });
   const story = new Story(laptop, new Folder(path));
   const secrets = new SecretsManagerClient({ ...clientConfig({ env: laptop.env }, 'SQS') });
   const SecretId = story.output('SecretName');
