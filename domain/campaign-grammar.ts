@@ -79,6 +79,7 @@ export const Test = z
   .meta({
     id: 'Test',
     description: 'Variants are tried with a share of the people; the rest waits, and gets the winner',
+    examples: [{ variants: ['subject-a', 'subject-b'], share: 20, for: '4h', winner: 'clicked' }],
   });
 export type Test = z.infer<typeof Test>;
 
@@ -159,14 +160,23 @@ export const Step: z.ZodType<Step> = z
             description: 'What the e-mail would be thin without; where it is missing, the message is skipped',
             examples: [{ recommendations: { atLeast: 2 } }, { 'product.inStock': true }],
           }),
-          unless: Rule.optional().meta({ description: 'For whom this rule holds, the message is skipped' }),
+          unless: Rule.optional().meta({
+            description: 'For whom this rule holds, the message is skipped',
+            examples: [{ segment: 'coupon-only-buyers' }],
+          }),
           variants: z
             .record(id, Weight)
             .refine((variants) => Object.keys(variants).length >= 2, 'at least two variants')
             .optional()
             .meta({ description: 'Alternatives of the content by percent', examples: [{ a: 50, b: 50 }] }),
-          test: Test.optional(),
-          quiet: z.literal('ignore').optional().meta({ description: 'Sent in quiet hours too' }),
+          test: Test.optional().meta({
+            description: 'Variants are tried with a share of the people; the rest waits, and gets the winner',
+            examples: [{ variants: ['subject-a', 'subject-b'], share: 20, for: '4h', winner: 'clicked' }],
+          }),
+          quiet: z
+            .literal('ignore')
+            .optional()
+            .meta({ description: 'Sent in quiet hours too', examples: ['ignore'] }),
         })
         .superRefine((send, context) => {
           const message = sendFault(send as Send);
@@ -176,13 +186,26 @@ export const Step: z.ZodType<Step> = z
       z.strictObject({
         waitFor: Rule,
         upTo: Duration.meta({ description: 'When it gives up, and goes on with "else"', examples: ['7d'] }),
-        then: Steps.optional(),
-        else: Steps.optional(),
+        then: Steps.optional().meta({ description: 'Once the rule holds', examples: [[{ send: 'thank-you' }]] }),
+        else: Steps.optional().meta({
+          description: 'When the time is up',
+          examples: [[{ stop: 'never confirmed' }]],
+        }),
       }),
-      z.strictObject({ if: Rule, then: Steps, else: Steps.optional() }),
+      z.strictObject({
+        if: Rule,
+        then: Steps.meta({ description: 'For whom the rule holds', examples: [[{ send: 'welcome-buyer' }]] }),
+        else: Steps.optional().meta({ description: 'For everybody else', examples: [[{ send: 'welcome-2' }]] }),
+      }),
       z
         .object({
-          split: z.record(id, Weight).refine((split) => Object.keys(split).length >= 2, 'at least two branches'),
+          split: z
+            .record(id, Weight)
+            .refine((split) => Object.keys(split).length >= 2, 'at least two branches')
+            .meta({
+              description: 'Name of a branch → percent; together 100',
+              examples: [{ plain: 50, offer: 50 }],
+            }),
         })
         .catchall(Steps)
         .superRefine((split, context) => {
@@ -227,9 +250,9 @@ export const Step: z.ZodType<Step> = z
           description: 'The events by which the person returns',
           examples: [{ did: ['Email Clicked', 'Order Completed'] }],
         }),
-        why: Text,
+        why: Text.meta({ description: 'Said where somebody asks why nothing is sent', examples: ['unengaged'] }),
       }),
-      z.strictObject({ stop: Text.meta({ description: 'Ends the run; why' }) }),
+      z.strictObject({ stop: Text.meta({ description: 'Ends the run; why', examples: ['never confirmed'] }) }),
     ]),
   )
   .meta({
@@ -237,7 +260,15 @@ export const Step: z.ZodType<Step> = z
     description: 'wait, send, waitFor, if, split, set, notify, rest or stop',
     examples: [{ send: 'welcome' }],
   }) as unknown as z.ZodType<Step>;
-const Steps = z.array(Step).min(1).max(100);
+const Steps = z
+  .array(Step)
+  .min(1)
+  .max(100)
+  .meta({
+    id: 'Steps',
+    description: 'One step after another, branches included at most 100, at most 10 levels deep',
+    examples: [[{ wait: '1h' }, { send: 'welcome' }]],
+  });
 
 const Attribute = z.string().min(1).max(100);
 const OneOf = z.union([Scalar, z.array(Scalar).min(1).max(50)]);
@@ -268,7 +299,10 @@ const Happened = z
       examples: ['365d'],
     }),
     in: Calendar.optional(),
-    each: z.literal('products').optional().meta({ description: 'A run for each line of the order' }),
+    each: z
+      .literal('products')
+      .optional()
+      .meta({ description: 'A run for each line of the order', examples: ['products'] }),
   })
   .superRefine((when, context) => {
     const [measure] = given(when, ['times', 'sum', 'largest', 'distinct']);
@@ -289,7 +323,13 @@ export const When = z
     z.strictObject({
       enters: id.meta({ description: 'Starts when somebody enters this segment', examples: ['vip'] }),
       alsoThoseInside: z
-        .strictObject({ perDay: z.int().min(1).max(10_000_000) })
+        .strictObject({
+          perDay: z
+            .int()
+            .min(1)
+            .max(10_000_000)
+            .meta({ description: 'So many people a day', examples: [500] }),
+        })
         .optional()
         .meta({
           description: 'Also those who are in it when the campaign goes live, so many a day',
@@ -315,7 +355,10 @@ export const When = z
         description: 'At this time where the contact lives; 09:00 when not said',
         examples: ['09:00'],
       }),
-      once: z.literal(true).optional().meta({ description: 'On the date itself, not each year' }),
+      once: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'On the date itself, not each year', examples: [true] }),
     }),
     z.strictObject({
       due: z.literal('replenishment').meta({
@@ -329,9 +372,22 @@ export const When = z
       before: Duration.optional().meta({ description: 'So long before', examples: ['3d'] }),
     }),
     z.strictObject({
-      product: z.enum(['back in stock', 'price drop', 'low stock']).meta({ description: 'What turns with a product' }),
+      product: z
+        .enum(['back in stock', 'price drop', 'low stock'])
+        .meta({ description: 'What turns with a product', examples: ['back in stock'] }),
       by: z
-        .union([z.strictObject({ atLeast: Percent }), z.strictObject({ atMost: z.int().min(1).max(100_000) })])
+        .union([
+          z.strictObject({
+            atLeast: Percent.meta({ description: 'Of a price: it falls by so much, or more', examples: ['10%'] }),
+          }),
+          z.strictObject({
+            atMost: z
+              .int()
+              .min(1)
+              .max(100_000)
+              .meta({ description: 'Of stock: so few are left', examples: [5] }),
+          }),
+        ])
         .optional()
         .meta({
           description: 'Of a price: the least reduction. Of stock: so few are left',
@@ -341,7 +397,10 @@ export const When = z
         description: 'Who watches the product: what they did with it, and for how long that counts',
         examples: [{ did: 'Back In Stock Requested', inLast: '180d' }],
       }),
-      oldestFirst: z.literal(true).optional().meta({ description: 'Who asked first is told first' }),
+      oldestFirst: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'Who asked first is told first', examples: [true] }),
       atMost: z
         .string('a text such as "3 per unit in stock"')
         .regex(/^[1-9]\d{0,3} per unit in stock$/, 'a text such as "3 per unit in stock"')
@@ -428,8 +487,14 @@ export const Campaign = z
     topic: id.optional().meta({ description: 'A topic of settings.json; marketing needs one', examples: ['offers'] }),
     sender: id.meta({ description: 'A sender of settings.json', examples: ['main'] }),
     when: When,
-    for: Rule.optional().meta({ description: 'Who is meant: asked at entry and before every send' }),
-    stopIf: Rule.optional().meta({ description: 'Ends the run, at once' }),
+    for: Rule.optional().meta({
+      description: 'Who is meant: asked at entry and before every send; failing there skips that message',
+      examples: [{ not: { segment: 'open-complaint' } }],
+    }),
+    stopIf: Rule.optional().meta({
+      description: 'Ends the run, at once',
+      examples: [{ did: 'Order Completed', since: 'run start' }],
+    }),
     restartOn: Happens.optional().meta({
       description: 'Events that start the current wait anew',
       examples: [{ did: ['Checkout Started', 'Product Added'] }],
@@ -439,8 +504,14 @@ export const Campaign = z
       description: 'How old a trigger may be; 1d when not said',
       examples: ['1d'],
     }),
-    steps: Steps,
-    success: Success.optional(),
+    steps: Steps.meta({
+      description: 'What happens, one step after another',
+      examples: [[{ wait: '1h' }, { send: 'welcome' }]],
+    }),
+    success: Success.optional().meta({
+      description: 'What counts as a conversion: the first such event of a person who entered, written to or held out',
+      examples: [{ did: 'Order Completed', within: '14d', value: 'margin' }],
+    }),
     holdout: z
       .number()
       .min(0)
@@ -453,7 +524,10 @@ export const Campaign = z
       .max(100)
       .optional()
       .meta({ description: 'Who comes first under a cap; 50 when not said, 100 is first', examples: [90] }),
-    quiet: z.literal('ignore').optional().meta({ description: 'Sent in quiet hours too' }),
+    quiet: z
+      .literal('ignore')
+      .optional()
+      .meta({ description: 'Sent in quiet hours too', examples: ['ignore'] }),
     ifCapped: z
       .string()
       .regex(/^(skip|wait [1-9]\d{0,3}[hd])$/, 'skip, or wait 2d')
@@ -473,23 +547,48 @@ export const Campaign = z
       }),
     costs: z
       .strictObject({
-        perMessage: Cost.optional(),
-        perCoupon: Cost.optional(),
-        fixed: Cost.optional(),
+        perMessage: Cost.optional().meta({ description: 'Of each message, beside SES', examples: [0.01] }),
+        perCoupon: Cost.optional().meta({ description: 'Of each coupon that is redeemed', examples: [1.5] }),
+        fixed: Cost.optional().meta({ description: 'Once', examples: [250] }),
       })
       .optional()
       .meta({ description: 'What it costs beside SES, in the shop’s currency', examples: [{ perMessage: 0.01 }] }),
-    plannedPerDay: z.int().min(1).optional().meta({
-      description: 'About how many messages a day are meant; three times as many pause the campaign',
-    }),
-    starts: z.iso.date().optional().meta({ description: 'The first day, in the shop’s zone' }),
-    ends: z.iso.date().optional().meta({ description: 'The last day on which somebody enters' }),
+    plannedPerDay: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({
+        description: 'About how many messages a day are meant; three times as many pause the campaign',
+        examples: [300],
+      }),
+    starts: z.iso
+      .date()
+      .optional()
+      .meta({ description: 'The first day, in the shop’s zone', examples: ['2026-12-01'] }),
+    ends: z.iso
+      .date()
+      .optional()
+      .meta({ description: 'The last day on which somebody enters', examples: ['2026-12-24'] }),
   })
   .refine((campaign) => campaign.kind !== 'marketing' || campaign.topic !== undefined, {
     message: 'a marketing campaign names its topic',
     path: ['topic'],
   })
-  .meta({ id: 'Campaign', description: 'When, for whom, which steps' });
+  .meta({
+    id: 'Campaign',
+    description: 'When, for whom, which steps',
+    examples: [
+      {
+        kind: 'marketing',
+        aim: 'acquisition',
+        topic: 'offers',
+        sender: 'main',
+        when: { did: 'Consent Granted', where: { topic: 'offers' } },
+        again: 'never',
+        steps: [{ send: 'welcome' }],
+      },
+    ],
+  });
 export type Campaign = z.infer<typeof Campaign>;
 
 /** The branches of a step: their names and steps, in the order in which they are written. */

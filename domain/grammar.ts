@@ -393,7 +393,13 @@ export const ConsentRule = z
       .min(1)
       .max(100)
       .meta({ description: 'A topic of settings.json', examples: ['offers'] }),
-    channel: z.enum(['email']).optional().meta({ description: 'By which channel; "email" when not said' }),
+    channel: z
+      .enum(['email'])
+      .optional()
+      .meta({
+        description: 'By which channel; "email" when not said',
+        examples: ['email'],
+      }),
     basis: z
       .array(z.enum(['double', 'single', 'soft', 'imported']))
       .min(1)

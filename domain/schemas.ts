@@ -28,12 +28,26 @@ const sources: Record<string, { schema: z.ZodType; title: string }> = {
 
 type Schema = Record<string, unknown> & { properties?: Record<string, Schema>; definitions?: Record<string, Schema> };
 
+/** Attributes that may stand in a "when", by its key. */
+const STARTING: Record<string, (name: string, type: FieldType) => boolean> = {
+  changes: (name) => name !== 'running' && name !== 'rhythm.overdue',
+  date: (_, type) => type === 'date',
+};
+
+/** Every property of that name, anywhere in a schema. */
+function propertiesNamed(name: string, schema: unknown): Schema[] {
+  if (schema === null || typeof schema !== 'object') return [];
+  const { properties } = schema as Schema;
+  const found = properties !== undefined && Object.hasOwn(properties, name) ? [properties[name] as Schema] : [];
+  return [...found, ...Object.values(schema).flatMap((each) => propertiesNamed(name, each))];
+}
+
 /**
  * Names that every shop has, for editors to complete: attributes in "has", events in "did", their properties in "where".
  * Names of a shop's own are as good; only publishing knows whether they are declared.
  */
 function withNames(made: Schema): Schema {
-  const { Has, Did, Where } = made.definitions ?? {};
+  const { Has, When, Where } = made.definitions ?? {};
   const has = Has?.properties?.has;
   if (has !== undefined) {
     const types: Record<string, FieldType> = { ...builtinAttributes, ...derivedAttributes };
@@ -48,8 +62,18 @@ function withNames(made: Schema): Schema {
       ]),
     );
   }
-  const did = Did?.properties?.did as { anyOf?: unknown[] } | undefined;
-  if (did?.anyOf !== undefined) did.anyOf = [{ enum: Object.keys(builtinEvents) }, ...did.anyOf];
+  for (const did of propertiesNamed('did', made) as { anyOf?: unknown[] }[]) {
+    if (did.anyOf !== undefined) did.anyOf = [{ enum: Object.keys(builtinEvents) }, ...did.anyOf];
+  }
+  const types: Record<string, FieldType> = { ...builtinAttributes, ...derivedAttributes };
+  for (const [key, fits] of Object.entries(STARTING)) {
+    const names = Object.keys(types).filter((name) => fits(name, types[name] as FieldType));
+    for (const named of propertiesNamed(key, When)) {
+      const { description, examples, ...text } = named;
+      for (const part of Object.keys(text)) delete named[part];
+      named.anyOf = [{ enum: names }, text];
+    }
+  }
   if (Where !== undefined) {
     const found = new Map<string, string>();
     for (const fields of Object.values(builtinEvents)) {

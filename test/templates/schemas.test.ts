@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { schemaFiles } from '../../cli/schemas.ts';
 import { readTemplates } from '../../cli/templates-folder.ts';
 import { TEMPLATES as FOLDER } from '../../cli/validate.ts';
+import { Again, Aim, Campaign, Kind, Step, Success, Wait, When } from '../../domain/campaign-grammar.ts';
 
 describe('templates/schemas', () => {
   it('is up to date: run "npx kairos schemas" when this fails', () => {
@@ -74,6 +75,73 @@ describe('the schema of segments', () => {
   });
 });
 
+/** Every property, but for the names of properties of events, without an example of its own, of what it refers to, or a constant. */
+function unshown(schema: Node): string[] {
+  const definitions = (schema.definitions ?? {}) as Record<string, Node>;
+  const found: string[] = [];
+  const walk = (node: unknown, at: string): void => {
+    if (node === null || typeof node !== 'object') return;
+    for (const [name, property] of Object.entries((node as Node).properties ?? {})) {
+      const reference = property.$ref ?? property.allOf?.[0]?.$ref;
+      const meant = reference === undefined ? property : definitions[reference.replace('#/definitions/', '')];
+      const shown = Array.isArray(property.examples) || Array.isArray(meant?.examples) || 'const' in property;
+      if (!shown && name !== '$schema') found.push(`${at}.${name}`);
+    }
+    for (const [key, value] of Object.entries(node)) if (key !== 'Where') walk(value, `${at}/${key}`);
+  };
+  walk(schema, '');
+  return found;
+}
+
+describe('the schema of campaigns', () => {
+  const schema = JSON.parse(schemaFiles()['campaign.json']!) as Node;
+  const definitions = schema.definitions as Record<string, Node>;
+
+  it('explains every key', () => {
+    expect(unexplained(schema)).toEqual([]);
+  });
+
+  it('shows every key, and what each definition means, by an example', () => {
+    expect(unshown(schema)).toEqual([]);
+    expect(
+      Object.entries(definitions)
+        .filter(([, each]) => !Array.isArray(each.examples))
+        .map(([name]) => name),
+    ).toEqual([]);
+  });
+
+  it('completes names wherever they stand: events of starts, successes and watchers, attributes that change, dates', () => {
+    const forms = definitions.When?.anyOf as Node[];
+    const named = (form: string): string =>
+      JSON.stringify(forms.find(({ properties }) => properties?.[form] !== undefined)?.properties?.[form]);
+    expect(named('did')).toContain('"Back In Stock Requested"');
+    expect(named('watchedBy')).toContain('"Back In Stock Requested"');
+    expect(JSON.stringify(definitions.Success)).toContain('"Referral Converted"');
+    expect(named('changes')).toContain('"loyalty.tier"');
+    expect(named('changes')).not.toContain('rhythm.overdue');
+    expect(named('date')).toContain('"birthday"');
+    expect(named('date')).not.toContain('"country"');
+  });
+
+  it('has examples that are themselves right', () => {
+    const wrong: string[] = [];
+    const parts = { When, Step, Success, Again, Kind, Aim, Wait };
+    for (const [name, part] of Object.entries(parts)) {
+      const { examples = [] } = part.meta() as { examples?: unknown[] };
+      for (const example of examples)
+        if (!part.safeParse(example).success) wrong.push(`${name} ${JSON.stringify(example)}`);
+    }
+    const { shape } = Campaign;
+    for (const [key, part] of Object.entries(shape)) {
+      const { examples = [] } = (part.meta() ?? {}) as { examples?: unknown[] };
+      for (const example of examples)
+        if (!part.safeParse(example).success) wrong.push(`${key} ${JSON.stringify(example)}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(Campaign.safeParse((Campaign.meta() as { examples: unknown[] }).examples[0]).success).toBe(true);
+  });
+});
+
 // A validator that came with the infrastructure's tools, and that shares nothing with the one that publishing uses.
 type Validate = (value: unknown, schema: unknown, options: { base: string }) => { errors: { stack: string }[] };
 let validate: Validate | undefined;
@@ -122,5 +190,55 @@ describe.skipIf(validate === undefined)('an independent validator', () => {
     ['an anniversary on another day', { has: { birthday: { anniversary: 'tomorrow' } } }],
   ])('refuses %s', (_, rule) => {
     expect(errors('segment.json', { rule })).not.toEqual([]);
+  });
+
+  const campaign = (more: object): object => ({
+    kind: 'marketing',
+    aim: 'retention',
+    topic: 'offers',
+    sender: 'main',
+    when: { enters: 'vip' },
+    again: 'never',
+    steps: [{ send: 'welcome' }],
+    ...more,
+  });
+
+  it('accepts every form of "when" and every step', () => {
+    const to = { segment: 'vip' };
+    const watchedBy = { did: 'Product Viewed', inLast: '30d' };
+    const whens = [
+      { did: 'Order Completed', each: 'products' },
+      { leaves: 'vip' },
+      { changes: 'loyalty.tier', from: ['none', 'silver'], to: 'gold' },
+      { changes: 'wonBack' },
+      { date: 'birthday', before: '3d', at: '09:00' },
+      { due: 'replenishment', where: { products: { 'catalogue.consumable': true } } },
+      { product: 'low stock', by: { atMost: 5 }, watchedBy },
+      { at: '2026-11-27 08:00', clock: 'contact', to },
+      { every: 'month 1 10:00', clock: 'shop', to },
+    ];
+    const steps = [
+      { wait: { until: 'tuesday 10:00' } },
+      { send: 'a', coupon: 'BACK10', needs: { 'product.inStock': true }, variants: { a: 50, b: 50 } },
+      { waitFor: to, upTo: '7d', else: [{ stop: 'x' }] },
+      { if: to, then: [{ split: { a: 50, b: 50 }, a: [{ stop: 'x' }], b: [{ set: { wonBack: true } }] }] },
+      { notify: 'Call Wanted', with: { phone: '@contact.phone' } },
+      { rest: 'offers', until: { did: 'Order Completed' }, why: 'unengaged' },
+    ];
+    for (const when of whens) expect([when, errors('campaign.json', campaign({ when }))]).toEqual([when, []]);
+    for (const step of steps) expect([step, errors('campaign.json', campaign({ steps: [step] }))]).toEqual([step, []]);
+  });
+
+  it.each([
+    ['two forms of "when"', { when: { enters: 'vip', leaves: 'vip' } }],
+    ['a broadcast without a clock', { when: { at: '2026-11-27 08:00', to: { segment: 'vip' } } }],
+    ['a step that is two', { steps: [{ wait: '1h', send: 'a' }] }],
+    ['a misspelt step', { steps: [{ sned: 'a' }] }],
+    ['a misspelt step in a branch', { steps: [{ if: { segment: 'vip' }, then: [{ sned: 'a' }] }] }],
+    ['no steps', { steps: [] }],
+    ['"again" in other words', { again: 'sometimes' }],
+    ['a misspelt key', { holdput: 10 }],
+  ])('refuses %s', (_, more) => {
+    expect(errors('campaign.json', campaign(more))).not.toEqual([]);
   });
 });
