@@ -9,7 +9,7 @@ import {
 import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
-import type { Decided, Decision, Stimulus } from '../../domain/decision.ts';
+import type { Converted, Decided, Decision, Notice, Stimulus, Watch } from '../../domain/decision.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type JsonObject, type SubjectKey, sha256 } from '../../domain/interaction.ts';
@@ -251,9 +251,13 @@ export interface Kept extends Message {
   droppedFor?: string;
 }
 
+/** An event that has passed through so many notices is refused. */
+const MOST_HOPS = 5;
+
 /**
  * Contacts, orders, interactions and messages in memory: events are recorded, and time is played from due instant to
- * due instant, as the recorder and the timers do. Messages count as sent once their planned instant has passed.
+ * due instant, as the recorder and the timers do. Messages count as sent once their planned instant has passed; what is
+ * told to others comes back a minute later.
  */
 export class World {
   book: Book;
@@ -263,6 +267,11 @@ export class World {
   readonly interactions: Interaction[] = [];
   readonly messages = new Map<string, Kept>();
   readonly decisions: Decision[] = [];
+  readonly notices: Notice[] = [];
+  readonly watches: Watch[] = [];
+  readonly conversions: Converted[] = [];
+  /** Notices that have not come back yet. */
+  #told: Notice[] = [];
   /** Event names whose past was asked for, one list per question. */
   readonly questions: string[][] = [];
   #made = 0;
@@ -298,8 +307,11 @@ export class World {
     for (let ticks = 0; ; ticks++) {
       if (ticks > 20_000) throw new Error('time does not pass: a due instant comes again and again');
       const next = this.#nextDue();
-      if (next === undefined || (next.journey.due as number) > end) break;
-      this.tick(next.id, next.journey.due as number);
+      const due = next?.journey.due ?? Number.POSITIVE_INFINITY;
+      const back = (this.#told[0]?.at ?? Number.POSITIVE_INFINITY) + MINUTE;
+      if (Math.min(due, back) > end) break;
+      if (next !== undefined && due <= back) this.tick(next.id, due);
+      else this.#comeBack(this.#told.shift() as Notice, back);
     }
     this.#send(end + 1);
     return this;
@@ -314,6 +326,14 @@ export class World {
     this.#keep(decided);
   }
 
+  /** Gives the one contact, or that of this user, a stimulus that is no event, after all that was due before. */
+  give(stimulus: Exclude<Stimulus, { kind: 'interaction' }>, now: number | string, user?: string): this {
+    const at = typeof now === 'string' ? instant(now) : now;
+    this.until(at - 1);
+    this.#keep(this.#decide(this.person(user), stimulus, at));
+    return this;
+  }
+
   /** Switches to another book and walks the roster, as a backfill does. */
   publish(book: Book, now: number | string, said: { walk?: boolean } = {}): this {
     this.book = book;
@@ -325,11 +345,12 @@ export class World {
     return this;
   }
 
-  /** `campaign.step@instant`, of messages that were not taken back, by planned instant. */
+  /** E-mail and instant of messages that were not taken back, by planned instant; those of held-out runs as ghosts. */
   mail(): string[] {
-    return this.kept().map(
-      (one) => `${one.email} ${new Date(one.plannedAt).toISOString().slice(0, 16).replace('T', ' ')}`,
-    );
+    return this.kept().map(({ state, email, plannedAt }) => {
+      const at = new Date(plannedAt).toISOString().slice(0, 16).replace('T', ' ');
+      return `${state === 'ghost' ? 'ghost ' : ''}${email} ${at}`;
+    });
   }
 
   kept(): Kept[] {
@@ -372,6 +393,12 @@ export class World {
     for (const message of this.messages.values()) {
       if (message.state === 'ready' && message.plannedAt < before) message.state = 'sent';
     }
+  }
+
+  #comeBack({ id, event: name, at, contact, hops, properties }: Notice, now: number): void {
+    if (hops > MOST_HOPS) return;
+    const subject = `contact#${contact}` as SubjectKey;
+    this.#record({ id, subject, name, at, source: 'kairos', who: { contact }, traits: {}, properties, hops }, now, false);
   }
 
   #record(interaction: Interaction, now: number, history: boolean): void {
@@ -434,7 +461,7 @@ export class World {
           ? this.contacts.get(resolution.merge)
           : undefined;
       if (other === undefined) return contact;
-      const merged = mergeContacts(contact, other);
+      const merged = mergeContacts(contact, other, now);
       this.contacts.set(merged.contact.id, merged.contact);
       this.contacts.set(merged.tombstone.id, merged.tombstone);
       for (const drop of merged.drops) this.#drop(drop.id, drop.reason);
@@ -462,7 +489,7 @@ export class World {
     return { names, interactions, orders: keys.flatMap((key) => this.orders.get(key) ?? []) };
   }
 
-  #keep({ contact, messages, drops, decisions }: Decided): void {
+  #keep({ contact, messages, drops, decisions, notices, watches, conversions }: Decided): void {
     this.contacts.set(contact.id, contact);
     for (const message of messages) {
       if (this.messages.has(message.id)) throw new Error(`a message repeats: ${message.campaign} ${message.step}`);
@@ -470,6 +497,16 @@ export class World {
     }
     for (const drop of drops) this.#drop(drop.id, drop.reason);
     this.decisions.push(...decisions);
+    this.notices.push(...notices);
+    this.#told = [...this.#told, ...notices].sort((a, b) => a.at - b.at);
+    this.watches.push(...watches);
+    for (const converted of conversions) {
+      const message = this.messages.get(converted.message);
+      if (message === undefined) throw new Error('a message converts that was never planned');
+      const { message: _, contact: __, ...conversion } = converted;
+      message.conversion ??= conversion;
+      this.conversions.push(converted);
+    }
   }
 
   #drop(id: string, reason: string): void {
