@@ -45,6 +45,8 @@ interface Seen {
   /** Its money is of another currency than the shop's: it is counted, not measured. */
   foreign: boolean;
   netRevenue?: number;
+  /** Of an order: how much of each product came back; null = all of it. */
+  back?: Record<string, number> | null;
 }
 
 function seenOf({ id, name, at, properties }: Interaction, currency: string): Seen {
@@ -62,7 +64,19 @@ function seenOrder(given: Order | undefined, currency: string, said: Interaction
     properties: order.statement.id === said.id ? said.properties : JSON.parse(order.statement.properties),
     foreign: order.currency !== currency,
     netRevenue: netRevenue(order),
+    back: returnedOf(order),
   };
+}
+
+/** What of an order came back, by product; null where all of it did. */
+function returnedOf(order: Order): Record<string, number> | null {
+  const back: Record<string, number> = {};
+  const refunds = Object.values(order.refunds);
+  if (refunds.length > 0 && netRevenue(order) <= 0) return null;
+  for (const { lines } of refunds) {
+    for (const [product, quantity] of Object.entries(lines ?? {})) back[product] = (back[product] ?? 0) + quantity;
+  }
+  return back;
 }
 
 /** A measured property that no event has: the products of an order's lines, each with its quantity, as `id*2`. */
@@ -70,8 +84,9 @@ export const SUPPLY = 'products.supply';
 const MOST_GROUPS = 50;
 const LONGEST_GROUP = 64;
 
-/** The products of the lines that are meant, with their quantities: `id`, or `id*3`. */
-function suppliesOf(properties: JsonObject, meant: (line: JsonObject) => boolean): string[] {
+/** The products of the lines that are meant, with their quantities less what came back: `id`, or `id*3`. */
+function suppliesOf({ properties, back }: Seen, meant: (line: JsonObject) => boolean): string[] {
+  if (back === null) return [];
   const lines = Array.isArray(properties.products) ? properties.products : [];
   const bought = new Map<string, number>();
   for (const line of lines) {
@@ -82,6 +97,7 @@ function suppliesOf(properties: JsonObject, meant: (line: JsonObject) => boolean
     bought.set(String(product), (bought.get(String(product)) ?? 0) + quantity);
   }
   return [...bought]
+    .map(([product, quantity]): [string, number] => [product, quantity - (back?.[product] ?? 0)])
     .filter(([product, quantity]) => quantity > 0 && product.length <= LONGEST_GROUP)
     .slice(0, MOST_GROUPS)
     .map(([product, quantity]) => (quantity === 1 ? product : `${product}*${quantity}`))
@@ -127,7 +143,7 @@ function entryOf(counter: Counter, seen: Seen, around: Around, context: CountCon
       // A "where" of lines says which lines are meant, not only which events.
       const line = counter.where?.line;
       const meant = (one: JsonObject): boolean => line === undefined || line.test(one, around);
-      if (property === SUPPLY) entry.push(suppliesOf(seen.properties, meant));
+      if (property === SUPPLY) entry.push(suppliesOf(seen, meant));
       else entry.push(groupsOf(seen.properties, property, meant));
       return;
     }

@@ -19,6 +19,7 @@ interface Reversal {
   currency?: string;
   /** A cancellation: of the whole order, unless `lines` names only some of what was ordered. */
   cancels?: true;
+  /** What came back, by product, where the event says it. */
   lines?: Record<string, number>;
 }
 
@@ -194,10 +195,8 @@ export function foldOrder(before: Order | undefined, interaction: Interaction, s
       const amount = total ?? (lines.length > 0 ? sumOf(lines) : undefined);
       const reversal: Reversal = amount === undefined ? { at } : { at, amount: Math.abs(amount) };
       if (stated !== undefined) reversal.currency = stated;
-      if (cancels) {
-        reversal.cancels = true;
-        if (lines.length > 0) reversal.lines = quantities(lines);
-      }
+      if (cancels) reversal.cancels = true;
+      if (lines.length > 0) reversal.lines = quantities(lines);
       order.refunds[id] = reversal;
       break;
     }
