@@ -45,7 +45,8 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
     stimulus.kind === 'interaction' && !stimulus.history ? book.startedBy(stimulus.interaction.name) : [];
   const before = held(draft, starting);
 
-  const were = attributesBefore(draft, stimulus);
+  const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
+  const were = silent ? new Map<string, never>() : attributesBefore(draft, stimulus);
   if (stimulus.kind === 'interaction') {
     const spoilt = fold(draft, stimulus, outdated ? past : undefined);
     if (spoilt) {
@@ -56,7 +57,6 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   } else if (stimulus.kind === 'book') keepBooking(draft, stimulus);
 
   const sight = sightOf(book, draft.contact, now);
-  const silent = stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true);
   const { entered, left } = moveMembership(draft, sight, silent, known);
   if (stimulus.kind === 'interaction') {
     hearReturn(draft, sight, stimulus.interaction);
@@ -138,7 +138,7 @@ function attributesBefore(
 ): ReadonlyMap<string, Json | undefined> {
   const were = new Map<string, Json | undefined>();
   const { changed } = given.journey;
-  if (book.starts.changes.length === 0 || stimulus.kind === 'publish') return were;
+  if (book.starts.changes.length === 0) return were;
   if (changed === undefined && stimulus.kind !== 'interaction') return were;
   const sight = sightOf(book, given, now);
   for (const { id, changes } of book.starts.changes) {
