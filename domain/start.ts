@@ -95,18 +95,20 @@ function byItself(
 
 /** By entering and leaving segments, and by attributes that have changed. */
 function startsByTurns(draft: Draft, sight: Sight, stimulus: Stimulus, { entered, left, were }: Turned): Start[] {
-  const { book, contact } = draft;
+  const { book, contact, given } = draft;
   const starts: Start[] = [];
-  const entries = (segment: string): number => contact.journey.segments[segment]?.entries ?? 0;
   for (const campaign of entered.size === 0 ? [] : book.starts.enters) {
     const segment = campaign.enters as string;
     if (!entered.has(segment)) continue;
-    starts.push(byItself(draft, campaign, OF_ITSELF.entered, `enters|${segment}|${entries(segment)}`, { segment }));
+    const entries = contact.journey.segments[segment]?.entries ?? 0;
+    starts.push(byItself(draft, campaign, OF_ITSELF.entered, `enters|${segment}|${entries}`, { segment }));
   }
   for (const campaign of left.size === 0 ? [] : book.starts.leaves) {
     const segment = campaign.leaves as string;
     if (!left.has(segment)) continue;
-    starts.push(byItself(draft, campaign, OF_ITSELF.left, `leaves|${segment}|${entries(segment)}`, { segment }));
+    // Since when it held the person, and not how often: who is taken over into it may leave it without an entry.
+    const since = given.journey.segments[segment]?.since;
+    starts.push(byItself(draft, campaign, OF_ITSELF.left, `leaves|${segment}|${since}`, { segment }));
   }
   if (stimulus.kind === 'publish' || (stimulus.kind === 'interaction' && stimulus.history === true)) return starts;
   for (const campaign of book.starts.changes) {
@@ -130,7 +132,8 @@ function startsByTime(draft: Draft, sight: Sight, stimulus: Stimulus): Start[] {
   for (const campaign of book.starts.timed) {
     for (const occasion of occasionsOf(campaign, sight).come) {
       const { key, mark, at, occurrence, properties, product } = occasion;
-      if (at <= now - campaign.triggerAge || contact.journey.asked?.[key] === mark) continue;
+      if (at <= now - campaign.triggerAge || mark <= (contact.journey.asked?.[key] ?? Number.NEGATIVE_INFINITY))
+        continue;
       contact.journey.asked = { ...(own(contact.journey, given.journey, 'asked') ?? {}), [key]: mark };
       // What had come when the campaign was published, or in the time of a history, is taken over.
       if (silent) continue;

@@ -14,8 +14,9 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Something that time brings: at which instant, and what is remembered of it so that it is asked once. */
 export interface Occasion {
   at: number;
-  /** The key and the value in `journey.asked`. */
+  /** The key and the value in `journey.asked`: whatever does not lie behind what was asked last is not asked again. */
   key: string;
+  /** The day, whatever the clock there shows; of a product the last purchase. */
   mark: number;
   /** The local date, or the product with its last purchase: what names the run. */
   occurrence: string;
@@ -24,7 +25,7 @@ export interface Occasion {
   product?: string;
 }
 
-/** The occasions of a campaign at an instant: those that have come, latest first in time, and when the next one comes. */
+/** The occasions of a campaign at an instant: those that have come, by their marks, and when the next one comes. */
 export interface Occasions {
   come: Occasion[];
   next: number;
@@ -57,11 +58,11 @@ function dateOccasions(id: string, asked: NonNullable<CompiledCampaign['date']>,
     const found = around(String(text), typeof text === 'number', asked, sight);
     if (found?.last !== undefined) {
       const [at, date] = found.last;
-      come.push({ at, key: id, mark: at, occurrence: `date|${date}`, properties: { date } });
+      come.push({ at, key: id, mark: Date.parse(date), occurrence: `date|${date}`, properties: { date } });
     }
     if (found?.next !== undefined) next = Math.min(next, found.next[0]);
   }
-  return { come, next };
+  return { come: come.length > 1 ? come.sort((a, b) => a.mark - b.mark) : come, next };
 }
 
 function around(
@@ -70,7 +71,7 @@ function around(
   { days, clock, once }: NonNullable<CompiledCampaign['date']>,
   { now, zone }: Sight,
 ): { last?: [number, string]; next?: [number, string] } | undefined {
-  const key = `${text}|${zone}|${days}|${clock}|${once}`;
+  const key = `${isInstant ? '#' : ''}${text}|${zone}|${days}|${clock}|${once}`;
   const kept = known.get(key);
   if (kept !== undefined && now >= (kept.last?.[0] ?? Number.NEGATIVE_INFINITY) && now < (kept.next?.[0] ?? NEVER)) {
     return kept;
@@ -132,7 +133,7 @@ function dueOccasions(
   if (state === undefined) return NOTHING;
   const come: Occasion[] = [];
   let next = NEVER;
-  for (const [product, { times, quantity }] of purchasesIn(state, index, sight.now)) {
+  for (const [product, { times, quantity }] of purchasesIn(state, index)) {
     const lasts = lastsOf(times, quantity, sight.catalogue.products[product]?.lastsFor);
     const last = times.at(-1) as number;
     if (lasts === undefined) continue;
@@ -153,14 +154,9 @@ function dueOccasions(
 }
 
 /** Of each product when it was bought, ascending, and how much of it the last time. Only what is known exactly. */
-function purchasesIn(
-  state: CounterState,
-  index: number,
-  now: number,
-): Map<string, { times: number[]; quantity: number }> {
+function purchasesIn(state: CounterState, index: number): Map<string, { times: number[]; quantity: number }> {
   const found = new Map<string, { times: number[]; quantity: number }>();
   for (const [at, , ...values] of state.e.slice(-EXACT_ENTRIES)) {
-    if (at > now) continue;
     for (const text of (values[index] ?? []) as string[]) {
       const { product, quantity } = supplyFrom(text);
       const times = found.get(product)?.times ?? [];
