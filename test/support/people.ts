@@ -398,7 +398,11 @@ export class World {
   #comeBack({ id, event: name, at, contact, hops, properties }: Notice, now: number): void {
     if (hops > MOST_HOPS) return;
     const subject = `contact#${contact}` as SubjectKey;
-    this.#record({ id, subject, name, at, source: 'kairos', who: { contact }, traits: {}, properties, hops }, now, false);
+    this.#record(
+      { id, subject, name, at, source: 'kairos', who: { contact }, traits: {}, properties, hops },
+      now,
+      false,
+    );
   }
 
   #record(interaction: Interaction, now: number, history: boolean): void {
