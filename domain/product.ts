@@ -71,3 +71,39 @@ export function withPrice(prices: StoredProduct['prices'], at: number, price: nu
   }
   return kept;
 }
+
+/** What a campaign means by a turn of a product. */
+export interface Turning {
+  /** `back in stock`, `price drop` or `low stock`. */
+  turn: string;
+  /** The least reduction, as a share; any when absent. */
+  byShare?: number;
+  /** How few are few. */
+  byUnits?: number;
+}
+
+const FEW = 5;
+
+/**
+ * Whether an update turns a product: none left → some; a price below the lowest of the 30 days before by so much; more
+ * than so few left → so few, and not none. `news` is what of it the update brought: what an older update says turns
+ * nothing, nor does a stock or a price of which nothing was known before.
+ */
+export function hasTurned(
+  { turn, byShare = 0, byUnits = FEW }: Turning,
+  before: StoredProduct | undefined,
+  after: StoredProduct,
+  news: { stock: boolean; price: boolean },
+  at: number,
+): boolean {
+  if (before === undefined) return false;
+  if (turn === 'price drop') {
+    const lowest = lowestPrice30d(after, at);
+    const { price } = after;
+    if (!news.price || lowest === undefined || price === undefined) return false;
+    return price < lowest && price <= lowest * (1 - byShare) + 1e-9;
+  }
+  const [was, is] = [before.stock, after.stock];
+  if (!news.stock || was === undefined || is === undefined || is <= 0) return false;
+  return turn === 'back in stock' ? was <= 0 : was > byUnits && is <= byUnits;
+}

@@ -12,6 +12,7 @@ import type { BookStore } from './book-store.ts';
 import { jitter, sleep } from './clock.ts';
 import { foldProduct, productIdOf } from './product.ts';
 import { Cancelled, interactionItem, key, pooled, readInteraction, readOrder, type Table } from './table.ts';
+import { turnItem, turnsOf } from './turns.ts';
 import { Draft, emptyWorld, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
 
 export type RecordOutcome =
@@ -25,6 +26,9 @@ export type RecordOutcome =
   | { kind: 'erased' }
   /** It alone was not recorded; delivering it again may help. */
   | { kind: 'failed'; error: Error };
+
+/** What became of a contact that a walk has met: as it is afterwards, and whether it was given anything; or why it failed. */
+export type Given = { id: string; contact: Contact; gave: boolean } | { id: string; error: unknown };
 
 /** A contact as it is stored, and what a book would make of it. */
 export type Rehearsed = { before: Contact; after: Contact } | { before: Contact; error: unknown };
@@ -80,8 +84,8 @@ export class Recorder {
 
   /** Looks at contacts whose time has come. Throws the first fault, after all were looked at. */
   async tick(contactIds: string[]): Promise<void> {
-    const [first] = await this.#lookAt(contactIds, { kind: 'tick' });
-    if (first !== undefined) throw first.error;
+    const failed = failures(await this.give(contactIds, () => ({ kind: 'tick' })));
+    if (failed[0] !== undefined) throw failed[0].error;
   }
 
   /**
@@ -89,7 +93,28 @@ export class Recorder {
    * read at all.
    */
   async refresh(contactIds: string[]): Promise<{ id: string; error: unknown }[]> {
-    return this.#lookAt(contactIds, { kind: 'publish' });
+    return failures(await this.give(contactIds, () => ({ kind: 'publish' })));
+  }
+
+  /**
+   * Meets contacts, each with what `stimulusOf` has for it: merges are followed, and the living contact is decided over
+   * as it stands now (anew where another writer was in the way); where there is nothing for it, it is left alone. What is
+   * gone is left out; the others come in the order given. Throws only when nothing could be read at all.
+   */
+  async give(ids: string[], stimulusOf: (contact: Contact, id: string) => Stimulus | undefined): Promise<Given[]> {
+    const distinct = [...new Set(ids)];
+    const world = emptyWorld();
+    await readContacts(this.#table, world, distinct);
+    const found = new Map<string, Given>();
+    await pooled(distinct, GROUPS_AT_ONCE, async (id) => {
+      try {
+        const given = await this.#giveOne(id, stimulusOf, world);
+        if (given !== undefined) found.set(id, given);
+      } catch (error) {
+        found.set(id, { id, error });
+      }
+    });
+    return distinct.flatMap((id) => found.get(id) ?? []);
   }
 
   /**
@@ -225,7 +250,13 @@ export class Recorder {
     const book = await this.#books.current();
     const { currency } = book.definitions.settings;
     const product = productIdOf(interaction);
-    if (product !== undefined) draft.setProduct(foldProduct(draft.product(product), interaction, currency));
+    if (product !== undefined) {
+      const before = draft.product(product);
+      const after = foldProduct(before, interaction, currency);
+      draft.setProduct(after);
+      const turned = history ? [] : turnsOf(book, before, after, interaction, this.#now());
+      for (const turn of turned) draft.turn(turnItem(turn, this.#now(), this.#table.shards));
+    }
 
     const orderKey = orderKeyOf(interaction);
     const before = orderKey === undefined ? undefined : livingOrder(draft, draft.order(orderKey));
@@ -363,6 +394,7 @@ export class Recorder {
     for (const drop of decided.drops) draft.drop(drop.contact ?? contact.id, drop.id, drop.reason);
     for (const converted of decided.conversions) draft.convert(converted);
     for (const notice of decided.notices) draft.tell(notice);
+    for (const watch of decided.watches) draft.watch(watch);
   }
 
   /** Everything recorded under the names, of every alias, and the present state of the orders that it speaks of. */
@@ -399,6 +431,7 @@ export class Recorder {
    */
   async #commit(draft: Draft): Promise<Set<Interaction> | undefined> {
     const except = new Set<string>();
+    await draft.makeRoom(this.#table);
     for (;;) {
       const writes = draft.writes(this.#table, except);
       if (writes.length === 0) return undefined;
@@ -421,22 +454,6 @@ export class Recorder {
     }
   }
 
-  /** Answers those that failed, in the order in which they did. */
-  async #lookAt(contactIds: string[], stimulus: Stimulus): Promise<{ id: string; error: unknown }[]> {
-    const ids = [...new Set(contactIds)];
-    const world = emptyWorld();
-    await readContacts(this.#table, world, ids);
-    const failed: { id: string; error: unknown }[] = [];
-    await pooled(ids, GROUPS_AT_ONCE, async (id) => {
-      try {
-        await this.#lookAtOne(id, stimulus, world);
-      } catch (error) {
-        failed.push({ id, error });
-      }
-    });
-    return failed;
-  }
-
   /**
    * A publish takes over in silence. What time alone has turned under unchanged rules is no matter of the publish: who
    * is due is ticked instead, so that a segment entered a moment ago is entered, also when the walk comes first.
@@ -446,15 +463,23 @@ export class Recorder {
     return stimulus.kind === 'publish' && due ? { kind: 'tick' } : stimulus;
   }
 
-  async #lookAtOne(id: string, stimulus: Stimulus, loaded: World): Promise<void> {
+  async #giveOne(
+    id: string,
+    stimulusOf: (contact: Contact, id: string) => Stimulus | undefined,
+    loaded: World,
+  ): Promise<Given | undefined> {
     let world = loaded;
     for (let attempt = 1; ; attempt++) {
       const draft = new Draft(world);
-      const contact = draft.contact(id);
-      if (contact === undefined || contact.mergedInto !== undefined) return;
+      const contact = draft.contact(draft.living(id));
+      if (contact === undefined || contact.mergedInto !== undefined) return undefined;
+      const stimulus = stimulusOf(contact, id);
+      if (stimulus === undefined) return { id, contact, gave: false };
       await this.#decideInto(draft, await this.#books.current(), contact, this.#timely(contact, stimulus), contact);
       if (draft.overfull) throw new TooManyWrites(draft.size);
-      if ((await this.#commit(draft)) === undefined) return;
+      if ((await this.#commit(draft)) === undefined) {
+        return { id, contact: draft.contact(contact.id) ?? contact, gave: true };
+      }
       if (attempt > MOST_ATTEMPTS) throw new Error('recorder: other writers stayed in the way');
       await sleep(jitter(attempt + 1));
       world = emptyWorld();
@@ -462,6 +487,9 @@ export class Recorder {
     }
   }
 }
+
+const failures = (given: Given[]): { id: string; error: unknown }[] =>
+  given.flatMap((one) => ('error' in one ? [one] : []));
 
 /** Somebody unknown speaks of an order whose buyer is known: it is the buyer, who keeps an id or address held already. */
 function adopt(draft: Draft, buyer: Contact, link: SubjectKey[]): Contact {

@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchGetCommand,
+  DeleteCommand,
   DynamoDBDocumentClient,
   PutCommand,
   QueryCommand,
@@ -45,6 +46,21 @@ export const key = {
   suppression: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'SUPPRESSION' }),
   withdrawal: (hash: string): Key => ({ pk: `SUPPRESSION#${hash}`, sk: 'WITHDRAWAL' }),
   product: (id: string): Key => ({ pk: `PRODUCT#${id}`, sk: 'PRODUCT' }),
+  /** One turn of a product for one campaign. */
+  turn: (product: string, campaign: string, turn: string): Key => ({
+    pk: `PRODUCT#${product}`,
+    sk: `TURN#${campaign}#${turn}`,
+  }),
+  /** Who watches a product, oldest first within a watch and a shard of the product's watchers. */
+  watch: (product: string, shard: number, watch: string, at: number, contact: string): Key => ({
+    pk: `WATCH#${product}#${shard}`,
+    sk: `${watch}#${String(at).padStart(13, '0')}#${contact}`,
+  }),
+  /** One occurrence of a broadcast, and beside it the checkpoints of its walk. */
+  broadcast: (campaign: string, occurrence: string, shard?: string): Key => ({
+    pk: `BROADCAST#${campaign}`,
+    sk: shard === undefined ? occurrence : `${occurrence}#${shard}`,
+  }),
   pointer: (): Key => ({ pk: 'BOOK#POINTER', sk: 'POINTER' }),
   controls: (): Key => ({ pk: 'BOOK#CONTROLS', sk: 'CONTROLS' }),
   fill: (ordinal: number, shard: string): Key => ({
@@ -413,6 +429,11 @@ export class Table {
     };
   }
 
+  /** The same as part of a transaction. */
+  put(item: Item): Write {
+    return { Put: { TableName: this.name, Item: item } };
+  }
+
   creation(item: Item): Write {
     return { Put: { TableName: this.name, Item: item, ConditionExpression: 'attribute_not_exists(pk)' } };
   }
@@ -447,6 +468,26 @@ export class Table {
       from = answer.LastEvaluatedKey;
     } while (from !== undefined);
     return items;
+  }
+
+  /** One page of a partition, from one sort key to another, both included. */
+  async between(pk: string, from: string, to: string, limit: number): Promise<Page> {
+    return this.#page({
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      ExpressionAttributeValues: { ':pk': pk, ':from': from, ':to': to },
+      ConsistentRead: true,
+      Limit: limit,
+    });
+  }
+
+  /** Puts an item over whatever stands there. */
+  async overwrite(item: Item): Promise<void> {
+    await this.#client.send(new PutCommand({ TableName: this.name, Item: item }));
+  }
+
+  /** Takes an item away, whether or not it is there. */
+  async remove(of: Key): Promise<void> {
+    await this.#client.send(new DeleteCommand({ TableName: this.name, Key: of }));
   }
 
   /** The last items of one partition, greatest sort key first. */

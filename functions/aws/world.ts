@@ -1,24 +1,27 @@
 // What is stored around a set of interactions, and a draft of what shall be written over it in one transaction.
 import type { Contact } from '../../domain/contact.ts';
-import type { Converted, Drop, Notice } from '../../domain/decision.ts';
+import type { Converted, Drop, Notice, Watch } from '../../domain/decision.ts';
 import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
 import type { Conversion, Message } from '../../domain/message.ts';
 import { type Order, orderKeyOf } from '../../domain/order.ts';
 import { type ProductState, productIdOf, productItem, readProduct } from './product.ts';
 import {
   type Found,
+  type Item,
   interactionItem,
   type Key,
   key,
   MOST_WRITES,
   messageItem,
   noticeItem,
+  pooled,
   readContact,
   readOrder,
   type Table,
   type Versioned,
   type Write,
 } from './table.ts';
+import { watchItem } from './watches.ts';
 
 /** A transaction takes 4 MB; our items are at most 64 KB of body beside their keys. */
 const MOST_BYTES = 3_000_000;
@@ -159,6 +162,8 @@ export class Draft {
   #drops = new Map<string, Required<Drop>>();
   #conversions = new Map<string, Converted>();
   #notices = new Map<string, Notice>();
+  #watches = new Map<string, Item>();
+  #turns = new Map<string, Item>();
   #interactions: Interaction[] = [];
   #bytes = 0;
 
@@ -177,6 +182,8 @@ export class Draft {
     draft.#drops = new Map(this.#drops);
     draft.#conversions = new Map(this.#conversions);
     draft.#notices = new Map(this.#notices);
+    draft.#watches = new Map(this.#watches);
+    draft.#turns = new Map(this.#turns);
     draft.#interactions = [...this.#interactions];
     draft.#bytes = this.#bytes;
     return draft;
@@ -276,9 +283,30 @@ export class Draft {
     if (!this.#notices.has(notice.id)) this.#notices.set(notice.id, notice);
   }
 
-  /** Whether it has outgrown one transaction. */
+  /** Somebody watches a product: a repeat writes the same again. */
+  watch(watch: Watch): void {
+    const item = watchItem(watch);
+    this.#watches.set(`${item.pk}\n${item.sk}`, item);
+  }
+
+  /** A product has turned: what stands in the due index until its watchers have been told. */
+  turn(item: Item): void {
+    this.#turns.set(`${item.pk}\n${item.sk}`, item);
+  }
+
+  /** Whether it has outgrown one transaction. Watches do not count: they may be written before it. */
   get overfull(): boolean {
-    return this.size > MOST_WRITES || this.#bytes > MOST_BYTES;
+    return this.size - this.#watches.size > MOST_WRITES || this.#bytes > MOST_BYTES;
+  }
+
+  /**
+   * Writes the watches apart where one transaction cannot hold them with the rest: as when the past of somebody is read
+   * who has looked at hundreds of products. One that is written although the rest then fails says nothing untrue.
+   */
+  async makeRoom(table: Table): Promise<void> {
+    if (this.size <= MOST_WRITES) return;
+    await pooled([...this.#watches.values()], 8, (item) => table.overwrite(item));
+    this.#watches.clear();
   }
 
   get size(): number {
@@ -287,6 +315,8 @@ export class Draft {
       this.#interactions.length +
       new Set([...this.#messages.keys(), ...this.#drops.keys(), ...this.#conversions.keys()]).size +
       this.#notices.size +
+      this.#watches.size +
+      this.#turns.size +
       [...this.#links.values()].filter((link) => !link.written).length +
       touched(this.#contacts.values()) +
       touched(this.#orders.values()) +
@@ -339,6 +369,7 @@ export class Draft {
     for (const [id, notice] of this.#notices) {
       free(`notice ${id}`, () => table.creation(noticeItem(notice, table.shards)));
     }
+    for (const item of [...this.#watches.values(), ...this.#turns.values()]) add(state, table.put(item));
     return all;
   }
 
@@ -355,6 +386,8 @@ export class Draft {
     this.#drops.clear();
     this.#conversions.clear();
     this.#notices.clear();
+    this.#watches.clear();
+    this.#turns.clear();
     this.#interactions = [];
     this.#bytes = 0;
   }
