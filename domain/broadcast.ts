@@ -113,4 +113,3 @@ export function takePlace(busy: Busy, at: number, every: number, now: number): {
 export function drainsAt(busy: Busy): number | undefined {
   return busy.at(-1)?.[1];
 }
-

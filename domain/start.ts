@@ -1,5 +1,7 @@
 // What starts a run: an event, a segment, an attribute, a date, a product, a walk; the gates at entry; what the run keeps.
 import type { CompiledCampaign } from './book.ts';
+import { isOccurrence } from './broadcast.ts';
+import { isBroadcast } from './campaign-grammar.ts';
 import type { Contact, Run } from './contact.ts';
 import { type Draft, note, own, type Stimulus } from './decision.ts';
 import { heldOutOf } from './draw.ts';
@@ -193,7 +195,9 @@ function reasonNotToStart(
     if (campaign.enters === undefined) return 'the campaign starts otherwise now';
     return sight.inSegment(campaign.enters) ? undefined : `not in "${campaign.enters}" any more`;
   }
-  if (campaign.to === undefined) return 'the campaign starts otherwise now';
+  const { when } = campaign.campaign;
+  if (campaign.to === undefined || !isBroadcast(when)) return 'the campaign starts otherwise now';
+  if (!isOccurrence(when, occurrence)) return 'the campaign has another date now';
   // A broadcast's audience asks of the person alone: there is no run yet.
   return campaign.to.test(sight) ? undefined : 'not in "to"';
 }

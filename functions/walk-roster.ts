@@ -1,26 +1,46 @@
-// After a publish: all contacts are taken over to the new definitions, page by page, at a set rate.
+// All contacts, page by page, at a set rate: taken over to new definitions after a publish, booked for broadcasts.
 import type { SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
+import { allowance } from '../domain/allowance.ts';
+import { accountOf } from './aws/account.ts';
+import { type BroadcastDeps, walkBroadcast } from './aws/broadcast-walk.ts';
+import type { BroadcastStep } from './aws/broadcasts.ts';
+import { now } from './aws/clock.ts';
 import { books, recorder } from './aws/deciding.ts';
-import { env, envNumber } from './aws/env.ts';
-import { eachRecord, handler as wrapped } from './aws/handler.ts';
+import { env, envNumber, envShare } from './aws/env.ts';
+import { eachRecord, log, handler as wrapped } from './aws/handler.ts';
 import { queue, table } from './aws/parts.ts';
-import { type RosterDeps, type RosterStep, walkRoster } from './aws/roster.ts';
+import { type RosterStep, walkRoster } from './aws/roster.ts';
+import { key } from './aws/table.ts';
 
-const Step = z.object({
-  hash: z.string().min(1),
-  ordinal: z.int().min(1),
+const page = {
   shard: z.string().regex(/^\d\d$/),
   page: z.int().min(0).optional(),
-  cursor: z.record(z.string(), z.unknown()).optional(),
   contacts: z.array(z.string().min(1)).optional(),
-});
+};
+const Step = z.union([
+  z.object({ broadcast: z.object({ campaign: z.string().min(1), occurrence: z.string().min(1) }), ...page }),
+  z.object({
+    hash: z.string().min(1),
+    ordinal: z.int().min(1),
+    cursor: z.record(z.string(), z.unknown()).optional(),
+    ...page,
+  }),
+]);
 
 /** Does one page for each message of a batch; those that fail are answered and come again. */
-export async function walkRosterPages(event: SQSEvent, deps: RosterDeps) {
+export async function walkRosterPages(event: SQSEvent, deps: BroadcastDeps) {
   return eachRecord(event, async ({ body, messageId }) => {
-    await walkRoster(Step.parse(JSON.parse(body)) as RosterStep, deps, messageId);
+    const step = Step.parse(JSON.parse(body)) as BroadcastStep | RosterStep;
+    if ('broadcast' in step) await walkBroadcast(step, deps, messageId);
+    else await walkRoster(step, deps, messageId);
   });
+}
+
+/** Messages a second that bulk may send, by what SES last said of the account. */
+async function bulkRate(): Promise<number> {
+  const account = accountOf(await table().readOne(key.account()));
+  return allowance(account, { sendRate: envNumber('sendRate'), share: envShare('rateShare') }, now()).bulkRate;
 }
 
 export const handler = wrapped((event: SQSEvent) =>
@@ -30,6 +50,9 @@ export const handler = wrapped((event: SQSEvent) =>
     recorder: recorder(),
     queue: queue(),
     url: env('rosterQueue'),
+    now,
+    log,
+    bulkRate,
     rate: envNumber('backfillRate'),
   }),
 );

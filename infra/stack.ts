@@ -206,9 +206,17 @@ export class KairosStack extends Stack {
         [variable.timersQueue]: timersQueue.queue.queueUrl,
         [variable.triggeredQueue]: triggeredQueue.queue.queueUrl,
         [variable.bulkQueue]: bulkQueue.queue.queueUrl,
+        [variable.rosterQueue]: rosterQueue.queue.queueUrl,
+        [variable.backfillRate]: String(settings.backfillRate),
         ...rates,
       },
-      may: [record, queryIndex('due'), send(timersQueue, triggeredQueue, bulkQueue), publishEvents],
+      may: [
+        record,
+        queryIndex('due'),
+        queryIndex('roster'),
+        send(timersQueue, triggeredQueue, bulkQueue, rosterQueue),
+        publishEvents,
+      ],
     });
     walkDue.takes(timersQueue, { batch: 1, most: 10 });
     readsBooks(walkDue);
@@ -311,6 +319,7 @@ export class KairosStack extends Stack {
       environment: {
         [variable.rosterQueue]: rosterQueue.queue.queueUrl,
         [variable.backfillRate]: String(settings.backfillRate),
+        ...rates,
       },
       may: [record, queryIndex('roster'), send(rosterQueue)],
     });

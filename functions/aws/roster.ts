@@ -145,7 +145,8 @@ async function takeOver(ids: string[], recorder: Recorder): Promise<string[]> {
   return failed.map((each) => each.id);
 }
 
-function paceFor({ rate, table }: RosterDeps): { page: number; pause: number } {
+/** The pace of a walk; a full page after the other where no rate is set. */
+export function paceFor({ rate, table }: Pick<RosterDeps, 'rate' | 'table'>): { page: number; pause: number } {
   return rate === undefined ? { page: MOST_A_PAGE, pause: 0 } : paceOf(rate, table.shards);
 }
 

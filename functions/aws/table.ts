@@ -67,6 +67,8 @@ export const key = {
     pk: 'BOOK#FILL',
     sk: `${String(ordinal).padStart(8, '0')}#${shard}`,
   }),
+  /** About how many contacts a shard of the roster has. */
+  contactCount: (): Key => ({ pk: 'ROSTER#COUNT', sk: 'COUNT' }),
   report: (campaign: string, day: string, shard: string): Key => ({ pk: `REPORT#${campaign}`, sk: `${day}#${shard}` }),
   /** Counters of one test of variants; and the list of tests. */
   test: (test: string, shard: string): Key => ({ pk: `TEST#${test}`, sk: shard }),

@@ -56,14 +56,23 @@ export function turnsOf(
   now: number,
 ): Turn[] {
   if (before === undefined || book.starts.product.length === 0) return [];
-  const isNews = (field: 'stock' | 'price'): boolean => after.given[field]?.[0] === at && after.given[field]?.[1] === id;
+  const isNews = (field: 'stock' | 'price'): boolean =>
+    after.given[field]?.[0] === at && after.given[field]?.[1] === id;
   const news = { stock: isNews('stock'), price: isNews('price') };
   if (!news.stock && !news.price) return [];
   return book.starts.product.flatMap((campaign): Turn[] => {
     const { product } = campaign;
     if (product === undefined || !isLive(book, campaign, now) || at < now - campaign.triggerAge) return [];
     if (!hasTurned(product, before.product, after.product, news, at)) return [];
-    return [{ product: after.id, campaign: campaign.id, turn: id, at: Math.min(at, now), properties: propertiesOf(book, after, at) }];
+    return [
+      {
+        product: after.id,
+        campaign: campaign.id,
+        turn: id,
+        at: Math.min(at, now),
+        properties: propertiesOf(book, after, at),
+      },
+    ];
   });
 }
 
@@ -241,7 +250,9 @@ async function tell(
     // Twice in a row: what is in the way for a moment is gone by then.
     for (let times = 1; left.length > 0 && times <= 2; times++) {
       const byId = new Map(left.map((one) => [one.latest.contact, one]));
-      const given = await recorder.give([...byId.keys()], (_, id) => stimulusOf(turn, byId.get(id)?.latest.at as number));
+      const given = await recorder.give([...byId.keys()], (_, id) =>
+        stimulusOf(turn, byId.get(id)?.latest.at as number),
+      );
       left = [];
       for (const one of given) {
         const watcher = byId.get(one.id) as (typeof waiting)[number];
@@ -297,15 +308,11 @@ function isStarted({ journey }: Contact, turn: Turn, watchedAt: number, campaign
 }
 
 /** Tells watchers whom their page had to leave: as far as there is room still. */
-async function tellAlone(
-  watchers: Watcher[],
-  item: Item,
-  campaign: CompiledCampaign,
-  deps: TurnDeps,
-): Promise<void> {
+async function tellAlone(watchers: Watcher[], item: Item, campaign: CompiledCampaign, deps: TurnDeps): Promise<void> {
   const turn = readTurn(item);
   const { perUnit, watch } = campaign.product as NonNullable<CompiledCampaign['product']>;
-  const most = perUnit === undefined ? Number.POSITIVE_INFINITY : Math.floor(perUnit * Number(turn.properties.stock ?? 0));
+  const most =
+    perUnit === undefined ? Number.POSITIVE_INFINITY : Math.floor(perUnit * Number(turn.properties.stock ?? 0));
   const { started, served, failed } = await tell(watchers, turn, campaign, most - readProgress(item).started, deps);
   if (started > 0) {
     await deps.table.update(item, {

@@ -1,14 +1,17 @@
-// Walking what is due in a shard: contacts to their ticks, notices to the bus, messages to the send queues, open claims to settle.
+// Walking what is due in a shard: contacts to their ticks, turns of products to who watches them, notices to the bus, messages to the send queues, open claims to settle.
 import { type Allowance, BULK_SHARE } from '../../domain/allowance.ts';
 import type { Controls } from '../../domain/book.ts';
 import type { Message } from '../../domain/message.ts';
+import type { BookStore } from './book-store.ts';
+import { openBroadcasts } from './broadcasts.ts';
 import type { Bus } from './bus.ts';
 import { readWatermark, reconcile } from './claims.ts';
 import { faultOf, type Log, once } from './handler.ts';
 import { putNotices } from './notices.ts';
 import type { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
-import { chunks, type Item, type Key, key, pooled, readMessage, type Table } from './table.ts';
+import { chunks, type Item, type Key, key, pooled, readMessage, shardText, type Table } from './table.ts';
+import { openTurns, type TurnStep, walkTurn } from './turns.ts';
 
 type Lane = Message['lane'];
 
@@ -19,6 +22,7 @@ const HELD_FOR = 15 * 60_000;
 /** What waits for a pause to end: the longer it lasts, the less often somebody looks. */
 const PAUSED_FOR = { least: RELEASED_FOR, most: 30 * 60_000 };
 const TICKS_A_PAGE = 100;
+const TURNS_A_MINUTE = 100;
 /** A queue holds at most two minutes of sends. */
 const SECONDS_OF_SENDS = 120;
 /** Messages of a shard that are looked at in one turn, at least and at most. */
@@ -47,6 +51,8 @@ export interface Walk {
   release?: Release;
   /** A further turn of one lane: this shard has more due, and there was room. */
   lane?: Lane;
+  /** A page of those who watch a product that has turned. */
+  turn?: TurnStep;
 }
 
 export interface WalkDeps {
@@ -59,11 +65,22 @@ export interface WalkDeps {
   /** Sends a second, where the walk brings no room of its own. */
   rate: number;
   urls: { timers: string; triggered: string; bulk: string };
+  /** What campaigns that start by themselves need: without it no product turns, and no broadcast begins. */
+  starting?: {
+    books: BookStore;
+    rosterUrl: string;
+    /** Contacts a second at which the roster is walked. */
+    walkRate?: number;
+  };
 }
 
 /** One step of a walk. It posts the next one itself while more contacts are due. */
-export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
-  const { table, queue, now, urls } = deps;
+export async function walkDue(walk: Walk, deps: WalkDeps, id: string = crypto.randomUUID()): Promise<void> {
+  const { table, queue, now, urls, starting } = deps;
+  if (walk.turn !== undefined) {
+    if (starting !== undefined) await walkTurn(walk.turn, walk.shard, { ...deps, ...starting }, id);
+    return;
+  }
   if (walk.lane !== undefined) return releaseLane(walk.lane, walk, deps);
   const page = await table.due(`DUE#tick#${walk.shard}`, now(), TICKS_A_PAGE, walk.ticks);
   sayLate(page.items, deps);
@@ -71,9 +88,29 @@ export async function walkDue(walk: Walk, deps: WalkDeps): Promise<void> {
   if (page.next !== undefined) await queue.send(urls.timers, [{ shard: walk.shard, ticks: page.next }]);
   await tickAll(page.items, deps);
   if (walk.ticks === undefined) {
+    await start(walk.shard, deps);
     await putNotices(walk.shard, deps);
     await releaseLane('triggered', walk, deps);
     await releaseLane('bulk', walk, deps);
+  }
+}
+
+/** What begins by itself: turns of products that stand in the shard, and, in the first shard, broadcasts. What fails is met again at the next minute. */
+async function start(shard: string, deps: WalkDeps): Promise<void> {
+  const { table, now, log, starting } = deps;
+  if (starting === undefined) return;
+  try {
+    const { items } = await table.due(`DUE#turn#${shard}`, now(), TURNS_A_MINUTE);
+    sayLate(items, deps);
+    await openTurns(items, shard, { ...deps, ...starting });
+  } catch (error) {
+    log.error('turns.failed', faultOf(error));
+  }
+  if (shard !== shardText(0)) return;
+  try {
+    await openBroadcasts({ ...deps, ...starting });
+  } catch (error) {
+    log.error('broadcasts.failed', faultOf(error));
   }
 }
 

@@ -74,7 +74,11 @@ export async function nextWatchers(
 }
 
 /** Forgets watchers who got what they asked for. */
-export async function forgetWatchers(table: Table, wanted: Pick<Wanted, 'product' | 'watch'>, watchers: Watcher[]): Promise<void> {
+export async function forgetWatchers(
+  table: Table,
+  wanted: Pick<Wanted, 'product' | 'watch'>,
+  watchers: Watcher[],
+): Promise<void> {
   await Promise.all(
     watchers.map(({ contact, at }) =>
       table.remove(key.watch(wanted.product, shardOfWatch(contact), wanted.watch, at, contact)),

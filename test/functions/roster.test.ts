@@ -4,8 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { readFilling } from '../../cli/filling.ts';
 import type { Definitions } from '../../domain/book.ts';
 import { sha256 } from '../../domain/interaction.ts';
+import type { BroadcastDeps } from '../../functions/aws/broadcast-walk.ts';
 import { Queue } from '../../functions/aws/queue.ts';
-import { paceOf, type RosterDeps, type RosterStep, rosterSteps } from '../../functions/aws/roster.ts';
+import { paceOf, type RosterStep, rosterSteps } from '../../functions/aws/roster.ts';
 import { documentClient, key, readContact, Table } from '../../functions/aws/table.ts';
 import { walkRosterPages } from '../../functions/walk-roster.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
@@ -81,7 +82,7 @@ class Roster {
       this.post([JSON.parse(MessageBody ?? '') as RosterStep], DelaySeconds);
   }
 
-  async handle(posted: Posted, deps: RosterDeps): Promise<void> {
+  async handle(posted: Posted, deps: BroadcastDeps): Promise<void> {
     const record = { messageId: posted.id, body: JSON.stringify(posted.step) } as SQSRecord;
     const { batchItemFailures } = await walkRosterPages({ Records: [record] }, deps);
     (batchItemFailures.length === 0 ? this.handled : this.failed).push(posted);
@@ -89,18 +90,20 @@ class Roster {
 }
 
 const clientOf = (queues: MemoryQueues, step?: Step) => new Queue(queues.client(step));
-const depsOf = (of: Bench, queues: MemoryQueues, rate?: number): RosterDeps => ({
+const depsOf = (of: Bench, queues: MemoryQueues, rate?: number): BroadcastDeps => ({
   table: of.table,
   books: of.books,
   recorder: of.recorder,
   queue: clientOf(queues),
   url: 'roster',
   now: of.clock.now,
+  log: of.log,
+  bulkRate: async () => 10,
   ...(rate !== undefined && { rate }),
 });
 
 /** Hands over all that waits until nothing does; what fails is given up after its eighth time. */
-async function drain(roster: Roster, queues: MemoryQueues, deps: RosterDeps): Promise<void> {
+async function drain(roster: Roster, queues: MemoryQueues, deps: BroadcastDeps): Promise<void> {
   for (let posted = roster.waiting.shift(); posted !== undefined; posted = roster.waiting.shift()) {
     const before = roster.failed.length;
     await roster.handle(posted, deps);
