@@ -417,7 +417,7 @@ describe('Function: one file, one Lambda, one role, one log', () => {
 });
 
 describe('Rate and opens: what an operator allows a stage', () => {
-  const senders: StepName[] = ['run-timers', 'walk-due', 'send-message', 'guard-sending'];
+  const senders: StepName[] = ['run-timers', 'walk-due', 'send-message', 'guard-sending', 'walk-roster'];
 
   it('Rate1: each step that reckons with the send rate has the ceiling of the stage and its share of the account', () => {
     const shared = synthesise('prod', { sendRate: 200, rateShare: '0.25' }).core;
@@ -458,7 +458,7 @@ describe('Rate and opens: what an operator allows a stage', () => {
 });
 
 describe('Backfill: a walk over all contacts leaves room for purchases', () => {
-  it('Backfill1: its rate is told to walk-roster, which alone needs it, and to the command line', () => {
+  it('Backfill1: its rate is told to walk-roster, to walk-due, which begins broadcasts early enough by it, and to the command line', () => {
     const slow = synthesise('prod', { profile: 'small' }).core;
     const own = synthesise('prod', { backfillRate: '40' }).core;
     for (const [template, rate] of [
@@ -467,7 +467,7 @@ describe('Backfill: a walk over all contacts leaves room for purchases', () => {
       [own, '40'],
     ] as const) {
       const told = STEPS.filter((step) => environment(template, step).BACKFILL_RATE === rate);
-      expect(told).toEqual(['walk-roster']);
+      expect(told.sort()).toEqual(['walk-due', 'walk-roster']);
       expect(template.toJSON().Outputs.BackfillRate.Value).toBe(rate);
     }
   });
@@ -520,13 +520,14 @@ describe('Role: a step may do what it does, and no more', () => {
     expect([...new Set(found)].sort()).toEqual(allowed.sort());
   });
 
-  it('Role3: indexes are named, one for each walker', () => {
+  it('Role3: indexes are named, those that each walker reads', () => {
     const indexes = (step: StepName) => JSON.stringify(statements(prod, step)).match(/\/index\/[a-z*]+/g) ?? [];
     expect(
       Object.fromEntries(STEPS.map((step) => [step, indexes(step)]).filter(([, found]) => found!.length > 0)),
     ).toEqual({
       'run-timers': ['/index/due'],
-      'walk-due': ['/index/due'],
+      // Before a broadcast a shard of the roster is counted.
+      'walk-due': ['/index/due', '/index/roster'],
       'guard-sending': ['/index/due'],
       'walk-roster': ['/index/roster'],
     });
