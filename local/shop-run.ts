@@ -303,7 +303,7 @@ function templatesFor(root: string, mapping: OrdersMapping): { folder: string; c
   };
   edit('settings.json', { currency: mapping.currency, zone: mapping.time.zone });
   const products = mapping.products ?? {};
-  edit('catalogue.json', { products });
+  edit('catalogue.json', { products, popular: [] });
   // The test people are to have bought what this shop sells.
   const sold = Object.keys(products);
   for (const name of readdirSync(join(folder, 'people'))) {

@@ -8,18 +8,18 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildTemplates, type Templates } from '../../cli/templates-folder.ts';
 import { compileBook, emptyBook } from '../../domain/book.ts';
-import { samplesOf } from '../../domain/check-emails.ts';
 import { pageSamples } from '../../domain/check-preferences.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
 import { signLink } from '../../domain/links.ts';
 import { CHOICE_PAGES } from '../../domain/preferences.ts';
-import { renderEmail, renderPage } from '../../domain/render.ts';
-import { buildPageView, type buildView } from '../../domain/view.ts';
+import { renderPage } from '../../domain/render.ts';
+import { buildPageView } from '../../domain/view.ts';
 import type { BusEvent } from '../../functions/aws/bus.ts';
 import { contactItem, Found, type Key } from '../../functions/aws/table.ts';
 import { managePreferences } from '../../functions/manage-preferences.ts';
 import { committed, edited } from './edit.ts';
+import { EMAILS, IN_ARABIC, rendered, withArabic, withPictures } from './ready-made.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -39,19 +39,21 @@ const DESK = 1280;
 
 let browser: Browser;
 let templates: Templates;
+let readyMade: Templates;
 beforeAll(async () => {
   if (!existsSync(CHROMIUM)) return;
-  [browser, templates] = await Promise.all([
+  [browser, templates, readyMade] = await Promise.all([
     chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }),
     buildTemplates(await committed()),
+    withArabic(),
   ]);
-});
+}, 60_000);
 afterAll(() => browser?.close());
 
 /** What axe finds on a page as it stands; targets are to be large enough for a thumb. */
 async function found(page: Page, pass: string[] = []): Promise<string[]> {
   const rules = { 'target-size': { enabled: true }, ...Object.fromEntries(pass.map((id) => [id, { enabled: false }])) };
-  await page.addScriptTag({ content: axe });
+  if (!(await page.evaluate<boolean>('"axe" in window'))) await page.addScriptTag({ content: axe });
   return page.evaluate<string[]>(
     `axe.run(document, { rules: ${JSON.stringify(rules)} })
       .then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ' ' + n.html.slice(0, 120))))`,
@@ -59,16 +61,18 @@ async function found(page: Page, pass: string[] = []): Promise<string[]> {
 }
 
 describe.skipIf(!existsSync(CHROMIUM)).each(['light', 'dark'] as const)('in %s', (colorScheme) => {
+  // One page for all of them: axe is read once.
+  let page: Page;
+  beforeAll(async () => {
+    page = await browser.newPage({ viewport: { width: PHONE, height: 700 }, colorScheme });
+    await page.route(/^https:/, (route) => route.abort());
+  });
+  afterAll(() => page.close());
   const look = async (html: string, pass: string[], width = PHONE): Promise<{ sideways: number; found: string[] }> => {
-    const page = await browser.newPage({ viewport: { width, height: 700 }, colorScheme });
-    try {
-      await page.route(/^https:/, (route) => route.abort());
-      await page.setContent(html);
-      const sideways = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-      return { sideways, found: await found(page, pass) };
-    } finally {
-      await page.close();
-    }
+    await page.setViewportSize({ width, height: 700 });
+    await page.setContent(html);
+    const sideways = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    return { sideways, found: await found(page, pass) };
   };
   const clean = { sideways: 0, found: [] };
 
@@ -103,17 +107,44 @@ describe.skipIf(!existsSync(CHROMIUM)).each(['light', 'dark'] as const)('in %s',
     120_000,
   );
 
-  it.each(['confirm-subscription', 'welcome', 'cross-sell', 'up-sell', 'win-back', 'vip-thank-you'])(
-    'the e-mail %s on a phone, to somebody with a long name',
+  it.each(EMAILS)('the ready-made e-mail %s on a phone, to somebody with a long name', async (name) => {
+    const { html } = rendered(readyMade, name, 'long-name', colorScheme === 'light' ? 'de' : 'pl');
+    expect(await look(withPictures(html), [...NOT_OF_MAIL, 'target-size'])).toEqual(clean);
+  });
+});
+
+describe.skipIf(!existsSync(CHROMIUM))('from right to left', () => {
+  it.each(IN_ARABIC)(
+    'every line of the e-mail %s begins at the right, and columns stand in that order',
     async (name) => {
-      const { draft } = templates;
-      const definitions = { settings: draft.settings, catalogue: draft.catalogue } as Parameters<typeof buildView>[0];
-      const sample = samplesOf(name, draft, definitions).find(
-        ({ person, locale }) => person === 'long-name' && locale === 'de',
-      )!;
-      const links = { ...sample.view.links, preferences: 'https://links.example/p/sample' };
-      const { html } = renderEmail(templates.emails[name]!, { ...sample.view, links }, 'de');
-      expect(await look(html, [...NOT_OF_MAIL, 'target-size'])).toEqual(clean);
+      const page = await browser.newPage({ viewport: { width: PHONE, height: 700 } });
+      try {
+        await page.route(/^https:/, (route) => route.abort());
+        await page.setContent(withPictures(rendered(readyMade, name, 'jonas', 'ar').html));
+        expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+        expect(await found(page, [...NOT_OF_MAIL, 'target-size'])).toEqual([]);
+        await page.setViewportSize({ width: 700, height: 700 });
+        // What is centred, and what says its own direction (a code), may stand as it does.
+        const wrong = await page.evaluate<string[]>(`[...document.querySelectorAll('h1, h2, p, a, div')]
+        .filter((el) => [...el.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== ''))
+        .filter((el) => !el.closest('[dir=ltr], [style*="display:none"]'))
+        .map((el) => [getComputedStyle(el), el])
+        .filter(([{ direction, textAlign }]) => direction !== 'rtl' || !/^(right|start|center|-webkit-center)$/.test(textAlign))
+        .map(([{ direction, textAlign }, el]) => direction + ' ' + textAlign + ' ' + el.outerHTML.slice(0, 100))`);
+        expect(wrong).toEqual([]);
+        const sides = await page.evaluate<{ left: number; right: number }>(`(() => {
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector('h1'));
+        const { left, right } = range.getBoundingClientRect();
+        return { left, right: innerWidth - right };
+      })()`);
+        expect(sides.right).toBeLessThan(sides.left);
+        const columns = await page.evaluate<boolean[]>(`[...document.querySelectorAll('.product')].map((row) =>
+        row.querySelector('img').getBoundingClientRect().left > row.querySelector('.name').getBoundingClientRect().right)`);
+        expect(columns).toEqual(columns.map(() => true));
+      } finally {
+        await page.close();
+      }
     },
   );
 });
