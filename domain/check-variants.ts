@@ -16,7 +16,7 @@ export function checkVariants(draft: Draft): { faults: Fault[]; warnings: Fault[
       const near = suggest(variant, named);
       warnings.push({
         code: 'email.variant',
-        file: `emails/${name}/${Object.keys(locales)[0]}.json`,
+        file: `emails/${name}/${draft.settings.locales.find((locale) => Object.hasOwn(locales, locale))}.json`,
         path: sayPath(['variants', variant]),
         message: 'is named by no campaign.',
         ...(near === undefined ? {} : { remedy: near }),
@@ -45,7 +45,7 @@ function faultsOfTexts(name: string, { texts, variants }: EmailDraft, { settings
     });
   };
   for (const [variant, locales] of Object.entries(variants)) {
-    const there = Object.keys(locales)[0];
+    const there = settings.locales.find((locale) => Object.hasOwn(locales, locale));
     for (const locale of settings.locales) {
       if (!Object.hasOwn(locales, locale)) {
         const message = `is missing, and ${there}.json has it.`;
