@@ -67,6 +67,8 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   const need = [...missing, ...asked];
   if (need.length > 0) return { need: [...new Set([...need, ...(past?.names ?? [])])] };
   if (stimulus.kind !== 'publish') goOn(draft, sight);
+  if (Object.keys(draft.set).length > 0)
+    Object.assign(own(draft.contact.facts, contact.facts, 'attributes'), draft.set);
 
   draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
   keepDecisions(draft);
@@ -138,6 +140,7 @@ function attributesBefore(
 ): ReadonlyMap<string, Json | undefined> {
   const were = new Map<string, Json | undefined>();
   const { changed } = given.journey;
+  delete contact.journey.changed;
   if (book.starts.changes.length === 0) return were;
   if (changed === undefined && stimulus.kind !== 'interaction') return were;
   const sight = sightOf(book, given, now);
@@ -146,7 +149,6 @@ function attributesBefore(
     const set = changed !== undefined && Object.hasOwn(changed, changes.attribute);
     were.set(id, set ? (changed[changes.attribute] ?? undefined) : changes.read(sight));
   }
-  delete contact.journey.changed;
   return were;
 }
 

@@ -1,6 +1,6 @@
 // What a decision is, and what is gathered while it is made.
 import type { Book } from './book.ts';
-import type { Cause, Contact, DecisionKind, LastDecision, Skips, SuppressionReason } from './contact.ts';
+import type { Cause, Contact, DecisionKind, LastDecision, Skips, Stamped, SuppressionReason } from './contact.ts';
 import type { Interaction, JsonObject } from './interaction.ts';
 import type { Conversion, Message } from './message.ts';
 import type { Order } from './order.ts';
@@ -120,6 +120,8 @@ export interface Draft extends Omit<Decided, 'changed'> {
   given: Contact;
   /** Its own down to `facts`, `journey` and each run; what lies deeper may be the given contact's, and is replaced. */
   contact: Contact;
+  /** Attributes that campaigns have set in this decision: no rule sees them before the next one. */
+  set: Record<string, Stamped>;
 }
 
 /** What made the contact be looked at, as decisions and messages keep it. */
@@ -158,6 +160,7 @@ export function draftOf(book: Book, given: Contact, now: number, stimulus: Stimu
     notices: [],
     watches: [],
     conversions: [],
+    set: {},
   };
 }
 

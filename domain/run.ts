@@ -1,7 +1,7 @@
 // One contact's way through one campaign: a small program that waits, asks, draws and comes to sends.
 import type { CompiledCampaign, Instruction } from './book.ts';
 import type { Run } from './contact.ts';
-import { type Draft, note, own } from './decision.ts';
+import { type Draft, note } from './decision.ts';
 import { drawOf, pick, stepDraw } from './draw.ts';
 import { sightOfRun } from './eligibility.ts';
 import { type Json, type JsonObject, shortHash } from './interaction.ts';
@@ -208,13 +208,13 @@ function setAttributes(
   step: string,
   run: Run,
 ): void {
-  const { contact, given, now } = draft;
-  const attributes = own(contact.facts, given.facts, 'attributes');
+  const { contact, now } = draft;
   const changed = { ...contact.journey.changed };
   for (const [name, value] of Object.entries(values)) {
-    const before = attributes[name]?.value ?? null;
-    attributes[name] = { value, at: now, id: shortHash('set', run.id, step) };
-    if (before !== value && !Object.hasOwn(changed, name)) changed[name] = before;
+    const before = (draft.set[name] ?? contact.facts.attributes[name])?.value ?? null;
+    draft.set[name] = { value, at: now, id: shortHash('set', run.id, step) };
+    // Also where the value is the same: since when it is given is new.
+    if (!Object.hasOwn(changed, name)) changed[name] = before;
   }
   contact.journey.changed = changed;
   const said = Object.entries(values).map(([name, value]) => `${name} = ${String(value)}`);
