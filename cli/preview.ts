@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { samplesOf } from '../domain/check-emails.ts';
+import { SAMPLE_IMAGES, samplesOf } from '../domain/check-emails.ts';
 import { KairosError, suggest } from '../domain/fault.ts';
 import { type RenderedEmail, renderEmail } from '../domain/render.ts';
 import type { buildView } from '../domain/view.ts';
@@ -43,7 +43,7 @@ export function registerPreview(program: Command): void {
   program
     .command('preview')
     .description('write one e-mail for one test person to a file, and show its subject and text')
-    .argument('<email>', 'the name of a folder in templates/emails')
+    .argument('<email>', 'the name of a folder in templates/emails, or one of its variants: welcome@subject-b')
     .option('--locale <locale>', 'by default the person’s own')
     .option('--person <name>', 'the name of a file in templates/people, or "nobody"')
     .option('--out <file>', 'where to write it', '')
@@ -62,7 +62,10 @@ export function registerPreview(program: Command): void {
       const file = path.resolve(options.out === '' ? path.join('.kairos', 'preview', `${email}.html`) : options.out);
       await mkdir(path.dirname(file), { recursive: true });
       const pictures = path.resolve(options.templates, 'images');
-      const shown = new Pictures(pictures).shownFrom(`${pathToFileURL(pictures).href}/`, rendered.html);
+      let shown = new Pictures(pictures).shownFrom(`${pathToFileURL(pictures).href}/`, rendered.html);
+      for (const [file, { name }] of templates.images) {
+        shown = shown.replaceAll(`${SAMPLE_IMAGES}/${name}`, pathToFileURL(path.join(pictures, file)).href);
+      }
       await writeFile(file, shown);
       console.log(`Subject:   ${rendered.subject}`);
       console.log(`Preheader: ${rendered.preheader}`);

@@ -79,13 +79,38 @@ export function withParameters(link: string, { values, hosts, doors }: LinkParam
   const address = hash < 0 ? link : link.slice(0, hash);
   const mark = address.indexOf('?');
   const query = mark < 0 ? '' : address.slice(mark + 1);
-  const given = new Set(query.split('&').map((part) => part.split('=', 1)[0]?.toLowerCase()));
-  const missing = Object.entries(values)
-    .filter(([name]) => !given.has(name))
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
-  if (missing.length === 0) return link;
+  const missing = query === '' ? writtenOf(values).all : missingFrom(query, values);
+  if (missing === '') return link;
   const glue = mark < 0 ? '?' : query === '' || query.endsWith('&') ? '' : '&';
-  return `${address}${glue}${missing.join('&')}${hash < 0 ? '' : link.slice(hash)}`;
+  return `${address}${glue}${missing}${hash < 0 ? '' : link.slice(hash)}`;
+}
+
+function missingFrom(query: string, values: LinkParameters['values']): string {
+  const given = new Set(query.split('&').map((part) => part.split('=', 1)[0]?.toLowerCase()));
+  return writtenOf(values)
+    .each.filter(([name]) => !given.has(name))
+    .map(([, text]) => text)
+    .join('&');
+}
+
+interface Written {
+  each: [name: string, text: string][];
+  all: string;
+}
+/** The values of one mail are written once, not for each of its links. */
+const written = new WeakMap<LinkParameters['values'], Written>();
+
+function writtenOf(values: LinkParameters['values']): Written {
+  let known = written.get(values);
+  if (known === undefined) {
+    const each = Object.entries(values).map(([name, value]): [string, string] => [
+      name,
+      `${name}=${encodeURIComponent(value)}`,
+    ]);
+    known = { each, all: each.map(([, text]) => text).join('&') };
+    written.set(values, known);
+  }
+  return known;
 }
 
 /** Whether a link leads to a door of ours: `<doors>/u/…`, `/c/…`, `/p/…`, `/w/…` or `/i/…`. */
