@@ -32,7 +32,48 @@ const COUNTRIES = ['DE', 'PL', 'CZ', 'SK', 'AT', 'FR', 'IT', 'ES', 'NL', 'BE', '
 
 /** Exactly 100: those that any shop has, and its own by category, country, value, habit and consent. */
 function segments(): Record<string, Rule> {
-  const made = Object.entries(readFolder<Segment>('segments')).map(([id, { rule }]): [string, Rule] => [id, rule]);
+  const own = Object.entries(readFolder<Segment>('segments')).map(([id, { rule }]): [string, Rule] => [id, rule]);
+  const made: [string, Rule][] = [
+    ...own,
+    [
+      'engaged-30d',
+      { any: [{ did: 'Email Clicked', inLast: '30d' }, viewed({ inLast: '30d' }), bought({ inLast: '30d' })] },
+    ],
+    ['overdue-by-own-rhythm', { has: { 'orders.count': { atLeast: 3 }, 'rhythm.overdue': { atLeast: 1.5 } } }],
+    [
+      'lost-champions',
+      { has: { 'rfm.frequency': { atLeast: 4 }, 'rfm.money': { atLeast: 4 }, 'rfm.recency': { atMost: 2 } } },
+    ],
+    [
+      'coupon-only-buyers',
+      { all: [bought({ times: { atLeast: 2 } }), { not: bought({ where: { coupon: { exists: false } } }) }] },
+    ],
+    ['birthday-this-week', { has: { birthday: { anniversary: { inNext: '7d' } } } }],
+    [
+      'unengaged-180d',
+      {
+        all: [
+          { did: 'Email Delivered', times: { atLeast: 8 }, inLast: '180d' },
+          { did: 'Consent Granted', latest: { moreThanAgo: '180d' } },
+          {
+            not: {
+              any: [{ did: 'Email Clicked', inLast: '180d' }, viewed({ inLast: '180d' }), bought({ inLast: '180d' })],
+            },
+          },
+        ],
+      },
+    ],
+    [
+      'gold-this-year',
+      {
+        any: [
+          bought({ sum: { of: 'revenue', atLeast: 500 }, in: 'this year' }),
+          bought({ times: { atLeast: 6 }, in: 'this year' }),
+        ],
+      },
+    ],
+    ['open-complaint', { has: { 'service.openCases': { atLeast: 1 } } }],
+  ];
   CATEGORIES.forEach((category, i) => {
     const id = category.toLowerCase();
     made.push(
@@ -81,12 +122,18 @@ const marketing = (said: Pick<Campaign, 'when'> & Partial<Campaign>): Campaign =
 /** Exactly 20. */
 function campaigns(): Record<string, Campaign> {
   const made: [string, Campaign][] = Object.entries(readFolder<Campaign>('campaigns'));
-  for (const category of CATEGORIES) {
+  const stopIf: Rule = { did: 'Order Completed', since: 'run start' };
+  for (const category of CATEGORIES.slice(0, 4)) {
     const id = category.toLowerCase();
     const when = { did: 'Product Viewed', where: { category }, times: { atLeast: 3 }, inLast: '3d' };
-    made.push([`looked-at-${id}`, marketing({ when, stopIf: { did: 'Order Completed', since: 'run start' } })]);
+    made.push([`looked-at-${id}`, marketing({ when, stopIf })]);
+    const tips = { did: 'Order Completed', where: { products: { category } } };
+    made.push([`tips-${id}`, marketing({ when: tips, aim: 'loyalty', for: { segment: `${id}-fans` } })]);
+    made.push([`undecided-${id}`, marketing({ when: { enters: `${id}-undecided` }, stopIf })]);
   }
-  return Object.fromEntries(made.slice(0, 20));
+  made.push(['basket', marketing({ when: { did: 'Checkout Started' }, stopIf, again: 'after 3d' })]);
+  made.push(['gold', marketing({ when: { enters: 'gold-this-year' }, aim: 'loyalty', again: 'never' })]);
+  return Object.fromEntries(made);
 }
 
 /** What such a shop has published: these segments, and the campaigns that they are enough for. */
