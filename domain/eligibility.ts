@@ -89,11 +89,19 @@ function resolveReference(reference: string, run: Referred, sight: Sight): Json 
   if (root === 'sent') return field === 'recommendations' ? run.recommended : undefined;
   if (root === 'contact') return attributeOf(field)(sight);
   if (root !== 'product') return undefined;
-  const product = run.product ?? textOf(run.trigger.properties.product_id ?? run.trigger.properties.sku);
+  const product = productOf(run);
   if (product === undefined) return undefined;
   if (field === '' || field === 'id' || field === 'product_id') return product;
   const known = Object.hasOwn(sight.catalogue.products, product) ? sight.catalogue.products[product] : undefined;
   return known?.[field as keyof typeof known] as Json | undefined;
+}
+
+/** The product that a run is about: the line of `each`, what is due or has turned, else the product of its trigger. */
+export function productOf({
+  product,
+  trigger: { properties },
+}: Pick<Referred, 'product' | 'trigger'>): string | undefined {
+  return product ?? textOf(properties.product_id ?? properties.sku);
 }
 
 const textOf = (value: Json | undefined): string | undefined =>

@@ -4,7 +4,7 @@ import type { CompiledCampaign } from './book.ts';
 import type { Run } from './contact.ts';
 import { bearsCoupon } from './coupon.ts';
 import { type Draft, note } from './decision.ts';
-import { capFree, gate, sightOfRun } from './eligibility.ts';
+import { capFree, gate, productOf, sightOfRun } from './eligibility.ts';
 import { cartLines } from './facts.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';
@@ -71,10 +71,12 @@ function seedsOf(run: Run, sight: Sight): string[] {
 const CART_EVENTS: ReadonlySet<string> = new Set(['Checkout Started', 'Product Added', 'Cart Viewed']);
 
 /** What a message is about, as far as it names products: its own, or the cart that the run began with. */
-function subjectOf({ product, trigger }: Run, { contact }: Sight): { product: string; quantity?: number }[] {
-  if (product !== undefined) return [{ product }];
-  if (!CART_EVENTS.has(trigger.name)) return [];
-  return cartLines(contact.facts).map(([id, { quantity }]) => ({ product: id, quantity }));
+function subjectOf(run: Run, { contact }: Sight): { product: string; quantity?: number }[] {
+  if (CART_EVENTS.has(run.trigger.name)) {
+    return cartLines(contact.facts).map(([product, { quantity }]) => ({ product, quantity }));
+  }
+  const product = productOf(run);
+  return product === undefined ? [] : [{ product }];
 }
 
 /** Whether the margin of these products bears the coupon of a send, where it has one. */
@@ -97,6 +99,7 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   const { step, email, ignoresQuiet, needs, unless } = send;
   const said = { campaign: campaign.id, version: campaign.version, run: run.id, step };
   const isGhost = run.heldOut !== undefined;
+  const product = productOf(run);
   run.sent = [...(run.sent ?? []), send.key];
   // The step's own instant counts, however late it is processed.
   const expiresAt = expires === undefined ? undefined : run.from + durationMs(expires);
@@ -114,7 +117,7 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
       ...(needs === undefined ? {} : { needs }),
       ...(unless === undefined ? {} : { unless }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
-      ...(run.product === undefined ? {} : { product: run.product }),
+      ...(product === undefined ? {} : { product }),
       ...(isGhost ? { sends: [] } : sends === undefined ? {} : { sends }),
     });
   let answer = ask();
@@ -168,6 +171,7 @@ function messageOf(
   const { kind, topic, sender } = campaign.campaign;
   const { plannedAt, recommendations, expiresAt } = planned;
   const isGhost = run.heldOut !== undefined;
+  const product = productOf(run);
   const { name, at, properties } = run.trigger;
   return {
     shape: MESSAGE_SHAPE,
@@ -191,7 +195,7 @@ function messageOf(
     inputs: {
       trigger: { name, at, properties },
       recommendations,
-      ...(run.product === undefined ? {} : { product: run.product }),
+      ...(product === undefined ? {} : { product }),
       ...(run.watchedAt === undefined ? {} : { watchedAt: run.watchedAt }),
     },
     ...variantOf(draft, campaign, run, { key, step, email, ignoresQuiet, ...send }),

@@ -65,6 +65,8 @@ export interface StoryOptions {
   /** Nothing is published when false; the folder's copy is handed to `change` first. */
   publish?: boolean;
   change?: (folder: Folder) => void;
+  /** The folder of templates that is copied: the small shop's unless told. */
+  templates?: string;
   start?: number;
   /** Of the CDK app, such as `{ trackOpens: true }`. */
   context?: Record<string, unknown>;
@@ -477,7 +479,10 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
   });
   const path = mkdtempSync(join(tmpdir(), 'kairos-story-'));
-  cpSync(TEMPLATES, path, { recursive: true, filter: (file) => !/\/(schemas|imports)$/.test(file) });
+  cpSync(options.templates ?? TEMPLATES, path, {
+    recursive: true,
+    filter: (file) => !/\/(schemas|imports)$/.test(file),
+  });
   const story = new Story(laptop, new Folder(path));
   const secrets = new SecretsManagerClient({ ...clientConfig({ env: laptop.env }, 'SQS') });
   const SecretId = story.output('SecretName');
