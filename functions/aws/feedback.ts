@@ -245,7 +245,9 @@ async function tellRules(message: Message, feedback: Feedback, { books, recorder
   if (name === undefined || feedback.automated === true) return;
   const book: Book = await books.current();
   if (book.ignores(name)) return;
-  const properties: Interaction['properties'] = { campaign: message.campaign, step: message.step, message: message.id };
+  const { campaign, key: send, step, id } = message;
+  // A step as people name it: by its e-mail, in all versions.
+  const properties: Interaction['properties'] = { campaign, step: send ?? step, message: id };
   if (feedback.link !== undefined) properties.link = feedback.link;
   const interaction: Interaction = {
     id: message.id,

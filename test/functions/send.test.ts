@@ -4,6 +4,8 @@ import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { campaignVersion } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import { readLink } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
@@ -614,6 +616,32 @@ describe('given feedback', () => {
     await feedback(clicked(NOON + 1), clicked(NOON + 2));
     expect((await contactOf(bench.table, message.contact))?.facts.latest['Email Clicked']).toBeDefined();
     expect(await bench.table.under(`SUBJECT#contact#${message.contact}`, 'INTERACTION#Email Clicked#')).toHaveLength(1);
+  });
+});
+
+describe('given a topic that rests until a click', () => {
+  it('is ended by the click of a mail, which no rule reads', async () => {
+    const rests: Campaign = {
+      kind: 'service',
+      aim: 'retention',
+      sender: 'main',
+      when: { did: 'Order Completed' },
+      again: 'every time',
+      steps: [{ rest: 'offers', until: { did: 'Email Clicked', where: { step: 'hello' } }, why: 'unengaged' }],
+    };
+    const book = definitions({ ordinal: 2 });
+    book.campaigns.sunset = { id: 'sunset', version: campaignVersion(rests), since: 1, campaign: rests };
+    await publish(bench.table, bench.bucket, book);
+    const { read, heard } = await bench.books.fresh();
+    expect([read.has('Email Clicked'), heard.has('Email Clicked')]).toEqual([false, true]);
+    const message = await ordered();
+    expect((await contactOf(bench.table, message.contact))?.journey.rests).toMatchObject({
+      offers: { why: 'unengaged' },
+    });
+    await send(message);
+    const timestamp = new Date(NOON + 1).toISOString();
+    await feedback(sesEvent(ses.accepted[0]!, 'Click', NOON + 1, { click: { timestamp } }));
+    expect((await contactOf(bench.table, message.contact))?.journey.rests).toBeUndefined();
   });
 });
 
