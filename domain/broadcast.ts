@@ -88,6 +88,20 @@ export function walkLead(contactsOfShard: number, { page, pause }: WalkPace): nu
   return Math.ceil(1.1 * pages * (pause + SECONDS_A_PAGE) * 1000) + MARGIN;
 }
 
+/** The first instant after another, and not after `until`, at which a walk of one of these broadcasts should be under way. */
+export function nextBegin(
+  broadcasts: readonly Broadcast[],
+  shopZone: string,
+  after: number,
+  until: number,
+): number | undefined {
+  const begins = broadcasts.flatMap((when) =>
+    occurrencesBetween(when, shopZone, after, until + MARGIN).map(({ first }) => first - MARGIN),
+  );
+  const ahead = begins.filter((begin) => begin > after && begin <= until);
+  return ahead.length === 0 ? undefined : Math.min(...ahead);
+}
+
 /** Stretches of time in which a shard's bookings leave no place, ascending, apart from each other. */
 export type Busy = [from: number, to: number][];
 

@@ -18,6 +18,7 @@ import type { ImportedEvent } from '../domain/mapping-events.ts';
 import { Catalogue, Settings } from '../domain/settings.ts';
 import { durationMs } from '../domain/time.ts';
 import { documentClient } from '../functions/aws/table.ts';
+import { Begins, earlier } from './begins.ts';
 import type { EngineName } from './engine.ts';
 import { type Laptop, startLaptop } from './laptop.ts';
 import { SHOP_SOURCE, shopEvents } from './shop.ts';
@@ -136,7 +137,8 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
   for (const each of recorded.failed.first) screen.warn(each);
 
   const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
-  const { stuck } = await playLive(stageOf(laptop), script.live, {
+  const begins = new Begins((await importing.books.current()).definitions, laptop.clock.now());
+  const { stuck } = await playLive(stageOf(laptop, begins), script.live, {
     source: script.source,
     until: script.until,
     step: script.live.length > MANY ? 15 * MINUTE : 5 * MINUTE,
@@ -180,14 +182,17 @@ export function eventsUrl(target: Target): string {
 }
 
 /** The laptop as a stage: what comes from outside meanwhile is let through before the clock moves. */
-function stageOf(laptop: Laptop) {
+function stageOf(laptop: Laptop, begins: Begins) {
   const idle = () => laptop.idle({ leaveWindows: true });
   return {
     clock: laptop.clock,
     putEvents: (entries: Parameters<Laptop['putEvents']>[0]) => laptop.putEvents(entries),
     idle,
-    nextDue: () => laptop.nextDue(),
-    runTimers: () => laptop.runTimers({ leaveWindows: true }),
+    nextDue: () => earlier(laptop.nextDue(), begins.next()),
+    runTimers: async () => {
+      await laptop.runTimers({ leaveWindows: true });
+      begins.looked(laptop.clock.now());
+    },
   };
 }
 

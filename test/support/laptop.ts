@@ -11,7 +11,7 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll } from 'vitest';
 import { clientConfig, type Published, publishFolder, shelfOf } from '../../cli/publish.ts';
 import { parseAddress } from '../../domain/address.ts';
-import type { Controls } from '../../domain/book.ts';
+import type { Controls, Definitions } from '../../domain/book.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { SourceRights } from '../../domain/event.ts';
 import { type Interaction, type JsonObject, sha256 } from '../../domain/interaction.ts';
@@ -31,6 +31,7 @@ import {
   readMessage,
   type Table,
 } from '../../functions/aws/table.ts';
+import { Begins, earlier } from '../../local/begins.ts';
 import type { DeadLetter, Laptop, Mail, SesAccount, Trouble } from '../../local/laptop.ts';
 import { startLaptop } from '../../local/laptop.ts';
 import { synthesise } from '../../local/synth.ts';
@@ -103,6 +104,7 @@ export class Story {
   readonly folder: Folder;
   readonly #client: DynamoDBClient;
   #events = 0;
+  #begins: Begins | undefined;
 
   constructor(laptop: Laptop, folder: Folder) {
     this.laptop = laptop;
@@ -208,7 +210,7 @@ export class Story {
     let last = 0;
     await this.idle();
     for (;;) {
-      const due = this.laptop.nextDue();
+      const due = earlier(this.laptop.nextDue(), this.#begins?.next());
       if (due === undefined || due > end) break;
       looks = due === last ? looks + 1 : 0;
       last = due;
@@ -217,7 +219,7 @@ export class Story {
       const next = Math.ceil((looks === 0 ? due : this.now() + 1) / MINUTE) * MINUTE;
       if (next > end && looks > 0) break;
       this.laptop.clock.moveTo(Math.min(next, end));
-      await this.laptop.runTimers({ leaveWindows: true });
+      await this.timers();
     }
     this.laptop.clock.moveTo(end);
   }
@@ -240,6 +242,7 @@ export class Story {
   /** One minute's timers at this instant. */
   async timers(): Promise<void> {
     await this.laptop.runTimers({ leaveWindows: true });
+    this.#begins?.looked(this.now());
   }
 
   // ---- asking ----
@@ -340,6 +343,8 @@ export class Story {
     const published = await publishFolder(this.folder.path, { outputs, env }, { by: 'a story', now: this.now() });
     await this.idle();
     this.laptop.clock.moveTo(this.now() + BOOK_KEPT);
+    const text = await shelfOf({ stage: 'laptop', outputs, env }).bucket.get(`books/${published.hash}.json`);
+    this.#begins = new Begins(JSON.parse(text as string) as Definitions, this.now());
     return published;
   }
 
