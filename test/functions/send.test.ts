@@ -141,6 +141,74 @@ const walk = async () => {
   }
 };
 
+describe('what a mail shows of products', () => {
+  const html =
+    '{% for each in recommendations %}<a href="https://shop.example/{{ each.id }}?a=1#b">{{ each.name }}{% if each.price %} {{ each.price }}{% endif %}</a>{% endfor %}' +
+    '<a href="{{ links.unsubscribe }}">Unsubscribe</a>';
+  const text = '{% for each in recommendations %}<https://shop.example/{{ each.id }}>{% endfor %}';
+  const showing = async (source: { html: string; text: string }) => {
+    const book = definitions();
+    book.emails = {
+      hello: { locales: { en: { subject: 'Hello', preheader: 'x', ...source } } },
+      'hello@b': { locales: { en: { subject: 'Another', preheader: 'x', ...source } } },
+    };
+    await publish(bench.table, bench.bucket, book);
+    bench.clock.at += MINUTE;
+  };
+  const fed = (product: string, told: object, at = bench.clock.at) =>
+    bench.recorder.record([
+      {
+        interaction: interaction('Product Updated', {
+          id: `u-${product}`,
+          at,
+          properties: { product_id: product, name: product, currency: 'EUR', ...told },
+        }),
+      },
+    ]);
+  const recommending = async (...recommendations: string[]): Promise<Message> => {
+    const message = await ordered();
+    const item = (await bench.table.readOne(key.message(message.contact, message.id)))!;
+    const changed = { ...message, key: 'hello', variant: 'b', inputs: { ...message.inputs, recommendations } };
+    expect(await bench.table.replaceMessage(item, changed)).toBe(true);
+    return changed;
+  };
+
+  it('is in stock still, and what it showed is kept; its links say where they come from, and those of ours do not', async () => {
+    await showing({ html, text });
+    await fed('lens', { price: 10, stock: 2 });
+    await fed('strap', { price: 5, stock: 0 });
+    const message = await recommending('strap', 'lens');
+    expect(await send(message)).toEqual([undefined]);
+    const { Html, Text } = ses.accepted[0]?.Content?.Simple?.Body ?? {};
+    const values = 'utm_source=kairos&utm_medium=email&utm_campaign=thanks&utm_content=hello-b';
+    expect(ses.accepted[0]?.Content?.Simple?.Subject?.Data).toBe('Another');
+    expect(Html?.Data).toContain(
+      `<a href="https://shop.example/lens?a=1&amp;${values.replaceAll('&', '&amp;')}#b">lens €10.00</a>`,
+    );
+    expect(Html?.Data).not.toContain('strap');
+    expect(Html?.Data).toMatch(/<a href="https:\/\/mail\.shop\.example\/u\/[\w.-]+">/);
+    expect(Text?.Data).toBe(`<https://shop.example/lens?${values}>`);
+    expect((await stored(message)).inputs.recommendations).toEqual(['lens']);
+    expect(log.lines).toEqual([]);
+  });
+
+  it('says in the log how many prices are older than a day, once for a batch, and of whom it does not', async () => {
+    await showing({ html, text });
+    await fed('lens', { price: 10, stock: 2 }, bench.clock.at - 25 * HOUR);
+    await fed('strap', { price: 5, stock: 2 }, bench.clock.at - 23 * HOUR);
+    await fed('bag', { stock: 2 }, bench.clock.at - 25 * HOUR);
+    expect(await send(await recommending('lens', 'strap', 'bag'))).toEqual([undefined]);
+    expect(log.lines).toEqual([{ level: 'warn', name: 'send.stale-price', values: { messages: 1, products: 1 } }]);
+  });
+
+  it('says nothing of prices that it does not show', async () => {
+    await showing({ html: html.replace(/{% if each.price %}.*?{% endif %}/, ''), text });
+    await fed('lens', { price: 10, stock: 2 }, bench.clock.at - 25 * HOUR);
+    expect(await send(await recommending('lens'))).toEqual([undefined]);
+    expect(log.lines).toEqual([]);
+  });
+});
+
 describe('given a message that is ready', () => {
   it('is claimed, sent once with its tags, and leaves the index', async () => {
     const message = await ordered();
