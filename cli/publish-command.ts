@@ -5,6 +5,7 @@ import { type Filling, readFilling, sayFilling, sayTime, stalledFor } from './fi
 import { clockOf, findTarget } from './outputs.ts';
 import { personName } from './person-name.ts';
 import { type Published, publish, shelfOf, waitForFill } from './publish.ts';
+import { sayReachShort } from './reach-page.ts';
 import type { SegmentChange } from './sample.ts';
 import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 import { count, printFaults, printRefusal, TEMPLATES } from './validate.ts';
@@ -53,7 +54,7 @@ export function registerPublish(program: Command): void {
 
 /** What a publish did, or would do, in lines. */
 export function sayPublished(published: Published, stage: string, { preview }: { preview: boolean }): string[] {
-  const { ordinal, hash, changed, campaigns, waiting, gone, warnings, segmentChanges, sampled } = published;
+  const { ordinal, hash, changed, campaigns, waiting, gone, warnings, segmentChanges, sampled, reaches } = published;
   const lines: string[] = [];
   if (warnings.length > 0) {
     lines.push(`${count(warnings.length, 'warning')}:`);
@@ -78,6 +79,10 @@ export function sayPublished(published: Published, stage: string, { preview }: {
     lines.push(sampled === 0 ? 'Segments' : `Segments, tried with ${sampled} contacts`);
     const width = Math.max(...segmentChanges.map(({ id }) => id.length));
     for (const each of segmentChanges) lines.push(`  ${each.id.padEnd(width)}  ${saySegment(each, sampled)}`);
+  }
+  if (sampled > 0 && reaches.length > 0) {
+    lines.push('Broadcasts');
+    for (const each of reaches) lines.push(`  ${sayReachShort(each)}`);
   }
   return lines;
 }

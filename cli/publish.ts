@@ -17,6 +17,7 @@ import { sendsOf, variantsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';
 import { stepsWithoutPlace } from '../domain/move.ts';
+import { reachOf } from '../domain/reach.ts';
 import { ofVariant, variantName } from '../domain/render.ts';
 import { sayStep } from '../domain/say-campaign.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
@@ -26,6 +27,7 @@ import { rosterSteps, SETTLE_SECONDS } from '../functions/aws/roster.ts';
 import { documentClient, key, Table } from '../functions/aws/table.ts';
 import { type Filling, readFilling, type WalkPlan, writePlan } from './filling.ts';
 import { output, type Target } from './outputs.ts';
+import { type Reached, reachedOf, readRate } from './reach-rate.ts';
 import { rehearseBook, type Sample, type SegmentChange, sampleContacts } from './sample.ts';
 import { buildFolder, type Templates, TemplatesRefused } from './templates-folder.ts';
 
@@ -37,6 +39,8 @@ export interface Shelf {
   rosterQueueUrl: string;
   /** Contacts a second at which the deployment walks all of them; absent where its stack does not say. */
   rate?: number;
+  /** What the deployment may send, as far as its stack says. */
+  outputs?: Target['outputs'];
 }
 
 /** What a publish did. */
@@ -50,6 +54,8 @@ export interface Published {
   segmentChanges: SegmentChange[];
   /** Contacts that the book was tried with before it was published. */
   sampled: number;
+  /** Of broadcasts that are new or changed: whom each would reach, by the sample. */
+  reaches: Reached[];
   /** About how many contacts there are, where they were counted. */
   contacts?: Pick<Sample, 'contacts' | 'exact'>;
   campaigns: { id: string; change: 'new' | 'changed' | 'same' }[];
@@ -150,6 +156,21 @@ function said({ ordinal, segments, campaigns, ...rest }: Definitions): string {
   return canonical({ ...rest, segments: bare(segments), campaigns: bare(campaigns) });
 }
 
+/** What these templates would be published as: definitions that follow on the published ones. */
+async function follow(templates: Templates, { table, bucket }: Pick<Shelf, 'table' | 'bucket'>) {
+  const found = await table.read([key.pointer(), key.controls()]);
+  const pointer = found.get(key.pointer()) as (StoredPointer & Record<string, unknown>) | undefined;
+  const controls = readControls(found.get(key.controls()));
+  const before = pointer === undefined ? undefined : await readBook(bucket, pointer.hash);
+  return { pointer, controls, before, ...bind(templates, before, pointer?.segmentsUsed ?? 0) };
+}
+
+/** The book that these templates would be published as, compiled; nothing is written. */
+export async function candidateBook(templates: Templates, shelf: Pick<Shelf, 'table' | 'bucket'>): Promise<Book> {
+  const { definitions, controls } = await follow(templates, shelf);
+  return compileBook(definitions, sha256(canonical(definitions)), controls);
+}
+
 /**
  * Tries a book with a sample of the contacts, puts it on the shelf and moves the pointer to it, if it is still the one
  * that this book was made to follow; then opens every shard of the roster. Nothing changes where the same book stands
@@ -163,11 +184,7 @@ export async function publish(
   { by, now, preview = false }: { by: string; now: number; preview?: boolean },
 ): Promise<Published> {
   const { table, bucket } = shelf;
-  const found = await table.read([key.pointer(), key.controls()]);
-  const pointer = found.get(key.pointer()) as (StoredPointer & Record<string, unknown>) | undefined;
-  const controls = readControls(found.get(key.controls()));
-  const before = pointer === undefined ? undefined : await readBook(bucket, pointer.hash);
-  const { definitions, segmentsUsed } = bind(templates, before, pointer?.segmentsUsed ?? 0);
+  const { pointer, controls, before, definitions, segmentsUsed } = await follow(templates, shelf);
   const { draft, warnings } = templates;
   const told = (hash: string, ordinal: number, changed: boolean): Published => ({
     hash,
@@ -176,6 +193,7 @@ export async function publish(
     segments: Object.keys(definitions.segments).length,
     segmentChanges: [],
     sampled: 0,
+    reaches: [],
     campaigns: Object.values(definitions.campaigns).map(({ id, version }) => {
       const was = before?.campaigns[id];
       return { id, change: was === undefined ? 'new' : was.version === version ? 'same' : 'changed' };
@@ -205,11 +223,15 @@ export async function publish(
   const unmoved = faultsOfMoves(book, before);
   if (unmoved.length > 0) throw new TemplatesRefused(unmoved);
   const { ids, contacts, exact } = await sampleContacts(table);
-  const { sampled, segments } = await rehearseBook(book, before, ids, { table, bucket, now });
+  const { sampled, segments, reaches } = await rehearseBook(book, before, ids, { table, bucket, now });
+  const rate = await readRate(shelf, table, now);
   const seen: Published = {
     ...told(hash, definitions.ordinal, true),
     segmentChanges: segments,
     sampled,
+    reaches: reaches.map(({ campaign, answers }) =>
+      reachedOf(book, campaign, reachOf(answers, { contacts, exact }), { now, rate }),
+    ),
     contacts: { contacts, exact },
   };
   if (preview) return seen;
@@ -362,6 +384,7 @@ export function shelfOf(target: Target): Shelf {
     rosterQueueUrl: output(target, 'RosterQueueUrl'),
     // A stack of an earlier release does not say it.
     ...(target.outputs.BackfillRate !== undefined && { rate: Number(target.outputs.BackfillRate) }),
+    outputs: target.outputs,
   };
 }
 

@@ -1,8 +1,9 @@
 // Before a book is published: what it makes of some of the people who are there, and how many there are.
-import type { Book, Definitions } from '../domain/book.ts';
+import type { Book, CompiledCampaign, Definitions } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { sightOf } from '../domain/eligibility.ts';
 import { KairosError } from '../domain/fault.ts';
+import { type AskedContact, askContact, unanswerable } from '../domain/reach.ts';
 import type { Sight } from '../domain/rule-node.ts';
 import { BookStore } from '../functions/aws/book-store.ts';
 import type { Bucket } from '../functions/aws/bucket.ts';
@@ -13,6 +14,8 @@ const SAMPLE = 200;
 /** Contacts of whole shards that are read at least: enough to say how many there are in all, within a few percent. */
 const ENOUGH = 1000;
 const PAGE = 1000;
+/** Of a walk over all contacts, which are read whole. */
+const A_PAGE = 100;
 const SHARDS_AT_ONCE = 8;
 
 /** Some contacts, evenly from whole shards, into which contacts fall by chance. */
@@ -65,17 +68,33 @@ export interface SegmentChange {
   before?: number;
 }
 
+/** The roster of all contacts, page by page. */
+export async function* eachContact(table: Table): AsyncGenerator<string[]> {
+  for (let shard = 0; shard < table.shards; shard++) {
+    let from: Record<string, unknown> | undefined;
+    do {
+      const page = await table.roster(shardText(shard), A_PAGE, from);
+      yield page.items.map(({ pk }) => pk.slice('CONTACT#'.length));
+      from = page.next;
+    } while (from !== undefined);
+  }
+}
+
+interface RehearseDeps {
+  table: Table;
+  bucket: Bucket;
+  now: number;
+}
+
 /**
- * Decides over the sampled contacts with a book that is not published yet, as the walk over all of them will; writes
- * nothing. Answers what is in each segment that is new or changed. Throws KairosError `publish.sample` at the first
- * contact over which the book cannot decide, naming the segment where it is one's fault.
+ * Contacts as they are, and as a book makes them that is not published yet, as the walk over all of them will; nothing
+ * is written. Throws KairosError `publish.sample` at the first contact over which the book cannot decide.
  */
-export async function rehearseBook(
+export async function rehearse(
   book: Book,
-  before: Definitions | undefined,
   ids: string[],
-  { table, bucket, now }: { table: Table; bucket: Bucket; now: number },
-): Promise<{ sampled: number; segments: SegmentChange[] }> {
+  { table, bucket, now }: RehearseDeps,
+): Promise<{ before: Contact; after: Contact }[]> {
   const silent = { info: () => {}, warn: () => {}, error: () => {} };
   const books = new BookStore({ table, bucket, now: () => now, log: silent });
   const newId = (): string => {
@@ -83,10 +102,30 @@ export async function rehearseBook(
   };
   const recorder = new Recorder({ table, books, now: () => now, newId });
   const rehearsed = await recorder.rehearse(ids, book);
-  const made: { before: Contact; after: Contact }[] = rehearsed.map((one) => {
+  return rehearsed.map((one) => {
     if ('after' in one) return one;
     throw faultOver(book, one, now);
   });
+}
+
+/** What a broadcast that is new or changed comes to for the sampled contacts. */
+export interface BroadcastAnswers {
+  campaign: CompiledCampaign;
+  answers: AskedContact[];
+}
+
+/**
+ * Decides over the sampled contacts with a book that is not published yet. Answers what is in each segment that is new
+ * or changed, and what each new or changed broadcast comes to. Throws KairosError `publish.sample` at the first contact
+ * over which the book cannot decide, naming the segment where it is one's fault.
+ */
+export async function rehearseBook(
+  book: Book,
+  before: Definitions | undefined,
+  ids: string[],
+  deps: RehearseDeps,
+): Promise<{ sampled: number; segments: SegmentChange[]; reaches: BroadcastAnswers[] }> {
+  const made = await rehearse(book, ids, deps);
   const inside = (contacts: Contact[], id: string): number =>
     contacts.filter(({ journey }) => journey.segments[id]?.since !== undefined).length;
   const segments = changedSegments(book.definitions, before).map(({ id, change }) => ({
@@ -103,7 +142,14 @@ export async function rehearseBook(
       ),
     }),
   }));
-  return { sampled: made.length, segments };
+  const changed = book.starts.broadcast.filter(
+    (one) => before?.campaigns[one.id]?.version !== one.version && unanswerable(one) === undefined,
+  );
+  const reaches = changed.map((campaign) => ({
+    campaign,
+    answers: made.map(({ after }) => askContact(book, campaign, after, deps.now)),
+  }));
+  return { sampled: made.length, segments, reaches };
 }
 
 /** Segments that this book fills anew, those of which only a setting or the catalogue has changed among them. */

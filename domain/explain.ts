@@ -217,7 +217,7 @@ function segmentsIn(node: Node): string[] {
 }
 
 /** Whether a rule speaks of a run: of its start, of what triggered it, of its product or of what it sent. */
-function asksAboutRun(value: unknown): boolean {
+export function asksAboutRun(value: unknown): boolean {
   if (typeof value === 'string') return value === 'run start' || /^@(trigger|product|sent|watch)\b/.test(value);
   return value !== null && typeof value === 'object' && Object.values(value).some(asksAboutRun);
 }

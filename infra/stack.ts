@@ -365,6 +365,8 @@ export class KairosStack extends Stack {
       ConfigurationSetName: configurationSet.configurationSetName,
       DueShards: String(settings.dueShards),
       BackfillRate: String(settings.backfillRate),
+      SendRate: String(settings.sendRate),
+      RateShare: String(settings.rateShare),
       ...(trackedSet ? { TrackedConfigurationSetName: trackedSet.configurationSetName } : {}),
     };
     for (const queue of [recordQueue, timersQueue, triggeredQueue, bulkQueue, feedbackQueue, rosterQueue]) {

@@ -93,6 +93,7 @@ describe('a rehearsal', () => {
         { id: 'buyers', change: 'changed', inside: 8, before: 3 },
         { id: 'rich', change: 'new', inside: 3 },
       ],
+      reaches: [],
     });
     expect(await stored(bench.table)).toEqual(before);
   });

@@ -673,6 +673,8 @@ describe('Plain: the stack deploys the same everywhere', () => {
         'ConfigurationSetName',
         'DueShards',
         'BackfillRate',
+        'SendRate',
+        'RateShare',
       ],
       ...queues.flatMap((queue) => [`${queue}QueueUrl`, `${queue}DeadLettersUrl`]),
     ];
