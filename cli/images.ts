@@ -106,10 +106,12 @@ function kindOf(body: Uint8Array): 'png' | 'jpg' | 'gif' | 'webp' | undefined {
   return /^RIFF[\s\S]{4}WEBP/.test(first) ? 'webp' : undefined;
 }
 
-/** A layout whose pictures lead to where they are served, which is known when it is sent. */
+/**
+ * A layout whose pictures lead to where they are served, which is known when it is sent. What was refused is said once, by
+ * `readImages`.
+ */
 export function withImages(layout: string, images: ReadonlyMap<string, Image>): string {
-  return layout.replace(NAMED, (whole, before: string, name: string) => {
-    const image = images.get(name);
-    return image === undefined ? whole : `${before}{{ links.images }}/${image.name}`;
+  return layout.replace(NAMED, (_, before: string, name: string) => {
+    return `${before}{{ links.images }}/${images.get(name)?.name ?? 'refused'}`;
   });
 }
