@@ -2,6 +2,7 @@
 import { quotaUsed } from '../domain/allowance.ts';
 import type { Control } from '../domain/book.ts';
 import { percent } from '../domain/budget.ts';
+import type { WalkState } from '../functions/aws/broadcasts.ts';
 import type { TestState } from '../functions/aws/variant-tests.ts';
 import { sayFilling } from './filling.ts';
 import { span, stamp } from './stage.ts';
@@ -11,6 +12,7 @@ import { count } from './validate.ts';
 const LABEL = 10;
 const BAR = 24;
 const MOST_BUDGETS = 8;
+const MOST_WALKS = 8;
 const MOST_TESTS = 8;
 
 type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
@@ -128,6 +130,7 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     triggered: 'triggered mail',
     bulk: 'bulk mail',
     ticks: 'people who wait',
+    turns: 'turned products',
     notices: 'what others hear',
   };
   for (const [index, { lane, waiting, due, all, late }] of status.lanes.entries()) {
@@ -179,6 +182,16 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
   }
   if (status.tests.length > MOST_TESTS) more(`… and ${status.tests.length - MOST_TESTS} further ones, with --json`);
 
+  // ---- walks ----
+  if (status.walks.length > 0) lines.push('');
+  for (const [index, walk] of status.walks.slice(0, MOST_WALKS).entries()) {
+    const text = sayWalk(walk, at);
+    if (index === 0) row('Walks', text);
+    else more(text);
+  }
+  if (status.walks.length > MOST_WALKS) more(`… and ${status.walks.length - MOST_WALKS} further ones, with --json`);
+  todo('walks');
+
   // ---- budgets ----
   lines.push('');
   if (status.budgets.length === 0) row('Budgets', 'no complaints, bounces or unsubscribes that count');
@@ -222,6 +235,33 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     }
   }
   return lines;
+}
+
+/** A broadcast's walk in words: "newsletter, 2026-05-05: walked 12,000 contacts (3 of 32 shards), booked 8,000; the last have it at …". */
+export function sayWalk(walk: WalkState, at: number): string {
+  const { campaign, occurrence, walked, booked, late, shards, shardsDone, rests, drainsAt, endedAt, why } = walk;
+  const number = (value: number): string => value.toLocaleString('en');
+  const name = occurrence.startsWith('inside|') ? `those inside ${occurrence.slice('inside|'.length)}` : occurrence;
+  const part = endedAt === undefined ? ` (${shardsDone} of ${shards} shards)` : '';
+  const state =
+    why !== undefined
+      ? `ended, ${why}: `
+      : rests
+        ? 'waits for the end of its pause: '
+        : endedAt === undefined
+          ? ''
+          : 'all ';
+  const drains =
+    drainsAt === undefined
+      ? ''
+      : drainsAt > at
+        ? `; the last have it by ${stamp(drainsAt)}`
+        : `; all had it by ${stamp(drainsAt)}`;
+  return [
+    `${campaign}, ${name}: ${state}${number(walked)} contacts walked${part}, ${number(booked)} booked`,
+    ...(late === 0 ? [] : [`, ${number(late)} too late for theirs`]),
+    drains,
+  ].join('');
 }
 
 /** A test in words: "black-friday: runs for 2 h, 2 h to go: subject-a 12 of 300 clicked (4 %), subject-b 9 of 310 (2.9 %)". */

@@ -6,6 +6,7 @@ import type { Book, Control } from '../domain/book.ts';
 import type { Excess, Standing } from '../domain/budget.ts';
 import { localTime } from '../domain/time.ts';
 import { accountOf } from '../functions/aws/account.ts';
+import { type WalkState, walkStates } from '../functions/aws/broadcasts.ts';
 import { budgetStates } from '../functions/aws/budgets.ts';
 import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
@@ -29,7 +30,7 @@ const ACTIONS_SHOWN = 5;
 const TESTS_SHOWN = 7 * 24 * 60 * MINUTE;
 
 export interface LaneState {
-  lane: 'triggered' | 'bulk' | 'ticks' | 'notices';
+  lane: 'triggered' | 'bulk' | 'ticks' | 'turns' | 'notices';
   /** Entries of the index in all, and those that are due. */
   waiting: number;
   due: number;
@@ -57,6 +58,8 @@ export interface Status {
   /** Tests of variants that run, and those decided within the last week. */
   tests: TestState[];
   budgets: (Standing & { campaign: string })[];
+  /** Broadcasts, and walks over those inside a segment, that are under way, drain still, or ended within a day. */
+  walks: WalkState[];
   /** Campaigns that make more messages than their day may bring. */
   excesses: (Excess & { campaign: string })[];
   warmUp: { domain: string; day: number; days: number; most?: number; sent: number; waiting: number; starts: string }[];
@@ -69,15 +72,18 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
   const { table, now } = stage;
   const at = now();
   const book = await readBook(stage);
-  const [account, sends, queues, streamRecords, lanes, held, tests, budgets, warmUp, published, actions] =
+  const [account, sends, queues, streamRecords, lanes, held, tests, walks, budgets, warmUp, published, actions] =
     await Promise.all([
       readAccountOf(stage, live),
       sendsOf(table, at),
       Promise.all(QUEUES.map((queue) => queueState(stage, queue))),
       streamRecordsGivenUp(stage),
-      Promise.all((['triggered', 'bulk', 'ticks', 'notices'] as const).map((lane) => laneState(table, lane, at))),
+      Promise.all(
+        (['triggered', 'bulk', 'ticks', 'turns', 'notices'] as const).map((lane) => laneState(table, lane, at)),
+      ),
       heldOf(table, at),
       testStates(table, book, book.controls, at - TESTS_SHOWN),
+      walksOf(table, book, at),
       budgetsOf(stage, book),
       warmUpOf(table, book, at),
       publishedOf(table),
@@ -97,6 +103,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     feedback: await feedbackOf(table, at),
     held,
     tests,
+    walks,
     ...budgets,
     warmUp,
     ...(published && { book: published }),
@@ -152,7 +159,7 @@ async function queueState(stage: Stage, queue: QueueName): Promise<Status['queue
 }
 
 /** Under which keys of the index a lane stands. */
-const IN_INDEX = { triggered: 'triggered', bulk: 'bulk', ticks: 'tick', notices: 'notice' };
+const IN_INDEX = { triggered: 'triggered', bulk: 'bulk', ticks: 'tick', turns: 'turn', notices: 'notice' };
 
 const shardsOf = (table: Table): string[] => Array.from({ length: table.shards }, (_, shard) => shardText(shard));
 
@@ -227,6 +234,13 @@ async function budgetsOf({ table, now }: Stage, book: Book): Promise<Pick<Status
 }
 const VERDICTS = { fine: 0, watch: 1, over: 2 };
 
+async function walksOf(table: Table, book: Book, at: number): Promise<WalkState[]> {
+  const states = await walkStates(table, book);
+  const isShown = ({ endedAt, drainsAt = 0 }: WalkState): boolean =>
+    endedAt === undefined || endedAt > at - 24 * 60 * MINUTE || drainsAt > at;
+  return states.filter(isShown).sort((a, b) => b.openedAt - a.openedAt);
+}
+
 async function warmUpOf(table: Table, { definitions }: Book, at: number): Promise<Status['warmUp']> {
   const { date } = localTime(at, definitions.settings.zone);
   const plans = Object.entries(definitions.settings.warmUp ?? {});
@@ -260,7 +274,7 @@ async function publishedOf(table: Table): Promise<Status['book']> {
 /** Something that is not well. */
 export interface Finding {
   /** The section of the screen that it belongs to. */
-  about: 'sending' | 'ses' | 'queues' | 'due' | 'feedback' | 'budgets' | 'held' | 'book';
+  about: 'sending' | 'walks' | 'ses' | 'queues' | 'due' | 'feedback' | 'budgets' | 'held' | 'book';
   says: string;
   /** What a person should do; a finding without it is a hint. */
   todo: string;
@@ -274,9 +288,12 @@ const LATE = 10 * MINUTE;
 const LATE_SAYS = {
   triggered: 'Triggered mail does not end in time.',
   ticks: 'Waits of people do not end in time.',
+  turns: 'Who watches a product does not hear in time that it has turned.',
   notices: 'What campaigns tell others does not reach the bus in time.',
 };
 const GUARD_SILENT = 5 * MINUTE;
+/** A shard of a broadcast that was lost is posted again after 25 minutes: by then it has moved. */
+const WALK_LOST = 60 * MINUTE;
 const FEEDBACK_SILENT = 20 * MINUTE;
 const QUOTA_NEAR = 0.8;
 
@@ -401,6 +418,18 @@ export function findings(status: Status): Finding[] {
       'A budget is overrun, and its campaign goes on.',
       'Pause it, and look at the log of guard-sending.',
       'The guard is silent',
+    );
+  }
+  const lost = status.walks.filter(
+    ({ endedAt, rests, campaign, movedAt }) =>
+      endedAt === undefined && !rests && paused[campaign] === undefined && at - movedAt > WALK_LOST,
+  );
+  for (const { campaign, occurrence, movedAt } of lost) {
+    say(
+      'walks',
+      `The walk of ${campaign} (${occurrence}) has not moved for ${Math.round((at - movedAt) / MINUTE)} min.`,
+      'Look at the dead letters of roster; its shards are posted again each half hour.',
+      'Dead letters',
     );
   }
   const stalled = status.book && stalledFor(status.book.filling, status.book.publishedAt, at);

@@ -4,11 +4,12 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describe as tell } from '../../cli/contact.ts';
 import { shapeOf } from '../../cli/dead-letters.ts';
-import { span } from '../../cli/stage.ts';
+import { span, stamp } from '../../cli/stage.ts';
 import { findings, type Status } from '../../cli/status.ts';
 import { drawStatus } from '../../cli/status-screen.ts';
 import { emptyBook } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
+import type { WalkState } from '../../functions/aws/broadcasts.ts';
 import type { TestState } from '../../functions/aws/variant-tests.ts';
 import { QUEUES } from '../../infra/names.ts';
 
@@ -36,11 +37,13 @@ const well: Status = {
     { lane: 'triggered', waiting: 12, due: 0, all: true },
     { lane: 'bulk', waiting: 90_000, due: 4_000, all: false, late: 5 * 60 * MINUTE },
     { lane: 'ticks', waiting: 3, due: 0, all: true },
+    { lane: 'turns', waiting: 0, due: 0, all: true },
     { lane: 'notices', waiting: 0, due: 0, all: true },
   ],
   feedback: { newest: AT - 20_000, openClaims: 0, all: true },
   held: { failed: 4, failedToday: 1, uncertain: 0, notices: 0, all: true },
   tests: [],
+  walks: [],
   budgets: [],
   excesses: [],
   warmUp: [],
@@ -183,6 +186,43 @@ describe('a status', () => {
     expect(screen([]).join('\n')).not.toContain('Tests');
     expect(screen(Array.from({ length: 12 }, () => test)).join('\n')).toContain('… and 4 further ones, with --json');
     expect(findings({ ...well, tests: [none] })).toEqual([]);
+  });
+
+  it('tells of broadcasts how far their walk is, who was booked, and until when the last have it', () => {
+    const walk: WalkState = {
+      campaign: 'newsletter',
+      occurrence: '2026-03-03',
+      openedAt: AT - 20 * MINUTE,
+      first: AT,
+      last: AT + 26 * 60 * MINUTE,
+      walked: 12_000,
+      booked: 8000,
+      late: 0,
+      shards: 32,
+      shardsDone: 3,
+      rests: false,
+      drainsAt: AT + 60 * MINUTE,
+      movedAt: AT - MINUTE,
+    };
+    const inside = { ...walk, campaign: 'win-back', occurrence: 'inside|lapsed-60d', endedAt: AT, drainsAt: AT - 1 };
+    const walks = [
+      walk,
+      { ...walk, rests: true },
+      { ...inside, late: 7 },
+      { ...inside, booked: 0, why: 'the campaign is gone' },
+    ];
+    const lines = drawStatus({ ...well, walks }, [], { colours: false });
+    const from = lines.findIndex((line) => line.startsWith('Walks'));
+    expect(lines.slice(from, from + 4)).toEqual([
+      `Walks     newsletter, 2026-03-03: 12,000 contacts walked (3 of 32 shards), 8,000 booked; the last have it by ${stamp(AT + 60 * MINUTE)}`,
+      `          newsletter, 2026-03-03: waits for the end of its pause: 12,000 contacts walked (3 of 32 shards), 8,000 booked; the last have it by ${stamp(AT + 60 * MINUTE)}`,
+      `          win-back, those inside lapsed-60d: all 12,000 contacts walked, 8,000 booked, 7 too late for theirs; all had it by ${stamp(AT - 1)}`,
+      `          win-back, those inside lapsed-60d: ended, the campaign is gone: 12,000 contacts walked, 0 booked; all had it by ${stamp(AT - 1)}`,
+    ]);
+    expect(findings({ ...well, walks })).toEqual([]);
+    const lost = { ...walk, movedAt: AT - 61 * MINUTE };
+    expect(findings({ ...well, walks: [lost] })).toMatchObject([{ about: 'walks', heading: 'Dead letters' }]);
+    expect(findings({ ...well, walks: [lost], paused: { newsletter: { ...control, by: 'anna' } } })).toEqual([]);
   });
 
   it('draws quota and budgets as bars, in colours only where they are asked for', () => {
