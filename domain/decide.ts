@@ -398,7 +398,7 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   journey.due = stays ? set : Math.max(due, now + 1);
 }
 
-/** Most starts that are remembered, each for one campaign, product, order or request; the newest stay. */
+/** Most starts that are remembered beside one for each campaign: those for a product, order or request; the newest stay. */
 const MOST_STARTS = 500;
 /** Of dates and products that were asked, the newest. */
 const MOST_ASKED = 200;
@@ -406,7 +406,11 @@ const MOST_ASKED = 200;
 /** Bounds what grows with time: starts that are remembered, and what was asked of dates and products. */
 function tidyLists({ contact: { journey } }: Draft): void {
   const { asked, starts } = journey;
-  if (Object.keys(starts).length > MOST_STARTS) journey.starts = highest(starts, MOST_STARTS, (at) => at);
+  if (Object.keys(starts).length > MOST_STARTS) {
+    const of = (each: boolean): Record<string, number> =>
+      Object.fromEntries(Object.entries(starts).filter(([key]) => key.includes('|') === each));
+    journey.starts = { ...of(false), ...highest(of(true), MOST_STARTS, (at) => at) };
+  }
   if (asked === undefined) return;
   if (Object.keys(asked).length > MOST_ASKED) journey.asked = highest(asked, MOST_ASKED, (at) => at);
 }

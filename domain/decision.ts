@@ -55,7 +55,7 @@ export interface Decision {
 
 /** What a `notify` step hands over: an event for other channels and people, put on the bus once it is stored. */
 export interface Notice {
-  /** Stable: the same step of the same run gives the same id. */
+  /** Stable: the same step of the same run in the same version gives the same id. */
   id: string;
   contact: string;
   campaign: string;

@@ -4,8 +4,11 @@ import type { Instruction } from './book.ts';
 /** What an instruction is, as far as another version can hold the same: durations and rules may differ. */
 function label(instruction: Instruction): string {
   const { op } = instruction;
-  const place = instruction.step.split('.').filter((part) => Number.isNaN(Number(part)));
-  const where = place.join('.');
+  // Places and branches take turns in a path: "2.then.0". A branch may be named by a number.
+  const where = instruction.step
+    .split('.')
+    .filter((_, i) => i % 2 === 1)
+    .join('.');
   return op === 'send' ? `send ${instruction.key} ${where}` : `${op} ${where}`;
 }
 

@@ -242,7 +242,7 @@ function tellOthers(
     if (meant !== undefined) properties[name] = meant;
   }
   draft.notices.push({
-    id: `n${shortHash('notice', draft.contact.id, campaign.id, run.id, step)}`,
+    id: `n${shortHash('notice', draft.contact.id, campaign.id, campaign.version, run.id, step)}`,
     contact: draft.contact.id,
     campaign: campaign.id,
     version: campaign.version,

@@ -73,7 +73,7 @@ export function startRuns(
     const { properties } = stimulus.interaction;
     let slimmed: JsonObject | undefined;
     const kept = (): JsonObject => {
-      slimmed ??= slim(properties);
+      slimmed ??= slim(properties, draft.contact.journey.runs.length);
       return slimmed;
     };
     for (const campaign of campaigns) starts.push(...startsOf(draft, sight, campaign, stimulus, before, kept));
@@ -342,7 +342,7 @@ function isSince(run: Run, at: number): boolean {
   return NO_EVENTS.has(run.trigger.name) ? at > run.startedAt : at >= run.startedAt;
 }
 
-/** "Since run start" begins after the stimulus; all else is counted with it, as the contact's own counters do. */
+/** "Since run start" begins after the stimulus that started the run; all else is counted with it, as the contact's own counters do. */
 export function countPastInRun(
   draft: Draft,
   run: Run,
@@ -353,10 +353,11 @@ export function countPastInRun(
 ): void {
   const around = inShopZone(sightOfRun(sight, run));
   const whole = withStimulus(past, stimulus);
-  const since = past.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
+  const known = draft.given.journey.runs.some(({ id }) => id === run.id) ? whole : past;
+  const since = known.interactions.filter((one) => one.id !== run.trigger.id && isSince(run, one.at));
   for (const counter of campaign.counters) {
     if (run.counters[counter.id] !== undefined) continue;
-    const counted = counter.sinceStart ? { ...past, interactions: since } : whole;
+    const counted = counter.sinceStart ? { ...known, interactions: since } : whole;
     countPast(draft, counted, [counter], run.counters, around);
   }
 }
@@ -389,24 +390,41 @@ function reentry(draft: Draft, start: Start): string | undefined {
   return start.trigger.at - last < rest ? `again: ${again}` : undefined;
 }
 
-const MOST_TRIGGER_CHARACTERS = 4_000;
+/** Of a trigger a run keeps so much as JSON; one of many runs less, so that the contact stays one item. */
+const MOST_CHARACTERS = 4_000;
+const FEWER_CHARACTERS = 900;
+const MANY_RUNS = 40;
+const MOST_LINES = 20;
 
-/** What a run keeps of its trigger: everything, or, where that is large, the first lines and the plain values. */
-function slim(properties: JsonObject): JsonObject {
-  if (JSON.stringify(properties).length <= MOST_TRIGGER_CHARACTERS) return properties;
-  const kept: JsonObject = {};
-  for (const [name, value] of Object.entries(properties)) {
-    if (typeof value !== 'object' && JSON.stringify(value).length <= 300) kept[name] = value;
-  }
-  const products = Array.isArray(properties.products) ? properties.products : [];
-  kept.products = products.slice(0, 20).map((line) => {
-    if (line === null || typeof line !== 'object' || Array.isArray(line)) return null;
+/** What a run keeps of its trigger: everything, or, where that is large, the plain values and lines for which there is room, short ones first. */
+function slim(properties: JsonObject, runs: number): JsonObject {
+  const most = runs < MANY_RUNS ? MOST_CHARACTERS : FEWER_CHARACTERS;
+  if (JSON.stringify(properties).length <= most) return properties;
+  let room = most;
+  const fits = (name: string, value: Json): boolean => {
+    const length = JSON.stringify(value).length + name.length + 4;
+    if (length > room) return false;
+    room -= length;
+    return true;
+  };
+  const plain = Object.entries(properties)
+    .filter(([, value]) => typeof value !== 'object' && JSON.stringify(value).length <= 300)
+    .sort(([, a], [, b]) => JSON.stringify(a).length - JSON.stringify(b).length);
+  // Half of the room is the lines'.
+  room = most / 2;
+  const kept: JsonObject = Object.fromEntries(plain.filter(([name, value]) => fits(name, value)));
+  room += most / 2;
+  const products: Json[] = [];
+  for (const line of Array.isArray(properties.products) ? properties.products.slice(0, MOST_LINES) : []) {
+    if (line === null || typeof line !== 'object' || Array.isArray(line)) continue;
     const short: JsonObject = {};
     for (const field of ['product_id', 'sku', 'name', 'price', 'quantity'] as const) {
       const value = line[field];
       if (value !== undefined && JSON.stringify(value).length <= 120) short[field] = value;
     }
-    return short;
-  });
+    if (!fits('', short)) break;
+    products.push(short);
+  }
+  kept.products = products;
   return kept;
 }
