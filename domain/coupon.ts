@@ -1,5 +1,7 @@
 // Coupon codes: one row of a file, how a code is known, what it is worth, and which offer the margin bears.
+import type { Definitions } from './book.ts';
 import { dayAfter } from './calendar.ts';
+import { type Campaign, eachStep } from './campaign-grammar.ts';
 import { type Fault, numberIn, quote } from './fault.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { GivenCoupon } from './message.ts';
@@ -25,6 +27,13 @@ export function knownAs(code: string): string {
 /** Whether a code of this expiry may be given now. */
 export function isUsable(expires: number | undefined, now: number): boolean {
   return expires === undefined || expires >= now + LEAST_LEFT;
+}
+
+/** The pools that campaigns draw from, those among them whose runs go on in an earlier version. */
+export function poolsInUse({ campaigns, retired }: Pick<Definitions, 'campaigns' | 'retired'>): Set<string> {
+  const pools = ({ steps }: Campaign): string[] =>
+    eachStep(steps).flatMap(({ step }) => ('send' in step && step.coupon !== undefined ? [step.coupon] : []));
+  return new Set([...Object.values(campaigns), ...Object.values(retired)].flatMap(({ campaign }) => pools(campaign)));
 }
 
 /** What a code is worth: a percentage, or an amount in minor units. */

@@ -16,6 +16,7 @@ import { CLAIM_LASTS } from './claims.ts';
 import { jitter } from './clock.ts';
 import { composeMail } from './compose.ts';
 import { stop } from './controls.ts';
+import { type Claim, Coupons } from './coupons.ts';
 import { faultOf, type Log } from './handler.ts';
 import type { Answer, Mail, Mailer } from './mailer.ts';
 import { readProduct } from './product.ts';
@@ -65,7 +66,7 @@ type Lane = Message['lane'];
 const PARKED = 5 * 60_000;
 /** A price that was told longer ago may be another by now. */
 const PRICES_GOOD = 24 * 3_600_000;
-/** What waits for a quota or a review: SES itself says such things seldom. */
+/** What waits for a quota, a review or a coupon: none of them comes by the minute. */
 const HELD = 15 * 60_000;
 /** What found the seconds ahead full: the index gives it out again at one of the next minutes. */
 const NO_ROOM: Record<Lane, number> = { triggered: 10_000, bulk: 60_000 };
@@ -97,12 +98,14 @@ interface Batch {
  * contact and suppression, strong, each up to 4 KB) and 0.2 for controls and account; 5 write units (claimed: 1, and 2
  * in the due index, where it moves; sent: 1, and 1 there, where it goes; of a message up to 1 KB) and 0.1 to 0.25 for
  * its permit; 2 calls of its own, 0.4 to 0.6 shared, and one of SES. Products that it shows are read beside. A warm-up
- * adds one write. A message that goes back to the index costs 3 write units there, and 3 when it is released again.
+ * adds one write. A message that goes back to the index costs 3 write units there, and 3 when it is released again. One
+ * with a coupon adds 1 read unit, and the first of its run 4 more and 7 write units: `Coupons.give`.
  */
 export class Sender {
   readonly #deps: SenderDeps;
   readonly #permits: Permits;
   readonly #warmUps: WarmUps;
+  readonly #coupons: Coupons;
   #controls: { value: Controls; readAt: number } = {
     value: { paused: {}, filled: 0 },
     readAt: Number.NEGATIVE_INFINITY,
@@ -113,6 +116,7 @@ export class Sender {
     this.#deps = deps;
     this.#permits = new Permits(deps.table);
     this.#warmUps = new WarmUps(deps.table);
+    this.#coupons = new Coupons(deps.table);
   }
 
   /**
@@ -217,11 +221,12 @@ export class Sender {
   }
 
   async #sendGoing(
-    going: { wanted: Wanted; loaded: Loaded }[],
+    ready: { wanted: Wanted; loaded: Loaded }[],
     { products, allowed }: Omit<Batch, 'keys'>,
     errors: Map<Wanted, Error>,
   ): Promise<void> {
     const { now, log, secrets } = this.#deps;
+    const going = await this.#withCoupons(ready, errors);
     if (going.length === 0) return;
     // A secret that cannot be read is nobody's fault in a message: it throws, and all are delivered again.
     const { keys } = await secrets();
@@ -252,6 +257,47 @@ export class Sender {
       }
     });
     if (left > 0) log.info('send.rate', { messages: left });
+  }
+
+  /**
+   * The messages with the codes that they carry, on the message from here on. Before a slot is taken: what finds its
+   * pool empty goes back to the index, and comes again after a while.
+   */
+  async #withCoupons(
+    ready: { wanted: Wanted; loaded: Loaded }[],
+    errors: Map<Wanted, Error>,
+  ): Promise<{ wanted: Wanted; loaded: Loaded }[]> {
+    const { now, log } = this.#deps;
+    const claims = new Map<Loaded, Claim>();
+    for (const { loaded } of ready) {
+      const { contact, run, id, coupon: pool } = loaded.message;
+      if (pool !== undefined) claims.set(loaded, { run, pool, contact, message: id });
+    }
+    if (claims.size === 0) return ready;
+    const assigned = await this.#coupons.assigned([...claims.values()]);
+    const going: typeof ready = [];
+    const empty: Record<string, number> = {};
+    await pooled(ready, 10, async ({ wanted, loaded }) => {
+      const claim = claims.get(loaded);
+      try {
+        if (claim === undefined) going.push({ wanted, loaded });
+        else {
+          const coupon = await this.#coupons.give(claim, now(), assigned.get(claim));
+          if (coupon === undefined) {
+            await this.#defer(loaded, now() + HELD);
+            empty[claim.pool] = (empty[claim.pool] ?? 0) + 1;
+          } else {
+            const { inputs } = loaded.message;
+            const message = { ...loaded.message, inputs: { ...inputs, coupon } };
+            going.push({ wanted, loaded: { ...loaded, message } });
+          }
+        }
+      } catch (error) {
+        errors.set(wanted, error as Error);
+      }
+    });
+    for (const [pool, messages] of Object.entries(empty)) log.info('coupon.empty', { pool, messages });
+    return going;
   }
 
   /**

@@ -83,10 +83,35 @@ export const key = {
   action: (at: number, id: string): Key => ({ pk: 'ACTIONS', sk: `${new Date(at).toISOString()}#${id}` }),
   /** How much of a lane the walks of one minute have released together. */
   release: (lane: Message['lane'], minute: number): Key => ({ pk: `RELEASE#${lane}#${minute}`, sk: 'RELEASE' }),
+  /** A coupon code, as it is known: which pool it is of, whose it is, and what became of it. */
+  code: (known: string): Key => ({ pk: `CODE#${known}`, sk: 'CODE' }),
+  /** A code that nobody has yet, among those of its pool by their expiry. */
+  freeCode: (pool: string, expires: number | undefined, known: string): Key => ({
+    pk: poolPk(pool, codeShard(known)),
+    // Thirteen digits, so that they sort: files say "never" by the year 9999.
+    sk: `FREE#${String(Math.min(expires ?? NEVER, NEVER)).padStart(13, '0')}#${known}`,
+  }),
+  /**
+   * The code of a run. A run's id is of one person alone, and stays when contacts are merged: what their messages are
+   * stored under then changes.
+   */
+  runCoupon: (run: string, pool: string): Key => ({ pk: `RUN#${run}`, sk: `COUPON#${pool}` }),
+  /** A pool to which codes were imported. */
+  couponPool: (pool: string): Key => ({ pk: 'COUPONS', sk: `POOL#${pool}` }),
   rate: (second: number): Key => ({ pk: `RATE#${second}`, sk: 'RATE' }),
   lease: (): Key => ({ pk: 'LEASE#timers', sk: 'LEASE' }),
   watermark: (shard: string): Key => ({ pk: `WATERMARK#${shard}`, sk: 'WATERMARK' }),
 };
+
+/** Few, so that a look at a pool is a look at each; enough for some thousand codes given in a second. */
+export const POOL_SHARDS = 4;
+const NEVER = 9_999_999_999_999;
+
+/** The key under which the free codes of one shard of a pool stand. */
+export const poolPk = (pool: string, shard: string): string => `COUPON#${pool}#${shard}`;
+
+/** The shard of a code inside its pool: two digits. */
+export const codeShard = (known: string): string => shardOf(known, POOL_SHARDS);
 
 /** The shard of a contact: two digits. */
 export function shardOf(contact: string, shards: number): string {
@@ -504,6 +529,42 @@ export class Table {
     return items;
   }
 
+  /** The first items of one partition whose sort keys lie between two, both among them. */
+  async between(pk: string, from: string, to: string, most: number): Promise<Item[]> {
+    const { items } = await this.#page({ ...range(pk, from, to), ConsistentRead: true, Limit: most });
+    return items;
+  }
+
+  /** How many items of one partition have sort keys between two; counting stops at `most`. */
+  async countBetween(pk: string, from: string, to: string, most: number): Promise<number> {
+    return this.#count(range(pk, from, to), most);
+  }
+
+  /** How many items stand under a key of the due index; counting stops at `most`. */
+  async countDue(duePk: string, most: number): Promise<number> {
+    const of = { IndexName: 'due', KeyConditionExpression: 'duePk = :pk', ExpressionAttributeValues: { ':pk': duePk } };
+    return this.#count(of, most);
+  }
+
+  async #count(input: Omit<ConstructorParameters<typeof QueryCommand>[0], 'TableName'>, most: number): Promise<number> {
+    let counted = 0;
+    let from: Record<string, unknown> | undefined;
+    do {
+      const answer = await this.#client.send(
+        new QueryCommand({
+          TableName: this.name,
+          ...input,
+          Select: 'COUNT',
+          Limit: most - counted,
+          ...(from !== undefined && { ExclusiveStartKey: from }),
+        }),
+      );
+      counted += answer.Count ?? 0;
+      from = answer.LastEvaluatedKey;
+    } while (from !== undefined && counted < most);
+    return counted;
+  }
+
   /** One page of the due index: what is due up to an instant, earliest first. */
   async due(duePk: string, until: number, limit: number, from?: Record<string, unknown>): Promise<Page> {
     return this.#page({
@@ -555,6 +616,11 @@ export class Table {
     }
   }
 }
+
+const range = (pk: string, from: string, to: string) => ({
+  KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+  ExpressionAttributeValues: { ':pk': pk, ':from': from, ':to': to },
+});
 
 const TRANSIENT = new Set([
   'TransactionConflict',
