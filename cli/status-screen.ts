@@ -209,6 +209,19 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     more(`… and ${status.budgets.length - MOST_BUDGETS} further ones, with --json`);
   todo('budgets');
 
+  // ---- coupons ----
+  if (status.coupons.length > 0) lines.push('');
+  const pools = Math.max(0, ...status.coupons.map(({ pool }) => pool.length));
+  for (const [index, { pool, left, lowWater }] of status.coupons.entries()) {
+    const text =
+      left >= lowWater
+        ? `${pool.padEnd(pools)}  ${tone('green', `at least ${count(lowWater, 'code')}`)}`
+        : `${pool.padEnd(pools)}  ${tone(left === 0 ? 'red' : 'yellow', left === 0 ? 'empty' : count(left, 'code'))}, low below ${number(lowWater)}`;
+    if (index === 0) row('Coupons', text);
+    else more(text);
+  }
+  todo('coupons');
+
   // ---- book, actions ----
   lines.push('');
   if (status.book === undefined)

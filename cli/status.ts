@@ -10,6 +10,7 @@ import { type WalkState, walkStates } from '../functions/aws/broadcasts.ts';
 import { budgetStates } from '../functions/aws/budgets.ts';
 import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
+import { type PoolLevel, poolLevels } from '../functions/aws/coupons.ts';
 import { heldPk, key, noticeHeldPk, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
 import { type TestState, testStates } from '../functions/aws/variant-tests.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
@@ -62,6 +63,8 @@ export interface Status {
   walks: WalkState[];
   /** Campaigns that make more messages than their day may bring. */
   excesses: (Excess & { campaign: string })[];
+  /** What is left of the coupon pools that campaigns draw from, counted up to their low-water marks. */
+  coupons: PoolLevel[];
   warmUp: { domain: string; day: number; days: number; most?: number; sent: number; waiting: number; starts: string }[];
   book?: { hash: string; ordinal: number; publishedAt: number; by?: string; filling: Filling };
   actions: Action[];
@@ -72,23 +75,37 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
   const { table, now } = stage;
   const at = now();
   const book = await readBook(stage);
-  const [account, sends, queues, streamRecords, lanes, held, tests, walks, budgets, warmUp, published, actions] =
-    await Promise.all([
-      readAccountOf(stage, live),
-      sendsOf(table, at),
-      Promise.all(QUEUES.map((queue) => queueState(stage, queue))),
-      streamRecordsGivenUp(stage),
-      Promise.all(
-        (['triggered', 'bulk', 'ticks', 'turns', 'notices'] as const).map((lane) => laneState(table, lane, at)),
-      ),
-      heldOf(table, at),
-      testStates(table, book, book.controls, at - TESTS_SHOWN),
-      walksOf(table, book, at),
-      budgetsOf(stage, book),
-      warmUpOf(table, book, at),
-      publishedOf(table),
-      lastActions(table, ACTIONS_SHOWN),
-    ]);
+  const [
+    account,
+    sends,
+    queues,
+    streamRecords,
+    lanes,
+    held,
+    tests,
+    walks,
+    budgets,
+    coupons,
+    warmUp,
+    published,
+    actions,
+  ] = await Promise.all([
+    readAccountOf(stage, live),
+    sendsOf(table, at),
+    Promise.all(QUEUES.map((queue) => queueState(stage, queue))),
+    streamRecordsGivenUp(stage),
+    Promise.all(
+      (['triggered', 'bulk', 'ticks', 'turns', 'notices'] as const).map((lane) => laneState(table, lane, at)),
+    ),
+    heldOf(table, at),
+    testStates(table, book, book.controls, at - TESTS_SHOWN),
+    walksOf(table, book, at),
+    budgetsOf(stage, book),
+    poolLevels(table, book.definitions, at),
+    warmUpOf(table, book, at),
+    publishedOf(table),
+    lastActions(table, ACTIONS_SHOWN),
+  ]);
   const { stopped, paused } = book.controls;
   return {
     stage: stage.target.stage,
@@ -105,6 +122,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     tests,
     walks,
     ...budgets,
+    coupons,
     warmUp,
     ...(published && { book: published }),
     actions,
@@ -274,7 +292,7 @@ async function publishedOf(table: Table): Promise<Status['book']> {
 /** Something that is not well. */
 export interface Finding {
   /** The section of the screen that it belongs to. */
-  about: 'sending' | 'walks' | 'ses' | 'queues' | 'due' | 'feedback' | 'budgets' | 'held' | 'book';
+  about: 'sending' | 'walks' | 'ses' | 'queues' | 'due' | 'feedback' | 'budgets' | 'held' | 'coupons' | 'book';
   says: string;
   /** What a person should do; a finding without it is a hint. */
   todo: string;
@@ -430,6 +448,15 @@ export function findings(status: Status): Finding[] {
       `The walk of ${campaign} (${occurrence}) has not moved for ${Math.round((at - movedAt) / MINUTE)} min.`,
       'Look at the dead letters of roster; its shards are posted again each half hour.',
       'Dead letters',
+    );
+  }
+  for (const { pool, left, lowWater } of status.coupons) {
+    if (left >= lowWater) continue;
+    say(
+      'coupons',
+      left === 0 ? `${pool} is empty: its messages wait.` : `${pool} is running low.`,
+      `npx kairos coupons import ${pool} FILE${here}`,
+      'Coupon pool is running low',
     );
   }
   const stalled = status.book && stalledFor(status.book.filling, status.book.publishedAt, at);

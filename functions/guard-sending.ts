@@ -1,4 +1,4 @@
-// Each minute: the account's limits and standing, campaigns over their budgets, tests that are over, and one line that the alarms read.
+// Each minute: the account's limits and standing, campaigns over their budgets, tests that are over, coupons that run out, and one line that the alarms read.
 import { type Account, isShut, quotaUsed } from '../domain/allowance.ts';
 import type { Controls } from '../domain/book.ts';
 import { type AccountDeps, accountClient, accountOf, readAccount } from './aws/account.ts';
@@ -6,6 +6,7 @@ import { readControls } from './aws/book-store.ts';
 import { type BudgetDeps, keepBudgets } from './aws/budgets.ts';
 import { now } from './aws/clock.ts';
 import { operationEvent, stop } from './aws/controls.ts';
+import { poolLevels } from './aws/coupons.ts';
 import { books } from './aws/deciding.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';
 import { bus, table } from './aws/parts.ts';
@@ -42,6 +43,10 @@ export async function guardSending(deps: GuardDeps): Promise<void> {
   });
   await part('guard.budgets-failed', () => deps.keepBudgets(deps));
   await part('guard.tests-failed', () => deps.decideTests(deps));
+  let couponsLow = 0;
+  await part('guard.coupons-failed', async () => {
+    couponsLow = await tellOfLowPools(deps);
+  });
   await part('guard.state-failed', async () => {
     const found = await table.read([key.controls(), key.account()]);
     const controls = readControls(found.get(key.controls()));
@@ -53,6 +58,7 @@ export async function guardSending(deps: GuardDeps): Promise<void> {
       quotaUsed: known === undefined ? 0 : quotaUsed(known),
       underReview: known?.enforcement === 'PROBATION' ? 1 : 0,
       uncertain: await countUncertain(table),
+      couponsLow,
     });
   });
 }
@@ -72,6 +78,14 @@ async function tellOfStop({ stopped }: Controls, told: unknown, { table, bus, lo
     UpdateExpression: 'SET toldStop = :at',
     ExpressionAttributeValues: { ':at': stopped.at },
   });
+}
+
+/** Names the pools that are below their low-water mark in the log; answers how many they are. */
+async function tellOfLowPools({ table, books, log, now }: GuardDeps): Promise<number> {
+  const { definitions } = await books.current();
+  const low = (await poolLevels(table, definitions, now())).filter(({ left, lowWater }) => left < lowWater);
+  for (const { pool, left } of low) log.warn('coupon.low', { pool, left });
+  return low.length;
 }
 
 async function countUncertain(table: Table): Promise<number> {

@@ -55,6 +55,13 @@ const STATES = [
     heading: 'The daily quota is near',
     says: '80 % of the e-mails that SES allows the account in 24 hours are used.',
   },
+  {
+    id: 'CouponsLow',
+    field: 'couponsLow',
+    from: 1,
+    heading: 'Coupon pool is running low',
+    says: 'A coupon pool that campaigns draw from is below its low-water mark; once it is empty, its messages wait.',
+  },
 ] as const;
 /** The numbers of `guard.state` that alarms read. */
 export const STATE_FIELDS = STATES.map(({ field }) => field);

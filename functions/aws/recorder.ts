@@ -13,7 +13,7 @@ import { jitter, sleep } from './clock.ts';
 import { foldProduct, productIdOf } from './product.ts';
 import { Cancelled, interactionItem, key, pooled, readInteraction, readOrder, type Table } from './table.ts';
 import { turnItem, turnsOf } from './turns.ts';
-import { Draft, emptyWorld, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
+import { codesNamed, Draft, emptyWorld, loadWorld, readContacts, readSuppressions, type World } from './world.ts';
 
 export type RecordOutcome =
   /** It counted. */
@@ -263,6 +263,10 @@ export class Recorder {
     const after = orderKey === undefined ? undefined : foldOrder(before, interaction, currency);
     const contact = await this.#whose(draft, interaction, subjects, after);
     if (contact === 'gone') return { kind: 'erased' };
+    if (orderKey !== undefined) {
+      const by = contact === undefined ? {} : { contact: contact.id };
+      for (const code of codesNamed(interaction)) draft.redeem(code, { order: orderKey, at, ...by });
+    }
     if (contact === undefined) {
       if (after !== undefined) draft.setOrder({ ...after, orphaned: true });
       draft.addInteraction(interaction);

@@ -1,9 +1,11 @@
 // What is stored around a set of interactions, and a draft of what shall be written over it in one transaction.
 import type { Contact } from '../../domain/contact.ts';
+import { codesOf } from '../../domain/coupon.ts';
 import type { Converted, Drop, Notice, Watch } from '../../domain/decision.ts';
 import { type Interaction, identityKeys, type SubjectKey } from '../../domain/interaction.ts';
 import type { Conversion, Message } from '../../domain/message.ts';
 import { type Order, orderKeyOf } from '../../domain/order.ts';
+import { type Redemption, readCode, redemptionWrites, type StoredCode } from './coupons.ts';
 import { type ProductState, productIdOf, productItem, readProduct } from './product.ts';
 import {
   type Found,
@@ -40,6 +42,8 @@ export interface World {
   contacts: Map<string, Versioned<Contact>>;
   orders: Map<string, Versioned<Order>>;
   products: Map<string, ProductState>;
+  /** Coupon codes that orders name, as far as there are such. */
+  codes: Map<string, StoredCode>;
   /** Address hash → what stands against it; only for addresses that were asked for. */
   suppressions: Map<string, Suppressions>;
 }
@@ -52,6 +56,7 @@ export function emptyWorld(): World {
     contacts: new Map(),
     orders: new Map(),
     products: new Map(),
+    codes: new Map(),
     suppressions: new Map(),
   };
 }
@@ -62,10 +67,12 @@ export async function loadWorld(table: Table, interactions: Interaction[]): Prom
   const subjects = [...new Set(interactions.flatMap((each) => identityKeys(each.who)))];
   const orders = [...new Set(interactions.flatMap((each) => orderKeyOf(each) ?? []))];
   const products = [...new Set(interactions.flatMap((each) => productIdOf(each) ?? []))];
+  const codes = [...new Set(interactions.flatMap(codesNamed))];
   const first = await table.read([
     ...subjects.flatMap((subject) => [key.identity(subject), key.erased(subject)]),
     ...orders.map(key.order),
     ...products.map(key.product),
+    ...codes.map(key.code),
   ]);
   for (const subject of subjects) {
     const identity = first.get(key.identity(subject));
@@ -81,6 +88,10 @@ export async function loadWorld(table: Table, interactions: Interaction[]): Prom
     const item = first.get(key.product(product));
     if (item !== undefined) world.products.set(product, readProduct(item));
   }
+  for (const code of codes) {
+    const item = first.get(key.code(code));
+    if (item !== undefined) world.codes.set(code, readCode(item));
+  }
   const claimed = interactions.flatMap(({ address, who }) =>
     address !== undefined && who.address !== undefined && !world.identities.has(`address#${who.address}`)
       ? [who.address]
@@ -93,6 +104,11 @@ export async function loadWorld(table: Table, interactions: Interaction[]): Prom
   ];
   await readContacts(table, world, ids, [...new Set(claimed)]);
   return world;
+}
+
+/** The coupon codes that an interaction redeems, where there are such: those that an order was paid with. */
+export function codesNamed({ name, properties }: Pick<Interaction, 'name' | 'properties'>): string[] {
+  return name === 'Order Completed' ? codesOf(properties) : [];
 }
 
 /** Adds contacts, following merges to the living one, and what stands against addresses. */
@@ -164,6 +180,7 @@ export class Draft {
   #notices = new Map<string, Notice>();
   #watches = new Map<string, Item>();
   #turns = new Map<string, Item>();
+  #redemptions = new Map<string, Redemption & { written: boolean }>();
   #interactions: Interaction[] = [];
   #bytes = 0;
 
@@ -184,6 +201,7 @@ export class Draft {
     draft.#notices = new Map(this.#notices);
     draft.#watches = new Map(this.#watches);
     draft.#turns = new Map(this.#turns);
+    draft.#redemptions = new Map(this.#redemptions);
     draft.#interactions = [...this.#interactions];
     draft.#bytes = this.#bytes;
     return draft;
@@ -294,6 +312,13 @@ export class Draft {
     this.#turns.set(`${item.pk}\n${item.sk}`, item);
   }
 
+  /** An order was paid with a code: its first order redeems it, and an unknown code is nothing. */
+  redeem(code: string, redemption: Redemption): void {
+    const stored = this.#world.codes.get(code);
+    if (stored === undefined || stored.state === 'redeemed' || this.#redemptions.has(code)) return;
+    this.#redemptions.set(code, { ...redemption, written: false });
+  }
+
   /** Whether it has outgrown one transaction. Watches do not count: they may be written before it. */
   get overfull(): boolean {
     return this.size - this.#watches.size > MOST_WRITES || this.#bytes > MOST_BYTES;
@@ -317,6 +342,7 @@ export class Draft {
       this.#notices.size +
       this.#watches.size +
       this.#turns.size +
+      2 * [...this.#redemptions.values()].filter((each) => !each.written).length +
       [...this.#links.values()].filter((link) => !link.written).length +
       touched(this.#contacts.values()) +
       touched(this.#orders.values()) +
@@ -370,6 +396,12 @@ export class Draft {
       free(`notice ${id}`, () => table.creation(noticeItem(notice, table.shards)));
     }
     for (const item of [...this.#watches.values(), ...this.#turns.values()]) add(state, table.put(item));
+    for (const [id, { written, ...redemption }] of this.#redemptions) {
+      const code = this.#world.codes.get(id);
+      const name = `code ${id}`;
+      if (written || code === undefined || except.has(name)) continue;
+      for (const write of redemptionWrites(table, code, redemption)) add({ kind: 'free', name }, write);
+    }
     return all;
   }
 
@@ -388,6 +420,7 @@ export class Draft {
     this.#notices.clear();
     this.#watches.clear();
     this.#turns.clear();
+    for (const [id, each] of this.#redemptions) this.#redemptions.set(id, { ...each, written: true });
     this.#interactions = [];
     this.#bytes = 0;
   }

@@ -46,6 +46,7 @@ const well: Status = {
   walks: [],
   budgets: [],
   excesses: [],
+  coupons: [{ pool: 'BACK10', left: 100, lowWater: 100 }],
   warmUp: [],
   book: {
     hash: 'ab12cd34ef567890',
@@ -120,6 +121,12 @@ describe('a status', () => {
     ],
     ['an uncertain message', { held: { ...well.held, uncertain: 1 } }, 'Messages are uncertain'],
     ['a budget that is overrun while its campaign goes on', { budgets: [standing] }, 'The guard is silent'],
+    [
+      'a coupon pool that runs low',
+      { coupons: [{ pool: 'BACK10', left: 99, lowWater: 100 }] },
+      'Coupon pool is running low',
+    ],
+    ['an empty coupon pool', { coupons: [{ pool: 'BACK10', left: 0, lowWater: 1 }] }, 'Coupon pool is running low'],
     [
       'a walk over all contacts that does not end',
       { book: { ...well.book!, filling: { ...well.book!.filling, done: false } } },

@@ -94,6 +94,7 @@ describe('Alarm: an operator is woken, and told what to do', () => {
       stopped: 1,
       'under-review': 1,
       'quota-near': 0.8,
+      'coupons-low': 1,
       uncertain: 1,
       'campaign-paused': 1,
       bounces: 0.02,
@@ -180,6 +181,7 @@ describe('Metric: few of our own, and paid for only in hours in which something 
         state('stopped', 1),
         state('underReview', 1),
         state('quotaUsed', 0.8),
+        state('couponsLow', 1),
       ].sort(),
     );
   });
@@ -189,7 +191,7 @@ describe('Metric: few of our own, and paid for only in hours in which something 
       expect(MetricTransformations).toHaveLength(1);
       expect(Object.keys(MetricTransformations[0]).sort()).toEqual(['MetricName', 'MetricNamespace', 'MetricValue']);
     }
-    expect(filters.length).toBeLessThanOrEqual(6);
+    expect(filters.length).toBeLessThanOrEqual(7);
   });
 
   it('Metric3: a filter matches no value at which its alarm would rest, and each that it matches alarms', () => {
@@ -256,7 +258,7 @@ describe('Runbook: it speaks of what is there', () => {
       .join('');
     const lines = words(/\$\.message = "([a-z.]+)"/g);
     expect(lines.length).toBeGreaterThan(0);
-    for (const line of [...lines, ...words(/`((?:account|guard|claim|campaign|send|book)\.[a-z-]+)`/g)])
+    for (const line of [...lines, ...words(/`((?:account|guard|claim|campaign|coupon|send|book)\.[a-z-]+)`/g)])
       expect({ line, written: code.includes(`'${line}'`) }).toEqual({ line, written: true });
   });
 
