@@ -17,7 +17,8 @@ export interface CsvOptions {
 export interface CsvSink {
   /** The first line's names, trimmed. Throw to stop reading. */
   header(names: string[]): void;
-  row(fields: string[], line: number): void;
+  /** Answers a promise where it has to work off what it holds: the reading waits for it. */
+  row(fields: string[], line: number): unknown;
   fault(line: number, message: string): void;
 }
 
@@ -54,7 +55,14 @@ export async function readCsv(path: string, options: CsvOptions, sink: CsvSink):
     }
     next = end + 1;
     if (started) {
-      sink.row(record, line);
+      const busy = sink.row(record, line);
+      if (busy instanceof Promise) {
+        parser.pause();
+        busy.then(
+          () => parser.resume(),
+          (error: Error) => parser.destroy(error),
+        );
+      }
       return;
     }
     started = true;
