@@ -7,6 +7,7 @@ import { accountOf } from '../../functions/aws/account.ts';
 import { readControls } from '../../functions/aws/book-store.ts';
 import { Bus } from '../../functions/aws/bus.ts';
 import { lastActions, pause, start, stop } from '../../functions/aws/controls.ts';
+import { freeCodeItems } from '../../functions/aws/coupons.ts';
 import { key } from '../../functions/aws/table.ts';
 import { type GuardDeps, guardSending } from '../../functions/guard-sending.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
@@ -87,7 +88,7 @@ describe('each minute', () => {
     await crowdOf(bench.table, ['u0', 'u1', 'u2'], { state: 'uncertain' });
     await crowdOf(bench.table, ['f0'], { state: 'failed' });
     await guard();
-    expect(state()).toEqual({ stopped: 0, paused: 1, quotaUsed: 0.25, underReview: 1, uncertain: 3 });
+    expect(state()).toEqual({ stopped: 0, paused: 1, quotaUsed: 0.25, underReview: 1, uncertain: 3, couponsLow: 0 });
     await stop(bench.table, { by: 'ann', at: NOON, why: 'a test' });
     await guard();
     expect(state()).toMatchObject({ stopped: 1 });
@@ -189,5 +190,31 @@ describe('given budgets', () => {
     });
     expect(kept).toBe(1);
     expect(logged()).toEqual(expect.arrayContaining(['account.unreadable', 'guard.budgets-failed', 'guard.state']));
+  });
+});
+
+describe('given coupon pools', () => {
+  it('those below their mark are named in the log and counted; none where nothing draws from them', async () => {
+    const book = definitions({
+      ordinal: 2,
+      coupons: { pools: { BACK10: { percent: 10, lowWater: 2 }, IDLE: { percent: 5 } } },
+    });
+    const { offer } = book.campaigns;
+    const draws = { ...offer!.campaign, steps: [{ send: 'hello', coupon: 'BACK10' }] };
+    book.campaigns.offer = { ...offer!, campaign: draws };
+    await publish(bench.table, bench.bucket, book);
+    await bench.books.fresh();
+    const free = async (code: string) => {
+      for (const item of freeCodeItems({ pool: 'BACK10', code, percent: 10 }, NOON)) await bench.table.create(item);
+    };
+    await free('CODE-1');
+    await guard();
+    expect(state()).toMatchObject({ couponsLow: 1 });
+    expect(bench.log.lines.filter(({ name }) => name === 'coupon.low')).toEqual([
+      { level: 'warn', name: 'coupon.low', values: { pool: 'BACK10', left: 1 } },
+    ]);
+    await free('CODE-2');
+    await guard();
+    expect(state()).toMatchObject({ couponsLow: 0 });
   });
 });
