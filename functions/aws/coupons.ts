@@ -132,7 +132,7 @@ export class Coupons {
     const { from, to } = usable(now);
     const found = await Promise.all(SHARDS.map((shard) => this.#table.between(poolPk(pool, shard), from, to, each)));
     return found
-      .flat()
+      .flatMap(({ items }) => items)
       .sort((a, b) => (a.sk < b.sk ? -1 : 1))
       .slice(0, LOOKED_AT)
       .map(couponOf);
@@ -273,7 +273,7 @@ export async function countPool(table: Table, pool: string, now: number): Promis
     counts.expired += expired;
     counts.given += given;
     counts.redeemed += redeemed;
-    const expires = first[0]?.expires as number | undefined;
+    const expires = first.items[0]?.expires as number | undefined;
     if (expires !== undefined) counts.soonest = Math.min(counts.soonest ?? expires, expires);
   });
   return counts;

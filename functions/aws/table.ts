@@ -499,12 +499,7 @@ export class Table {
 
   /** One page of a partition, from one sort key to another, both included. */
   async between(pk: string, from: string, to: string, limit: number): Promise<Page> {
-    return this.#page({
-      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-      ExpressionAttributeValues: { ':pk': pk, ':from': from, ':to': to },
-      ConsistentRead: true,
-      Limit: limit,
-    });
+    return this.#page({ ...range(pk, from, to), ConsistentRead: true, Limit: limit });
   }
 
   /** Puts an item over whatever stands there. */
@@ -526,12 +521,6 @@ export class Table {
       ConsistentRead: true,
       Limit: most,
     });
-    return items;
-  }
-
-  /** The first items of one partition whose sort keys lie between two, both among them. */
-  async between(pk: string, from: string, to: string, most: number): Promise<Item[]> {
-    const { items } = await this.#page({ ...range(pk, from, to), ConsistentRead: true, Limit: most });
     return items;
   }
 
