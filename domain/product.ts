@@ -17,8 +17,8 @@ export interface StoredProduct {
   url?: string;
   imageUrl?: string;
   /**
-   * Prices in the shop's currency, oldest first: of each UTC day the lowest and the last, of the newest 31 days; of the
-   * last day before those the one that was in force then. At most 63.
+   * Prices in the shop's currency, oldest first: of each UTC day the last and the lowest before it, of the newest 31
+   * days; of the last day before those the one that was in force then. At most 63.
    */
   prices?: [at: number, price: number][];
   /** Its price is not in the shop's currency: it does not compare with `prices`. */
@@ -49,27 +49,34 @@ export function lowestPrice30d({ prices, foreign }: StoredProduct, before: numbe
 
 /** The prices with one more, whatever the order in which they come. The list given is not changed. */
 export function withPrice(prices: StoredProduct['prices'], at: number, price: number): [number, number][] {
-  const days = new Map<number, { lowest: [number, number]; last: [number, number] }>();
+  const days = new Map<number, [number, number][]>();
   for (const one of [...(prices ?? []), [at, price] as [number, number]]) {
     const day = Math.floor(one[0] / DAY);
-    const known = days.get(day);
-    if (known === undefined) days.set(day, { lowest: one, last: one });
-    else {
-      if (one[1] < known.lowest[1] || (one[1] === known.lowest[1] && one[0] < known.lowest[0])) known.lowest = one;
-      if (one[0] > known.last[0] || (one[0] === known.last[0] && one[1] < known.last[1])) known.last = one;
-    }
+    days.set(day, [...(days.get(day) ?? []), one]);
   }
   const newest = Math.max(...days.keys());
   const anchor = Math.max(...[...days.keys()].filter((day) => day < newest - DAYS_KEPT));
   const kept: [number, number][] = [];
   for (const day of [...days.keys()].sort((a, b) => a - b)) {
-    const { lowest, last } = days.get(day) as { lowest: [number, number]; last: [number, number] };
     if (day < anchor) continue;
+    // Of one instant the lowest counts.
+    const said = (days.get(day) as [number, number][]).sort((a, b) => a[0] - b[0] || b[1] - a[1]);
+    const last = said.at(-1) as [number, number];
     if (day === anchor) kept.push(last);
-    else if (lowest[0] === last[0]) kept.push(last);
-    else kept.push(...[lowest, last].sort((a, b) => a[0] - b[0]));
+    else {
+      const before = said.filter(([when]) => when < last[0]);
+      kept.push(...[lowestOf(before)].filter((one) => one !== undefined), last);
+    }
   }
   return kept;
+}
+
+/** The lowest price, of several the earliest; undefined of none. */
+function lowestOf(prices: [number, number][]): [number, number] | undefined {
+  return prices.reduce<[number, number] | undefined>(
+    (lowest, one) => (lowest === undefined || one[1] < lowest[1] ? one : lowest),
+    undefined,
+  );
 }
 
 /** What a campaign means by a turn of a product. */

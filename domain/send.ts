@@ -69,13 +69,20 @@ function seedsOf(run: Run, sight: Sight): string[] {
 }
 
 const CART_EVENTS: ReadonlySet<string> = new Set(['Checkout Started', 'Product Added', 'Cart Viewed']);
+/** Events by which somebody shows that they might buy their product. */
+const WANTS: ReadonlySet<string> = new Set([
+  'Product Viewed',
+  'Product Clicked',
+  'Product Added to Wishlist',
+  'Back In Stock Requested',
+]);
 
-/** What a message is about, as far as it names products: its own, or the cart that the run began with. */
+/** What a message offers, as far as that is a product: the run's own, the one that was looked at, or the cart. */
 function subjectOf(run: Run, { contact }: Sight): { product: string; quantity?: number }[] {
   if (CART_EVENTS.has(run.trigger.name)) {
     return cartLines(contact.facts).map(([product, { quantity }]) => ({ product, quantity }));
   }
-  const product = productOf(run);
+  const product = run.product ?? (WANTS.has(run.trigger.name) ? productOf(run) : undefined);
   return product === undefined ? [] : [{ product }];
 }
 
