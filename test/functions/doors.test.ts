@@ -312,6 +312,15 @@ describe('given a link in a mail', () => {
     expect(put()).toHaveLength(1);
   });
 
+  it('says to try again where a mail cannot be shown as a page, and opens no other door', async () => {
+    const { statusCode, body, headers } = await visit('GET', `/w/${link({ kind: 'view', book: 'b1' })}`);
+    expect([statusCode, headers?.['retry-after']]).toEqual([503, '60']);
+    expect(body).toContain('Not done yet');
+    expect((await visit('GET', `/w/${link()}`)).statusCode).toBe(404);
+    expect((await visit('GET', `/u/${link({ kind: 'view' })}`)).statusCode).toBe(404);
+    expect(put()).toEqual([]);
+  });
+
   it('leads from either page to the page of choices, by a link of the same person and mail', async () => {
     book.definitions.pages = { unsubscribe: { en: '{{ preferences }}' }, done: { en: '{{ preferences }}' } };
     for (const method of ['GET', 'POST']) {
