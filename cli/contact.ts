@@ -198,7 +198,7 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
       .sort(([, a], [, b]) => b.at - a.at)
       .map(([campaign, decision]): [string, string] => [
         campaign,
-        `${sayDecision(decision, book.version.get(`${campaign}@${decision.version}`)?.campaign)}  (${when(decision.at)})`,
+        `${sayDecision(decision, book.version.get(`${campaign}@${decision.version}`)?.campaign, campaign)}  (${when(decision.at)})`,
       ]),
     'None yet.',
   );

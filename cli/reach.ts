@@ -10,7 +10,7 @@ import { drawReach } from './reach-page.ts';
 import { reachedOf, readRate } from './reach-rate.ts';
 import { eachContact, rehearse, sampleContacts } from './sample.ts';
 import { checkPublished, openStage, progressLine, readBook, STAGE_OPTION, type Stage } from './stage.ts';
-import { buildTemplates, readTemplates, TemplatesRefused } from './templates-folder.ts';
+import { buildFolder, TemplatesRefused } from './templates-folder.ts';
 import { printRefusal } from './validate.ts';
 
 /** Enough that a share is known to within three points. */
@@ -73,10 +73,7 @@ export function registerReach(program: Command): void {
         const stage = await openStage({ stage: options.stage });
         let book: Book;
         try {
-          book =
-            folder === undefined
-              ? await readBook(stage)
-              : await candidateBook(await buildTemplates(await readTemplates(folder)), stage);
+          book = folder === undefined ? await readBook(stage) : await candidateBook(await buildFolder(folder), stage);
         } catch (error) {
           if (!(error instanceof TemplatesRefused)) throw error;
           printRefusal(error, (line) => stage.warn(line));

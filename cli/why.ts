@@ -157,7 +157,7 @@ function ofCampaign(id: string, contact: Contact, messages: Message[], book: Boo
     standing: published !== undefined ? 'published' : retired ? 'retired' : 'gone',
     ...(published !== undefined && { version: published.version }),
     ...(book.controls.paused[id] !== undefined && { paused: true }),
-    ...(last !== undefined && { last: { ...last, words: sayDecision(last, decided?.campaign) } }),
+    ...(last !== undefined && { last: { ...last, words: sayDecision(last, decided?.campaign, id) } }),
     messages: newest
       .slice(0, how.alone ? undefined : MOST_MESSAGES)
       .map((message) => ofMessage(message, contact, book, how)),

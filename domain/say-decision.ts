@@ -17,18 +17,21 @@ const REASONS: Record<string, string> = {
   merged: 'the person was merged, and the other contact’s run goes on',
 };
 
-/** Why something was passed over, dropped or stopped, in words; `winner`: whose message came first under a cap. */
-export function sayReason(reason: string, winner?: string): string {
+/**
+ * Why something was passed over, dropped or stopped, in words. `winner`: whose message came first under a cap, `own` the
+ * campaign that is spoken of.
+ */
+export function sayReason(reason: string, winner?: string, own?: string): string {
   const [, capped] = /^frequency-cap: (.+)$/.exec(reason) ?? [];
   if (capped !== undefined) return `frequency cap, ${capped}`;
   if (reason.startsWith('again: ')) return `it had entered before (“again”: ${reason.slice('again: '.length)})`;
   const said =
     (Object.hasOwn(REASONS, reason) ? REASONS[reason] : undefined) ?? reason.replaceAll(/"([^"]*)"/g, '“$1”');
-  return winner === undefined ? said : `${said}, ${winner} came first`;
+  return winner === undefined ? said : `${said}, ${winner === own ? 'a message of its own' : winner} came first`;
 }
 
-/** What was decided, in words: "planned cart-1 (step 2)", "passed over: no consent to its topic". */
-export function sayDecision(decision: LastDecision, campaign: Campaign | undefined): string {
+/** What was decided, in words, of the campaign `own`: "planned cart-1 (step 2)", "passed over: no consent to its topic". */
+export function sayDecision(decision: LastDecision, campaign: Campaign | undefined, own?: string): string {
   const { kind, reason, step, winner } = decision;
   const said = step === undefined || campaign === undefined ? undefined : stepAt(campaign, step);
   const email = said !== undefined && 'send' in said ? said.send : undefined;
@@ -43,8 +46,8 @@ export function sayDecision(decision: LastDecision, campaign: Campaign | undefin
       return email === undefined ? `held out${place}: ${sayReason(reason)}` : `held out: ${email} is not sent${place}`;
     case 'skip':
       return email === undefined
-        ? `passed over${place}: ${sayReason(reason, winner)}`
-        : `did not send ${email}${place}: ${sayReason(reason, winner)}`;
+        ? `passed over${place}: ${sayReason(reason, winner, own)}`
+        : `did not send ${email}${place}: ${sayReason(reason, winner, own)}`;
     case 'start':
       return `a run began: ${reason}`;
     case 'stop':
