@@ -53,7 +53,7 @@ export function drawAssigned(assigned: Assigned, paper: Paper): string[] {
   put(`${when(at)} in ${zone}. Draws in book ${ordinal} (${hash.slice(0, 12)}): each is a number from 0 to 100.`, '');
   if (assigned.askedFor !== undefined) {
     put(
-      `${assigned.askedFor} was merged into this contact: from then on ${contact} draws. What ${assigned.askedFor} had drawn in runs under way stays.`,
+      `${assigned.askedFor} was merged into this contact: from then on ${contact} draws. Runs that ${assigned.askedFor} began keep the arm that was drawn then.`,
       '',
     );
   }

@@ -35,7 +35,8 @@ export function page({ width, colours }: Paper, zone: string) {
   const when = (at: number): string => sayInstant(at, zone);
   /** A text, broken to the width; `hang` is put before all lines but the first. */
   const put = (text: string, indent: string, as: (line: string) => string = (line) => line, hang = ''): void => {
-    wrap(text, width - indent.length - hang.length).forEach((line, at) => {
+    const room = width - indent.length;
+    wrap(text, room, room - hang.length).forEach((line, at) => {
       lines.push(`${indent}${at === 0 ? '' : hang}${as(line)}`);
     });
   };
@@ -78,12 +79,12 @@ function asShown(clause: Clause): { words: string; found?: string; turns?: numbe
   return { words: kind === 'any' ? 'at least one of these' : 'all of these', ...rest, below: parts };
 }
 
-/** The text in lines of at most `width` characters, tones apart, broken between words. */
-function wrap(text: string, width: number): string[] {
+/** The text in lines of at most `width` characters, tones apart, broken between words; `further` from the second on. */
+function wrap(text: string, width: number, further = width): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && lengthOf(line) + 1 + lengthOf(word) > Math.max(width, 20)) {
+    if (line !== '' && lengthOf(line) + 1 + lengthOf(word) > Math.max(lines.length === 0 ? width : further, 20)) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;

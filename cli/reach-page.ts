@@ -113,7 +113,13 @@ export function drawReach(reached: Reached, compiled: CompiledCampaign, paper: P
     const each = 'clock' in when && when.clock === 'contact';
     const shown = outgoing.passed.slice(0, MOST_ZONES);
     const wide = Math.max(...shown.map(({ zone }) => zone.length), 0);
-    for (const one of shown) put(`${one.zone.padEnd(wide)}  ${sayWave(one, each ? shopZone : undefined)}`, '    ');
+    for (const one of shown)
+      put(
+        `${one.zone.padEnd(wide)}  ${sayWave(one, each ? shopZone : undefined)}`,
+        '    ',
+        undefined,
+        ' '.repeat(wide + 2),
+      );
     if (outgoing.passed.length > shown.length)
       lines.push(`    … and ${outgoing.passed.length - shown.length} more: --json has them all`);
   } else if (rate === undefined && 'clock' in when && !reached.over) {
@@ -137,7 +143,8 @@ function audienceWords({ campaign: { when, for: meant } }: CompiledCampaign): st
 function sayWave({ zone, at, due, from, to, messages }: Passed, shopZone: string | undefined): string {
   const clock = (instant: number, of: string): string => sayInstant(instant, of).split(', ').at(-1) ?? '';
   const waits = from - at >= 60_000 ? `, ${lasting((from - at) / 1000)} behind others` : '';
-  const shop = shopZone === undefined || shopZone === zone ? '' : ` (shop: ${clock(from, shopZone)})`;
+  const there = shopZone === undefined ? '' : clock(from, shopZone);
+  const shop = there === '' || there === clock(from, zone) ? '' : ` (shop: ${there})`;
   const rest = at > due ? ', when the test has ended' : '';
   return `${many(messages)} from ${sayInstant(from, zone)} to ${clock(to, zone)}${shop}${rest}${waits}`;
 }

@@ -155,7 +155,7 @@ describe('kairos assignment', () => {
       { width: 200, colours: false },
     );
     expect(lines).toContain(
-      'c9 was merged into this contact: from then on c1 draws. What c9 had drawn in runs under way stays.',
+      'c9 was merged into this contact: from then on c1 draws. Runs that c9 began keep the arm that was drawn then.',
     );
     expect(lines).toContain(
       '  The run under way since 10 June 2026, 14:00 is held out by the global holdout, as drawn when it began.',

@@ -153,7 +153,7 @@ describe('kairos why', () => {
     const [ghost] = world.kept();
     expect(ghost?.state).toBe('ghost');
     const said = about('glance', lines({ contact: world.person(), messages: [ghost as Message] }, {}, NOW, other));
-    expect(said).toContain(
+    expect(said.join('\n')).toContain(
       '  look (step 1)  held out by its own draw: nothing was sent, planned for 11 June 2026, 10:30',
     );
     const everywhere = bookOf({ ...parts, settings: { globalHoldout: { percent: 100 } } });
@@ -216,8 +216,8 @@ describe('kairos why', () => {
     const said = about('news', lines(person));
     expect(said).toContain('  Is asked 16 June 2026, 10:00 (shop: 11:00), for 2026-06-16.');
     expect(said.slice(-2)).toEqual([
-      '  Its topic news rests since 10 June 2026, 13:00 (shop: 14:00) (sunset: unengaged), until the',
-      '    person clicked in an e-mail.',
+      '  Its topic news rests since 10 June 2026, 13:00 (shop: 14:00) (sunset: unengaged), until the person',
+      '    clicked in an e-mail.',
     ]);
     expect(about('cart', lines(person))).toContain('  A success counts until 16 June 2026, 09:00 (shop: 10:00).');
     const words = tell(person, book, NOW).join('\n');
