@@ -51,7 +51,7 @@ export const Wait = z
   .meta({ id: 'Wait', description: 'How long, or until when', examples: ['2d', { until: '10:00' }] });
 export type Wait = z.infer<typeof Wait>;
 
-const Weight = z.number().min(0).max(100);
+const Weight = z.number('a weight in percent, such as 50').min(0).max(100);
 
 /** A share of the people gets the variants under test, then the winner goes to the rest. */
 export const Test = z

@@ -10,6 +10,7 @@ import { checkSteps } from './check-steps.ts';
 import { checkWhen } from './check-when.ts';
 import { type Draft, recommends, sendsOf } from './draft.ts';
 import type { Fault } from './fault.ts';
+import type { EventFields } from './fields.ts';
 import type { Settings } from './settings.ts';
 import { triggersOf } from './triggers.ts';
 import { domainOf } from './warm-up.ts';
@@ -121,22 +122,25 @@ function checkAgain({ again, when, triggerAge }: Campaign, run: RunKnowledge, ch
 }
 
 /** Opens and clicks are seen by machines as well, and say nothing of what a campaign is worth. */
-const FEEDBACK = /^Email /;
-/** Events that are worth an amount. */
-const VALUED = ['Order Completed', 'Referral Converted'];
+const FEEDBACK = ['Email Delivered', 'Email Opened', 'Email Clicked'];
+
+/** Whether an event says what it is worth: its revenue, or the products of which the catalogue knows the margin. */
+const isWorth = (value: 'revenue' | 'margin', fields: EventFields): boolean =>
+  value === 'revenue' ? fields.revenue === 'money' : typeof fields.products === 'object';
 
 function checkSuccess(success: NonNullable<Campaign['success']>, check: RuleCheck, { vocabulary }: Draft): void {
   check.did(success, ['success']);
   [success.did].flat().forEach((name, index) => {
+    const fields = Object.hasOwn(vocabulary.events, name) ? vocabulary.events[name] : undefined;
     const at = typeof success.did === 'string' ? ['success', 'did'] : ['success', 'did', index];
-    if (FEEDBACK.test(name)) {
+    if (FEEDBACK.includes(name)) {
       check.fault(
         'campaign.success',
         at,
         `"${name}" is no success: what becomes of an e-mail says nothing of what it leads to.`,
         'Name what people are to do, such as "Order Completed" or "Product Viewed".',
       );
-    } else if (success.value !== undefined && !VALUED.includes(name) && Object.hasOwn(vocabulary.events, name)) {
+    } else if (success.value !== undefined && fields !== undefined && !isWorth(success.value, fields)) {
       check.fault(
         'campaign.success',
         ['success', 'value'],

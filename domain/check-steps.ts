@@ -6,6 +6,7 @@ import { isReference, NO_RUN } from './check-references.ts';
 import { days, type RuleCheck } from './check-rules.ts';
 import { problemOf } from './check-values.ts';
 import type { Draft } from './draft.ts';
+import { problemOfName } from './event.ts';
 import { sayPath, suggest } from './fault.ts';
 import { builtinEvents } from './fields.ts';
 import type { Comparison } from './grammar.ts';
@@ -316,12 +317,12 @@ class StepCheck {
         `"${notify}" is an event that others send: nobody could tell this one from it.`,
         'Choose a name of your own, such as "Call Wanted".',
       );
-    } else if (/[#\u0000-\u001f]/.test(notify) || notify.length > 128 || notify.trim() !== notify) {
+    } else if (problemOfName(notify) !== undefined || notify.trim() !== notify || isReference(notify)) {
       this.#check.fault(
         'campaign.notify',
         [...at, 'notify'],
         `"${notify}" cannot be the name of an event.`,
-        'At most 128 characters, without "#" and without spaces at its ends.',
+        'At most 128 characters, without "#", "@" before it, or spaces at its ends.',
       );
     }
     const declared = Object.hasOwn(fields.events ?? {}, notify) ? vocabulary.events[notify] : undefined;

@@ -169,11 +169,16 @@ function nameOf(envelope: Envelope, detailType: string): string {
   const name = given.trim();
   const wrong = (message: string): never =>
     refuse('event.name', 'event', message, kindOf(given), 'a name of 1 to 128 characters such as Order Completed');
-  if (name === '') return wrong('the event has no name.');
-  if (name.length > 128) return wrong('the name of the event is too long.');
-  if (/[\u0000-\u001f\u007f-\u009f#]/.test(name)) return wrong('the name holds "#" or a control character.');
-  if (name in {} || !name.isWellFormed()) return wrong('this cannot be the name of an event.');
-  return name;
+  const problem = problemOfName(name);
+  return problem === undefined ? name : wrong(problem);
+}
+
+/** Why a text, trimmed, cannot be the name of an event; undefined where it can. */
+export function problemOfName(name: string): string | undefined {
+  if (name === '') return 'the event has no name.';
+  if (name.length > 128) return 'the name of the event is too long.';
+  if (/[\u0000-\u001f\u007f-\u009f#]/.test(name)) return 'the name holds "#" or a control character.';
+  return name in {} || !name.isWellFormed() ? 'this cannot be the name of an event.' : undefined;
 }
 
 function checkRights(name: string, rights: SourceRights | undefined): void {

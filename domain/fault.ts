@@ -286,16 +286,35 @@ function readings(
   });
 }
 
-/** ` such as {"send":"welcome"}`: the first example that the schema itself gives, where it is short. */
-function exampleAt(path: Path, { schema }: Context): string {
-  const found = schema === undefined ? [] : unionsAt(schema, path);
-  const [example] = found.flatMap((each) => {
-    const { examples } = ((each as z.ZodType).meta?.() ?? {}) as { examples?: unknown[] };
-    return examples ?? [];
-  });
-  const text = example === undefined ? '' : JSON.stringify(example).replace(/([:,])(?=["[{\d])/g, '$1 ');
-  return text === '' || text.length > 60 ? '' : ` such as ${text}`;
+/** A value as JSON, as people space it. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`;
+  if (!isRecord(value)) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([key, each]) => `${JSON.stringify(key)}: ${shown(each)}`)
+    .join(', ')}}`;
 }
+
+/** ` such as {"send": "welcome"}`: the first short example that the schema itself gives and that is of this kind. */
+function exampleAt(path: Path, { schema }: Context, isOfKind: (example: unknown) => boolean): string {
+  const found = schema === undefined ? [] : unionsAt(schema, path);
+  for (const each of found) {
+    const { examples = [] } = ((each as z.ZodType).meta?.() ?? {}) as { examples?: unknown[] };
+    for (const example of examples.filter(isOfKind)) {
+      const text = shown(example);
+      if (text.length <= 60) return ` such as ${text}`;
+    }
+  }
+  return '';
+}
+
+const OF_KIND: Record<string, (example: unknown) => boolean> = {
+  'a text': (example) => typeof example === 'string',
+  'a number': (example) => typeof example === 'number',
+  'a whole number': (example) => typeof example === 'number',
+  'a list': Array.isArray,
+  'an object': isRecord,
+};
 
 /** The schemas that stand at `path` as they are written: lazies and unions are not looked into. */
 function unionsAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType[] {
@@ -328,12 +347,12 @@ function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, contex
         message: `${quote(value)} does not belong here.`,
         received: quote(value),
         expected: [...kinds].join(' or '),
-        remedy: `Write ${[...kinds].join(' or ')}${[...kinds].join() === KINDS.object ? exampleAt(path, context) : ''}.`,
+        remedy: `Write ${[...kinds].join(' or ')}${[...kinds].join() === KINDS.object ? exampleAt(path, context, isRecord) : ''}.`,
       },
     ];
   }
   if (!isRecord(value)) {
-    if (!Array.isArray(value)) return [scalarFault(fitting, at, value)];
+    if (!Array.isArray(value)) return [scalarFault(fitting, path, value, context)];
     return spellAll(fitting.toSorted((a, b) => a.issues.length - b.issues.length)[0]!.issues, path, context);
   }
   const keys = Object.keys(value);
@@ -407,7 +426,7 @@ function spellUnion(issue: Issue & { code: 'invalid_union' }, path: Path, contex
   return spellAll(best.issues, path, context);
 }
 
-function scalarFault(fitting: Reading[], at: string, value: unknown): Fault {
+function scalarFault(fitting: Reading[], path: Path, value: unknown, context: Context): Fault {
   const values: string[] = [];
   const said: string[] = [];
   for (const reading of fitting) {
@@ -419,10 +438,12 @@ function scalarFault(fitting: Reading[], at: string, value: unknown): Fault {
     }
   }
   const near = nearest(String(value), values);
-  const expected = [...new Set(said)].join(', or ');
+  // What only a text can be is not said to a number.
+  const example = typeof value === 'string' ? '' : exampleAt(path, context, (each) => typeof each === 'string');
+  const expected = example === '' ? [...new Set(said)].join(', or ') : `a text${example}`;
   return {
     code: 'shape.value',
-    path: at,
+    path: sayPath(path),
     message: `${quote(value)} is not understood.`,
     received: quote(value),
     expected,
@@ -445,6 +466,21 @@ const quoted = (words: readonly string[], or = 'or'): string => {
   const all = words.map((word) => `"${word}"`);
   return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} ${or} ${all.at(-1)}`;
 };
+
+/** A word of other tools for something that is said already, by ours; undefined where it is none. */
+function saidFault(key: string, known: readonly string[], at: string): Fault | undefined {
+  const word = key.toLowerCase();
+  const said = (Object.hasOwn(SYNONYMS, word) ? SYNONYMS[word]! : []).find((each) => known.includes(each));
+  return said === undefined
+    ? undefined
+    : {
+        code: 'shape.unknown-key',
+        path: at,
+        message: `"${key}" is unknown.`,
+        received: key,
+        remedy: `Take it out: "${said}" says that, and is there.`,
+      };
+}
 
 /** A key that belongs to another form than the one that the others stand for; undefined where no form has it. */
 function elsewhereFault(
@@ -549,8 +585,10 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
       const shapes = context.schema === undefined ? [] : shapesAt(context.schema, path);
       const words = context.schema === undefined ? [] : vocabularyAt(context.schema, path, known);
       const free = words.filter((word) => !taken.includes(word));
+      const at = sayPath(path);
       return issue.keys.map(
-        (key) => elsewhereFault(key, known, free, shapes, sayPath(path)) ?? unknownFault(key, free, sayPath(path)),
+        (key) =>
+          saidFault(key, known, at) ?? elsewhereFault(key, known, free, shapes, at) ?? unknownFault(key, free, at),
       );
     }
     case 'invalid_key': {
@@ -613,6 +651,8 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
         typeof value === 'string' && context.schema !== undefined
           ? nearest(value, literalsAt(context.schema, path))
           : undefined;
+      const isOfKind = issue.code === 'invalid_type' && expected !== undefined ? OF_KIND[expected] : undefined;
+      const example = isOfKind === undefined ? '' : exampleAt(path, context, isOfKind);
       const remedy =
         near !== undefined
           ? `Did you mean "${near}"?`
@@ -620,7 +660,7 @@ function spell(issue: Issue, at: Path, context: Context): Fault[] {
             ? `Write ${number}, without quotation marks.`
             : expected === undefined
               ? undefined
-              : `Expected: ${sentence(expected)}`;
+              : `Expected: ${sentence(`${expected}${example}`)}`;
       return [
         {
           code,
