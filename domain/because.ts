@@ -36,9 +36,7 @@ export function becauseOf(
   if (run !== undefined && run.trigger.id !== cause.id) because.began = run.trigger.id;
   const asked = audienceOf(campaign);
   if (asked.length === 0) return because;
-  const { segments } = contact.journey;
-  // Membership was moved before any message is planned: it need not be answered again.
-  const outside: Sight = { ...sightOf(book, contact, now), inSegment: (id) => segments[id]?.since !== undefined };
+  const outside = sightOf(book, contact, now);
   const sight = run === undefined ? outside : sightOfRun(outside, run);
   because.clauses = asked.map(({ node }) => answer(node, sight));
   return because;
@@ -46,6 +44,7 @@ export function becauseOf(
 
 function answer(node: Node, sight: Sight): [holds: boolean, found?: Json] {
   if (node.kind === 'segment') {
+    // Membership was moved before any message is planned: it need not be answered again.
     const since = sight.contact.journey.segments[node.id]?.since;
     return since === undefined ? [false] : [true, since];
   }

@@ -153,6 +153,41 @@ describe('an explanation', () => {
     ]);
   });
 
+  it('of a rule about a run answers from inside one, whatever it asks of it', () => {
+    const audiences = {
+      watch: {
+        not: { did: 'Order Completed', where: { products: { product_id: '@product.id' } }, since: '@watch.at' },
+      },
+      sent: { did: 'Order Completed', where: { products: { product_id: '@sent.recommendations' } } },
+    } as const;
+    const when = { did: 'Checkout Started' };
+    const campaigns = Object.fromEntries(
+      Object.entries(audiences).map(([id, meant]) => [id, marketing({ when, for: meant, steps: [{ send: 'a' }] })]),
+    );
+    const asking = bookOf({ campaigns });
+    const known = ann();
+    const rule = (id: string, contact: Contact) =>
+      drawExplained(explain(asking, contact, NOW, { campaign: id }), { width: 200, colours: false }).slice(-4);
+    expect(rule('watch', known)).toContain(
+      '    did not order (the product) since the product was asked for or looked at: asks about a run, and there is none',
+    );
+    expect(rule('sent', known)[1]).toContain('(a product that was recommended) at least once: asks about a run');
+    const run = {
+      ...{ id: 'r', occurrence: 'o', startedAt: NOW - DAY, at: 0, from: NOW - DAY, counters: {}, pending: [] },
+      ...{ campaign: 'watch', version: asking.campaign.get('watch')?.version ?? '', product: 'bag' },
+      ...{ watchedAt: NOW - 30 * DAY, trigger: { name: 'Back In Stock', id: 't', at: NOW - DAY, properties: {} } },
+    };
+    const inside = { ...known, journey: { ...known.journey, runs: [run] } };
+    expect(rule('watch', inside).join('\n')).toContain('✓ did not order (the product) since the product was asked for');
+  });
+
+  it('of a broadcast explains its audience too', () => {
+    const when = { every: 'tuesday 10:00', clock: 'shop' as const, to: { segment: 'gold' } };
+    const asking = bookOf({ segments, campaigns: { news: marketing({ when, steps: [{ send: 'a' }] }) } });
+    const lines = drawExplained(explain(asking, ann(), NOW, { campaign: 'news' }), { width: 100, colours: false });
+    expect(lines.slice(5, 8)).toEqual(['  to', '    ✗ is in gold', '      ✗ all of these']);
+  });
+
   it('of a name that is nearly right asks whether that was meant', () => {
     const refused = (asked: object): string => {
       try {

@@ -303,6 +303,17 @@ describe('given two contacts that are one person', () => {
     expect(contact.journey).toMatchObject({ starts: { hello: 1 }, due: 99 });
   });
 
+  test('how often each was passed over adds up, and of a cap the later winner is kept', () => {
+    const skips = (times: number, at: number, winner: string) => (contact: Contact) => {
+      contact.journey.skips = { hello: { 'frequency-cap': [times, at, winner] } };
+    };
+    const [early, late] = [made('a', 1, skips(2, 10, 'welcome')), made('b', 2, skips(3, 20, 'birthday'))] as const;
+    const added = { hello: { 'frequency-cap': [5, 20, 'birthday'] } };
+    expect(mergeContacts(early, late).contact.journey.skips).toEqual(added);
+    const [older, younger] = [made('a', 1, skips(3, 20, 'birthday')), made('b', 2, skips(2, 10, 'welcome'))] as const;
+    expect(mergeContacts(older, younger).contact.journey.skips).toEqual(added);
+  });
+
   test('a message that may have gone out keeps its place under the caps', () => {
     expect(mergeContacts(...pair(50), 50).contact.journey.sends).toHaveLength(2);
     expect(mergeContacts(...pair(50)).contact.journey.sends).toHaveLength(2);
