@@ -1,11 +1,14 @@
 // What an event and a message cost: read and write units, as the engine counts them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { campaignVersion } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import type { Mailer } from '../../functions/aws/mailer.ts';
+import { putNotices } from '../../functions/aws/notices.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import { Sender } from '../../functions/aws/sender.ts';
-import { documentClient, key, Table } from '../../functions/aws/table.ts';
+import { documentClient, key, shardOf, Table } from '../../functions/aws/table.ts';
 import { planRelease, walkDue } from '../../functions/aws/walk.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { MemoryQueues, metered } from './faults.ts';
@@ -82,6 +85,58 @@ it('the same with a message and a due instant: stated increments', async () => {
   // The message 2 and its place in the due index 1; the contact's due instant moved in the index: 2.
   expect(spent.write).toBe(10 + 2 + 1 + 2);
   expect(spent.read).toBe(4);
+});
+
+describe('given a campaign that tells others', () => {
+  const tells: Campaign = {
+    kind: 'service',
+    aim: 'service',
+    sender: 'main',
+    when: { did: 'Workshop Booked' },
+    again: 'every time',
+    steps: [{ notify: 'Seat Wanted', with: { channel: 'call-centre' } }],
+  };
+  const campaigns = { tells: { id: 'tells', version: campaignVersion(tells), since: 1, campaign: tells } };
+
+  it('a notice: three write units beside what led to it, and two to tell it', async () => {
+    const bench = await known({ campaigns });
+    const spending = await spentBy(bench, interaction('Workshop Booked', { id: 'w1', user: 'ann' }));
+    // Interaction 2 and contact 6, as without; the notice 2 in their transaction, and 1 in the due index.
+    expect(spending.write).toBe(2 + 6 + 2 + 1);
+    const client = engine.client();
+    const spent = metered(client);
+    const table = new Table(documentClient(client), bench.table.name, 2);
+    const { bus } = memoryBus();
+    const contact = await contactBy(bench.table, `user#${sha256('ann')}`);
+    await putNotices(shardOf(contact!.id, 2), { table, bus, now: bench.clock.now, log: bench.log });
+    expect(spent.calls).toEqual(['QueryCommand', 'BatchGetItemCommand', 'UpdateItemCommand']);
+    // The query of an index 0.5, the item read strongly 1; done: 1, and 1 in the index, which it leaves.
+    expect(spent.read).toBe(1.5);
+    expect(spent.write).toBe(2);
+  });
+});
+
+it('a conversion: two write units more, of a message of up to 1 KB', async () => {
+  const success: Partial<Campaign> = { success: { did: 'Order Completed', within: '7d' } };
+  const measured = async (more: Partial<Campaign>) => {
+    const sends: Campaign = {
+      kind: 'service',
+      aim: 'service',
+      sender: 'main',
+      when: { did: 'Workshop Booked' },
+      again: 'every time',
+      steps: [{ send: 'hello' }],
+      ...more,
+    };
+    const bench = await known({
+      campaigns: { sends: { id: 'sends', version: campaignVersion(sends), since: 1, campaign: sends } },
+    });
+    await bench.recorder.record([{ interaction: interaction('Workshop Booked', { id: 'w1', user: 'ann', at: NOON }) }]);
+    bench.clock.at = NOON + DAY / 2;
+    return spentBy(bench, purchase({ id: 'm1', order: 'o1', user: 'ann', at: bench.clock.at }));
+  };
+  const [without, having] = [await measured({}), await measured(success)];
+  expect(having.write - without.write).toBe(2);
 });
 
 it('an event that nothing reads: one write unit, no read', async () => {

@@ -8,11 +8,12 @@ import { normalise } from '../../domain/event.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { failedNotices, putNotices, tellAgain } from '../../functions/aws/notices.ts';
+import { Recorder } from '../../functions/aws/recorder.ts';
 import { Cancelled, documentClient, key, messageItem, readMessage, Table } from '../../functions/aws/table.ts';
 import { walkDue } from '../../functions/aws/walk.ts';
 import { Draft, emptyWorld } from '../../functions/aws/world.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
-import { around, Crash, DoomedProcess } from './faults.ts';
+import { around, Crash, conflicts, DoomedProcess } from './faults.ts';
 import {
   type Bench,
   benchOver,
@@ -25,8 +26,10 @@ import {
   type MemoryBus,
   MINUTE,
   memoryBus,
+  messagesOf,
   NOON,
   publish,
+  purchase,
 } from './fixtures.ts';
 
 let engine: Engine;
@@ -236,6 +239,70 @@ describe('given a process that dies at any call', () => {
         for (const one of own) expect((await stored(one))?.state).toBe('done');
       }
     }
+  });
+});
+
+describe('given decisions that tell others and count successes', () => {
+  const campaign: Campaign = {
+    kind: 'service',
+    aim: 'service',
+    sender: 'main',
+    when: { did: 'Workshop Booked' },
+    again: 'every time',
+    stopIf: { did: 'Order Refunded', since: 'run start' },
+    steps: [{ notify: 'Seat Wanted' }, { send: 'hello' }, { wait: '30d' }],
+    success: { did: ['Order Completed', 'Order Refunded'], within: '7d', value: 'revenue' },
+  };
+  const booked = (at = NOON) =>
+    interaction('Workshop Booked', { id: 'w1', user: 'ann', address: 'ann@example.org', at });
+  const ann = async () => (await contactBy(bench.table, `user#${sha256('ann')}`))!;
+  const record = async (...all: ReturnType<typeof interaction>[]) =>
+    (await bench.recorder.record(all.map((each) => ({ interaction: each })))).map(({ kind }) => kind);
+  beforeEach(async () => {
+    const campaigns = { tells: { id: 'tells', version: campaignVersion(campaign), since: 1, campaign } };
+    await publish(bench.table, bench.bucket, definitions({ campaigns }));
+  });
+
+  it('writes a notice once, with what led to it, whatever comes again or stands in the way', async () => {
+    const client = engine.client();
+    conflicts(client, 2);
+    const table = new Table(documentClient(client), bench.table.name, 2);
+    const recorder = new Recorder({ table, books: bench.books, now: bench.clock.now, newId: () => 'ann-1' });
+    expect(
+      (await recorder.record([{ interaction: booked() }, { interaction: booked() }])).map(({ kind }) => kind),
+    ).toEqual(['recorded', 'repeat']);
+    expect(await record(booked())).toEqual(['repeat']);
+    expect((await bench.table.under('CONTACT#ann-1', 'NOTICE#')).map(({ state, dueAt }) => [state, dueAt])).toEqual([
+      ['due', NOON],
+    ]);
+  });
+
+  it('tells a message the success that comes in one batch with what made it', async () => {
+    bench.clock.at = NOON + 2 * MINUTE;
+    const bought = purchase({ id: 'm1', order: 'o1', user: 'ann', at: NOON + 3 * MINUTE, revenue: 12.5 });
+    expect(await record(booked(), { ...bought, at: bench.clock.at + 1 })).toEqual(['recorded', 'recorded']);
+    const [message] = await messagesOf(bench.table, (await ann()).id);
+    expect(message).toMatchObject({
+      state: 'ready',
+      conversion: { event: 'Order Completed', order: 'shop#o1', value: 1250 },
+    });
+  });
+
+  it('tells a message the success that takes it back, and no second one', async () => {
+    await record(booked());
+    bench.clock.at = NOON + HOUR;
+    const refund = interaction('Order Refunded', {
+      id: 'r1',
+      user: 'ann',
+      at: NOON + HOUR,
+      properties: { order_id: 'o0', total: 5, currency: 'EUR' },
+    });
+    expect(await record(refund, purchase({ id: 'm1', order: 'o1', user: 'ann', at: NOON + HOUR + 1 }))).toEqual([
+      'recorded',
+      'recorded',
+    ]);
+    const [message] = await messagesOf(bench.table, (await ann()).id);
+    expect(message).toMatchObject({ state: 'dropped', conversion: { event: 'Order Refunded' } });
   });
 });
 
