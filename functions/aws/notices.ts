@@ -25,9 +25,9 @@ const KEPT_SECONDS = 90 * 86_400;
  * Puts the notices of a shard that are due on the bus, and marks what it took. A crash in between puts them again under
  * the same `messageId`. Never throws: what fails stays due.
  *
- * A minute without notices costs half a read unit for the query; a notice costs 3 write units at its birth (1 up to 1 KB,
- * doubled by the transaction, and 1 in the due index), 1 read unit, a tenth of a call to the bus and 1 of its events, 2
- * write units when it is done (1, and 1 in the index, which it leaves), and what recording any event of a person costs.
+ * A minute without notices costs half a read unit for the query; a notice of up to 1 KB costs 3 write units at its birth
+ * (2 in the transaction, 1 in the due index), 1 read unit, a tenth of a call to the bus and 1 of its events, 2 write units
+ * when it is done (1, and 1 in the index, which it leaves), and what recording any event of a person costs.
  */
 export async function putNotices(shard: string, deps: NoticeDeps): Promise<void> {
   const { table, now, log } = deps;
