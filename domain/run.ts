@@ -122,7 +122,7 @@ function isReady(
   if (draft.book.controls.tests?.[testKey(campaign, run, instruction)] !== undefined) return true;
   const ends = run.from + test.lasts;
   if (now >= ends + TEST_GIVES_UP) return true;
-  run.looksAt = now < ends ? ends : now + TEST_LOOKS;
+  run.looksAt = now < ends ? ends : Math.min(now + TEST_LOOKS, ends + TEST_GIVES_UP);
   return false;
 }
 

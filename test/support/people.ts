@@ -7,9 +7,10 @@ import {
   type PublishedCampaign,
 } from '../../domain/book.ts';
 import type { Campaign } from '../../domain/campaign-grammar.ts';
-import { type Contact, newContact } from '../../domain/contact.ts';
+import { type Contact, newContact, releaseMessage } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
 import type { Converted, Decided, Decision, Notice, Stimulus, Watch } from '../../domain/decision.ts';
+import { recheck } from '../../domain/eligibility.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
 import { type Interaction, identityKeys, type JsonObject, type SubjectKey, sha256 } from '../../domain/interaction.ts';
@@ -270,6 +271,12 @@ export class World {
   readonly notices: Notice[] = [];
   readonly watches: Watch[] = [];
   readonly conversions: Converted[] = [];
+  /** Messages pass the gates again when they are due, as with the sender; else they count as sent at their instant. */
+  rechecks = false;
+  /** When a message that was put off at the send is asked again. */
+  readonly #putOff = new Map<string, number>();
+  /** Of contacts that became part of another: when. */
+  readonly mergedAt = new Map<string, number>();
   /** Notices that have not come back yet. */
   #told: Notice[] = [];
   /** Event names whose past was asked for, one list per question. */
@@ -390,8 +397,19 @@ export class World {
   }
 
   #send(before: number): void {
-    for (const message of this.messages.values()) {
-      if (message.state === 'ready' && message.plannedAt < before) message.state = 'sent';
+    const wanted = (one: Kept): number => this.#putOff.get(one.id) ?? Math.max(one.plannedAt, one.createdAt);
+    for (;;) {
+      const ready = [...this.messages.values()].filter((one) => one.state === 'ready' && wanted(one) < before);
+      const [message] = ready.sort((a, b) => wanted(a) - wanted(b) || (a.id < b.id ? -1 : 1));
+      if (message === undefined) return;
+      const now = wanted(message);
+      const contact = this.contacts.get(this.#living(message.contact)) as Contact;
+      const verdict = this.rechecks ? recheck(this.book, contact, message, { suppressed: false, now }) : undefined;
+      if (verdict?.kind === 'defer') this.#putOff.set(message.id, verdict.until);
+      else if (verdict?.kind === 'drop') {
+        Object.assign(message, { state: 'dropped', droppedFor: verdict.reason });
+        this.contacts.set(contact.id, releaseMessage(contact, message.id));
+      } else Object.assign(message, { state: 'sent', sentAt: now });
     }
   }
 
@@ -468,6 +486,7 @@ export class World {
       const merged = mergeContacts(contact, other, now);
       this.contacts.set(merged.contact.id, merged.contact);
       this.contacts.set(merged.tombstone.id, merged.tombstone);
+      this.mergedAt.set(merged.tombstone.id, now);
       for (const drop of merged.drops) this.#drop(drop.id, drop.reason);
     }
   }
