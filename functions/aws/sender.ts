@@ -68,6 +68,8 @@ const PARKED = 5 * 60_000;
 const PRICES_GOOD = 24 * 3_600_000;
 /** What waits for a quota, a review or a coupon: none of them comes by the minute. */
 const HELD = 15 * 60_000;
+/** Of a pool that stays empty nobody asks more often than this. */
+const EMPTY_AT_MOST = 6 * 3_600_000;
 /** What found the seconds ahead full: the index gives it out again at one of the next minutes. */
 const NO_ROOM: Record<Lane, number> = { triggered: 10_000, bulk: 60_000 };
 /** Controls that are older are read again before a claim: a pause takes hold within ten seconds. */
@@ -284,7 +286,7 @@ export class Sender {
         else {
           const coupon = await this.#coupons.give(claim, now(), assigned.get(claim));
           if (coupon === undefined) {
-            await this.#defer(loaded, now() + HELD);
+            await this.#defer(loaded, now() + emptyFor(loaded.message, now()));
             empty[claim.pool] = (empty[claim.pool] ?? 0) + 1;
           } else {
             const { inputs } = loaded.message;
@@ -495,6 +497,11 @@ function staleIn(
     return stalePrices(productIdsOf(contact.value, message), products, now, PRICES_GOOD);
   });
   return { messages: stale.filter((ids) => ids.length > 0).length, products: new Set(stale.flat()).size };
+}
+
+/** What an empty pool holds is looked at again after a quarter of an hour, and the longer it waits the less often. */
+function emptyFor({ plannedAt }: Message, now: number): number {
+  return Math.min(EMPTY_AT_MOST, Math.max(HELD, Math.floor((now - plannedAt) / 8)));
 }
 
 /** A slot is used in its own second only: neither before nor after. */
