@@ -89,7 +89,16 @@ describe('kairos why', () => {
     const told = json.campaigns.find((campaign) => campaign.id === 'cross-sell')?.messages[0];
     expect(told).toMatchObject({ id, because: { ordinal: 1, cause: { kind: 'clock' } } });
     expect(told?.because?.book).toBe(json.decidedBy?.hash);
-    expect(json.unheardOf).toContain('news');
+    expect(json.unheardOf).toContain('confirm-subscription');
+  });
+
+  it('tells a broadcast with its audience as it was answered when its time had come', async () => {
+    const [news] = await story().messages({ campaign: 'news', state: 'sent' });
+    const { out } = await kairos('why', news?.contact ?? '', '--campaign', 'news');
+    expect(out).toMatch(/welcome \(step 1\) {2}\w+, sent 10 March 2026, 10:0\d/);
+    expect(out).toMatch(/began with Broadcast \(broadcast\|2026-03-10\)/);
+    expect(out).toContain('1 × frequency cap, lost to welcome');
+    expect(out).toMatch(/to\n +✓ ordered at least once · last 2 March 2026/);
   });
 
   it('tells of who is held out that nothing was sent, and by which draw', async () => {

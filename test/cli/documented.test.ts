@@ -88,6 +88,8 @@ describe('docs/campaigns.md', () => {
   const page = readFileSync(join(ROOT, 'docs/campaigns.md'), 'utf8');
   it.each(Object.keys(outputs))('shows what is printed: %s', (name) => {
     const [, shown = ''] = new RegExp(`<!-- output: ${name} -->\n\`\`\`\n([\\s\\S]*?)\`\`\``).exec(page) ?? [];
-    expect(shown.split('\n').slice(0, -1)).toEqual(outputs[name]?.());
+    // A version is a hash of all that a campaign says: it changes with every word of a template.
+    const versionless = (line: string): string => line.replace(/version [\w-]{10}/, 'version …');
+    expect(shown.split('\n').slice(0, -1).map(versionless)).toEqual(outputs[name]?.().map(versionless));
   });
 });
