@@ -89,9 +89,10 @@ export async function walkDue(walk: Walk, deps: WalkDeps, id: string = crypto.ra
   await tickAll(page.items, deps);
   if (walk.ticks === undefined) {
     await start(walk.shard, deps);
-    await putNotices(walk.shard, deps);
     await releaseLane('triggered', walk, deps);
     await releaseLane('bulk', walk, deps);
+    // Last: a bus that does not answer keeps no mail waiting.
+    await putNotices(walk.shard, deps);
   }
 }
 
