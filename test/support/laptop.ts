@@ -94,6 +94,9 @@ export class Folder {
   remove(file: string): void {
     rmSync(join(this.path, file));
   }
+  copy(from: string, to: string): void {
+    cpSync(join(this.path, from), join(this.path, to), { recursive: true });
+  }
 }
 
 /** Everything that stories ask and say. All calls end when the laptop is idle. */
