@@ -208,7 +208,7 @@ export interface Book {
   heard: ReadonlySet<string>;
   /** Names of events that some counter of contacts or of runs reads. */
   read: ReadonlySet<string>;
-  /** Changes when what is known of a contact's events, counters and latest times, must be made anew. */
+  /** Changes when what is known of a contact's events, counters, latest times and watches, must be made anew. */
   counterSet: string;
   context: Pick<RuleContext, 'currency' | 'isMoney'>;
   /** True when nothing in the book reads this event: it is recorded by one conditional put. */
@@ -620,6 +620,8 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     counterSet: shortHash(
       ...[...counters.values()].map(({ id, of }) => `${id}:${of.join(',')}`).sort(),
       ...[...read].sort(),
+      // Who watched before is found among the past.
+      ...[...watches.values()].map(({ id, keep }) => `${id}:${keep}`).sort(),
       settings.zone,
     ),
     context,

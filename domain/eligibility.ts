@@ -9,7 +9,7 @@ import type { Rule } from './grammar.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import { majorUnits } from './money.ts';
-import { inStock, lowestPrice30d, type StoredProduct } from './product.ts';
+import { inStock, lowestBefore, type StoredProduct } from './product.ts';
 import type { CompiledRule } from './rule.ts';
 import { attributeOf, derivedAttributes } from './rule-attributes.ts';
 import type { Sight } from './rule-node.ts';
@@ -247,7 +247,7 @@ export function meets(needs: CompiledWhere, { recommendations, product, fed }: M
       minor === undefined || fed.currency === undefined ? undefined : majorUnits(minor, fed.currency);
     const told: Record<string, Json | undefined> = {
       'product.price': major(fed.price),
-      'product.lowestPrice30d': major(lowestPrice30d(fed, fed.priceAt ?? sight.now)),
+      'product.lowestPrice30d': major(lowestBefore(fed)),
       'product.inStock': inStock(fed),
     };
     for (const [name, value] of Object.entries(told)) if (value !== undefined) view[name] = value;

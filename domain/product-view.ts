@@ -6,7 +6,7 @@ import { cartLines } from './facts.ts';
 import type { Json } from './interaction.ts';
 import { isTerminal, type Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
-import { inStock, lowestPrice30d, type StoredProduct } from './product.ts';
+import { inStock, lowestBefore, type StoredProduct } from './product.ts';
 import { latestBought } from './recommend.ts';
 import type { CartView, ProductView } from './render.ts';
 
@@ -176,22 +176,6 @@ export class Shelf {
       return undefined;
     }
   }
-}
-
-/**
- * The lowest price of the 30 days before the present one came into force: what a reduction is told by. A feed that says
- * the same price again does not make it a new one.
- */
-function lowestBefore(product: StoredProduct): number | undefined {
-  const { prices = [], price, priceAt } = product;
-  if (price === undefined || priceAt === undefined) return undefined;
-  let since = priceAt;
-  for (const [at, was] of [...prices].reverse()) {
-    if (at > since) continue;
-    if (was !== price) break;
-    since = at;
-  }
-  return lowestPrice30d(product, since);
 }
 
 const newestLines = ({ facts }: Contact) => cartLines(facts).sort(([, a], [, b]) => b.at - a.at);

@@ -47,36 +47,48 @@ export function lowestPrice30d({ prices, foreign }: StoredProduct, before: numbe
   return lowest;
 }
 
+/**
+ * The lowest price of the 30 days before the present one came into force: what a reduction is told by. A feed that says
+ * the same price again does not make it a new one.
+ */
+export function lowestBefore(product: StoredProduct): number | undefined {
+  const { prices = [], foreign } = product;
+  const present = prices.at(-1);
+  if (present === undefined || foreign === true) return undefined;
+  const change = prices.findLastIndex(([, price]) => price !== present[1]);
+  return lowestPrice30d(product, (prices[change + 1] as Price)[0]);
+}
+
+type Price = [at: number, price: number];
+
 /** The prices with one more, whatever the order in which they come. The list given is not changed. */
-export function withPrice(prices: StoredProduct['prices'], at: number, price: number): [number, number][] {
-  const days = new Map<number, [number, number][]>();
-  for (const one of [...(prices ?? []), [at, price] as [number, number]]) {
+export function withPrice(prices: StoredProduct['prices'], at: number, price: number): Price[] {
+  const days = new Map<number, Price[]>();
+  for (const one of [...(prices ?? []), [at, price] as Price]) {
     const day = Math.floor(one[0] / DAY);
     days.set(day, [...(days.get(day) ?? []), one]);
   }
   const newest = Math.max(...days.keys());
   const anchor = Math.max(...[...days.keys()].filter((day) => day < newest - DAYS_KEPT));
-  const kept: [number, number][] = [];
-  for (const day of [...days.keys()].sort((a, b) => a - b)) {
-    if (day < anchor) continue;
-    // Of one instant the lowest counts.
-    const said = (days.get(day) as [number, number][]).sort((a, b) => a[0] - b[0] || b[1] - a[1]);
-    const last = said.at(-1) as [number, number];
-    if (day === anchor) kept.push(last);
-    else {
-      const before = said.filter(([when]) => when < last[0]);
-      kept.push(...[lowestOf(before)].filter((one) => one !== undefined), last);
-    }
-  }
-  return kept;
+  const kept = [...days].flatMap(([day, all]) =>
+    day < anchor ? [] : day === anchor ? [lastOf(all)] : [...lowestOf(all), lastOf(all)],
+  );
+  const distinct = new Map(kept.map((one) => [one.join(), one]));
+  return [...distinct.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
-/** The lowest price, of several the earliest; undefined of none. */
-function lowestOf(prices: [number, number][]): [number, number] | undefined {
-  return prices.reduce<[number, number] | undefined>(
-    (lowest, one) => (lowest === undefined || one[1] < lowest[1] ? one : lowest),
-    undefined,
-  );
+/** Of one instant the lower one. */
+const lastOf = (prices: Price[]): Price =>
+  prices.reduce((last, one) => (one[0] > last[0] || (one[0] === last[0] && one[1] < last[1]) ? one : last));
+
+/** The two lowest prices of a day, each since it was first said: when the one is in force, the other was before it. */
+function lowestOf(prices: Price[]): Price[] {
+  const first = new Map<number, number>();
+  for (const [at, price] of prices) first.set(price, Math.min(at, first.get(price) ?? at));
+  return [...first]
+    .map(([price, at]): Price => [at, price])
+    .sort((a, b) => a[1] - b[1])
+    .slice(0, 2);
 }
 
 /** What a campaign means by a turn of a product. */

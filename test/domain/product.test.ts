@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Interaction, JsonObject } from '../../domain/interaction.ts';
-import { inStock, lowestPrice30d, type StoredProduct, withPrice } from '../../domain/product.ts';
+import { inStock, lowestBefore, lowestPrice30d, type StoredProduct, withPrice } from '../../domain/product.ts';
 import { foldProduct, type ProductState } from '../../functions/aws/product.ts';
 import { DAY, event, HOUR, instant } from '../support/people.ts';
 import { seeded } from '../support/permutations.ts';
@@ -44,7 +44,7 @@ describe('given the updates of a product', () => {
         ([list, shuffled]) => {
           const [one, other] = [folded(list), folded(shuffled)];
           expect(other).toEqual(one);
-          expect(one?.product.prices?.length ?? 0).toBeLessThanOrEqual(63);
+          expect(one?.product.prices?.length ?? 0).toBeLessThanOrEqual(94);
         },
       ),
       seeded(400),
@@ -96,6 +96,20 @@ describe('given the updates of a product', () => {
 describe('given prices of a month', () => {
   it('the lowest before a reduction is asked, not the reduction itself', () => {
     expect(lowestPrice30d(prices([-20, 900], [-10, 1000], [0, 800]), NOON)).toBe(900);
+  });
+
+  it('a second reduction on one day is told by the first, and what the feed repeats changes nothing', () => {
+    const day: [number, number][] = [
+      [-20, 1499],
+      [0, 1449],
+      [0.2, 1199],
+    ];
+    expect(lowestPrice30d(prices(...day), NOON + 0.2 * DAY)).toBe(1449);
+    expect(lowestBefore(prices(...day))).toBe(1449);
+    expect(lowestBefore(prices(...day, [0.3, 1199], [1, 1199], [9, 1199]))).toBe(1449);
+    expect(lowestBefore(prices([0, 1199], [0.1, 1449], [0.2, 1199]))).toBe(1199);
+    expect(lowestBefore(prices([0, 1199]))).toBeUndefined();
+    expect(lowestBefore({ ...prices(...day), foreign: true })).toBeUndefined();
   });
 
   it('a price that was set long before and is in force still counts', () => {
