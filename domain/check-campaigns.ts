@@ -42,7 +42,7 @@ export function checkCampaign(
   }
   if (campaign.success !== undefined) checkSuccess(campaign.success, later, draft);
   checkDates(campaign, check);
-  checkSteps(campaign, check, later, draft, logic);
+  checkSteps({ campaign, check, later, draft, logic });
   checkKind(campaign, check, draft);
   checkHoldout(campaign, check);
   checkPlanned(campaign, settings, check);
