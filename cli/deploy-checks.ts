@@ -4,8 +4,9 @@ import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetAccountCommand, GetEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { allowance } from '../domain/allowance.ts';
-import { type Fault, faultsOf, sayFault } from '../domain/fault.ts';
+import { type Fault, sayFault } from '../domain/fault.ts';
 import { Settings } from '../domain/settings.ts';
+import { faultsOf } from '../domain/shape-faults.ts';
 import { coreStackName } from '../infra/names.ts';
 import type { Answers } from './deploy-answers.ts';
 

@@ -1,7 +1,7 @@
 // A file of orders as events: what it holds, what is left out and why, history apart from what comes live.
 import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
-import { type Fault, faultsOf, KairosError, sayFault } from '../domain/fault.ts';
+import { type Fault, KairosError, sayFault } from '../domain/fault.ts';
 import { missingColumns, type OrdersMapping } from '../domain/mapping.ts';
 import {
   type ImportedEvent,
@@ -14,6 +14,7 @@ import {
   productEvents,
   type Told,
 } from '../domain/mapping-events.ts';
+import { faultsOf } from '../domain/shape-faults.ts';
 import { instantOf } from '../domain/time.ts';
 import { readCsv } from './import-csv.ts';
 

@@ -2,13 +2,14 @@
 import type * as z from 'zod';
 import { Campaign } from './campaign-grammar.ts';
 import { type Draft, type EmailDraft, PAGES, PageTexts, SharedTexts, type TemplateFiles, Texts } from './draft.ts';
-import { type Fault, faultsOf, suggest } from './fault.ts';
+import { type Fault, suggest } from './fault.ts';
 import { Segment } from './grammar.ts';
 import { parseJson } from './json.ts';
 import { Person } from './person.ts';
 import { CHOICE_PAGES } from './preferences.ts';
 import { limitFaults, MOST_CHARACTERS, MOST_OF_CAMPAIGN, stepFaults } from './rule-limits.ts';
 import { Catalogue, Coupons, Fields, Settings } from './settings.ts';
+import { faultsOf } from './shape-faults.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
 const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json', 'coupons.json'];

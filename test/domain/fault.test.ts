@@ -3,8 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { Step } from '../../domain/campaign-grammar.ts';
-import { faultsOf, KairosError, nearest, quote, sayFault, sayPath, suggest } from '../../domain/fault.ts';
+import { KairosError, nearest, quote, sayFault, sayPath, suggest } from '../../domain/fault.ts';
 import { Rule } from '../../domain/grammar.ts';
+import { faultsOf } from '../../domain/shape-faults.ts';
 
 const said = (schema: z.ZodType, value: unknown, file = 'x.json'): string[] => {
   const result = schema.safeParse(value);
