@@ -6,6 +6,7 @@ import type { Definitions } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { type Delivery, type MessageState, reportedState } from '../domain/message.ts';
 import { type Order, orderEffect } from '../domain/order.ts';
+import { type Item, readContact } from '../functions/aws/table.ts';
 
 /** Money in minor units of the shop's currency. */
 export interface Figures {
@@ -26,8 +27,6 @@ export interface Figures {
   /** Where two places of the table tell different figures; empty when all agree. */
   disagreements: string[];
 }
-
-type Item = Record<string, unknown> & { pk: string; sk: string };
 
 /** Reads the whole table once and counts. Throws when it cannot be read. */
 export async function countFigures(
@@ -79,7 +78,7 @@ class Count {
 
   add(item: Item): void {
     if (item.sk.startsWith('INTERACTION#')) this.#figures.events += 1;
-    else if (item.sk === 'CONTACT') this.#contact(JSON.parse(String(item.state)) as Contact);
+    else if (item.sk === 'CONTACT') this.#contact(readContact(item).value);
     else if (item.sk === 'ORDER') this.#order(JSON.parse(String(item.state)) as Order);
     else if (item.sk.startsWith('MESSAGE#')) this.#message(item);
     else if (item.pk.startsWith('REPORT#')) this.#report(item);

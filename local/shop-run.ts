@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { importCoupons } from '../cli/coupons.ts';
 import { fileSize } from '../cli/import-csv.ts';
 import { type Recorded, recordHistory } from '../cli/import-history.ts';
 import { type OrdersFile, readMapping, readOrders } from '../cli/import-orders.ts';
 import { openImport } from '../cli/import-target.ts';
 import { output, type Target } from '../cli/outputs.ts';
-import { clientConfig, publishFolder } from '../cli/publish.ts';
+import { clientConfig, publishFolder, shelfOf } from '../cli/publish.ts';
+import { readBook } from '../cli/stage.ts';
 import type { Definitions } from '../domain/book.ts';
+import { poolsInUse } from '../domain/coupon.ts';
 import { KairosError } from '../domain/fault.ts';
 import { OrdersMapping } from '../domain/mapping.ts';
 import type { ImportedEvent } from '../domain/mapping-events.ts';
@@ -118,6 +121,8 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
     'Templates',
     `published: ${campaigns.length} campaigns, ${segments} segments, ${emails} e-mails (${lap()})`,
   );
+  const codes = await fillPools(target, script, () => laptop.clock.now());
+  if (codes > 0) screen.done('Coupons', `${grouped(codes)} codes imported (${lap()})`);
   screen.done('Events', `taken from now on at ${eventsUrl(target)}`);
 
   const importing = openImport(target, () => laptop.clock.now());
@@ -174,6 +179,26 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
     stuck,
     ...(script.file === undefined ? {} : { file: script.file }),
   };
+}
+
+/** Codes for everybody in each pool that a campaign gives of, as a shop would import them. Answers how many. */
+async function fillPools(target: Target, { history, live }: Script, now: () => number): Promise<number> {
+  const shelf = shelfOf(target);
+  const { definitions } = await readBook(shelf);
+  const people = new Set([...history, ...live].map(({ detail }) => detail.userId)).size;
+  const folder = mkdtempSync(join(tmpdir(), 'kairos-codes-'));
+  let imported = 0;
+  try {
+    for (const pool of poolsInUse(definitions)) {
+      const file = join(folder, `${pool}.csv`);
+      const codes = Array.from({ length: people + 100 }, (_, n) => `${pool}-${String(n + 1).padStart(5, '0')}`);
+      writeFileSync(file, ['code', ...codes].join('\n'));
+      imported += (await importCoupons(file, pool, { ...shelf, now, warn() {} })).imported;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return imported;
 }
 
 /** Where events are POSTed to. */

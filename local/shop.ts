@@ -23,6 +23,7 @@ export const SHOP_SOURCE = 'aurora.shop';
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
+const SALES = 6;
 
 interface Shelf {
   ids: string[];
@@ -87,10 +88,13 @@ function newsOf(
     outages.set(id, outage);
     events.push(said(outage.from, '-out', { stock: 0 }), said(outage.to, '-back', { stock: chance.whole(1, 30) }));
   }
-  if (price !== undefined && chance.is(0.4)) {
-    const at = sometime();
+  // One sale a season, so that none falls into the month before another.
+  for (let season = 0; price !== undefined && season < SALES; season += 1) {
+    if (!chance.is(0.5)) continue;
+    const at = from + ((season + chance.between(0.1, 0.6)) / SALES) * (until - from);
     const cheaper = Math.round(price * chance.between(0.75, 0.88)) || price;
-    events.push(said(at, '-cheaper', { price: cheaper }), said(at + 14 * DAY, '-as-before', { price }));
+    const key = `-sale-${season}`;
+    events.push(said(at, key, { price: cheaper }), said(at + 14 * DAY, `${key}-ends`, { price }));
   }
   return events;
 }
@@ -257,9 +261,9 @@ class Life {
   /** Looks at products, and now and then fills a cart that is left behind. */
   #shopAround(before: number): void {
     const chance = this.#chance;
-    if (!chance.is(0.45)) return;
+    if (!chance.is(0.6)) return;
     const at = before - chance.between(20 * MINUTE, 6 * DAY);
-    this.#look(at, { userId: this.#user }, chance.whole(1, 3));
+    this.#look(at, { userId: this.#user }, chance.whole(1, 4));
     if (!chance.is(0.3)) return;
     const id = this.#pick();
     const product = this.#shelf.products[id]!;
@@ -294,7 +298,15 @@ class Life {
         }),
       );
       this.#askFor(id, at + (view * 2 + 1) * MINUTE, who);
+      // Some come back to what they like.
+      if (this.#chance.is(0.25)) this.#lookAgain(id, at + this.#chance.between(0.5, 8) * HOUR, who);
     }
+  }
+
+  #lookAgain(id: string, at: number, who: JsonObject): void {
+    const { category = '', price = 0 } = this.#shelf.products[id]!;
+    const properties: JsonObject = { product_id: id, category, price, currency: this.#options.currency };
+    this.#events.push(track('Product Viewed', at, `${this.#user}-again-${this.#events.length}`, who, properties));
   }
 
   /** Who finds a product sold out may ask to be told. */
