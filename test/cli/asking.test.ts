@@ -24,7 +24,7 @@ const story = aStory({
       aim: 'retention',
       topic: 'offers',
       sender: 'main',
-      when: { every: 'month 28 10:00', clock: 'contact', to: { did: 'Order Completed' } },
+      when: { every: 'tuesday 10:00', clock: 'contact', to: { did: 'Order Completed' } },
       again: 'every time',
       steps: [{ send: 'welcome' }],
     });
