@@ -10,6 +10,7 @@ import type { Json, JsonObject } from './interaction.ts';
 import type { Message } from './message.ts';
 import { majorUnits } from './money.ts';
 import { inStock, lowestBefore, type StoredProduct } from './product.ts';
+import { recommendationsOf } from './product-view.ts';
 import type { CompiledRule } from './rule.ts';
 import { attributeOf, derivedAttributes } from './rule-attributes.ts';
 import type { Sight } from './rule-node.ts';
@@ -369,25 +370,22 @@ function frozenRun({ inputs: { trigger, product, watchedAt, recommendations } }:
   };
 }
 
-/** What a message needs of feeds is known at the send only: stock and price, and which recommendations there are still. */
+/** What a message needs of feeds is known at the send only: stock and price, and which recommendations it still shows. */
 function meetsNow(
   campaign: CompiledCampaign,
-  { step, inputs: { product, recommendations } }: Message,
+  message: Message,
   sight: Sight,
   products: Record<string, StoredProduct>,
 ): boolean {
+  const { step, inputs } = message;
   const send = campaign.program.find((one) => one.op === 'send' && one.step === step);
   if (send?.op !== 'send' || send.atSend === undefined) return true;
-  const own = (id: string | undefined): StoredProduct | undefined =>
-    id !== undefined && Object.hasOwn(products, id) ? products[id] : undefined;
-  const there = recommendations.filter((id) => {
-    const fed = own(id);
-    return fed === undefined || inStock(fed) !== false;
-  });
-  const fed = own(product);
+  const { product } = inputs;
+  const recommendations = recommendationsOf(sight.contact, message, products);
+  const fed = product !== undefined && Object.hasOwn(products, product) ? products[product] : undefined;
   return meets(
     send.atSend,
-    { recommendations: there, ...(product === undefined ? {} : { product }), ...(fed === undefined ? {} : { fed }) },
+    { recommendations, ...(product === undefined ? {} : { product }), ...(fed === undefined ? {} : { fed }) },
     sight,
   );
 }
