@@ -7,16 +7,20 @@ import { formatMoney } from '../domain/money.ts';
 import { jitter, sleep } from '../functions/aws/clock.ts';
 import {
   countPool,
+  dropCode,
   freeCodeItems,
+  freeCodes,
   importedPools,
   type PoolCounts,
   readCode,
   type StoredCode,
 } from '../functions/aws/coupons.ts';
 import { Cancelled, chunks, key, pooled, readMessage, readOrder, type Table } from '../functions/aws/table.ts';
+import { readLiving } from '../functions/aws/world.ts';
 import { fileSize, readCsv } from './import-csv.ts';
 import { LineFaults } from './import-orders.ts';
-import { openStage, progressLine, readBook, STAGE_OPTION, type Stage, stamp } from './stage.ts';
+import { askForMany, openStage, progressLine, readBook, STAGE_OPTION, type Stage, stamp } from './stage.ts';
+import { count } from './validate.ts';
 
 /** Codes of one transaction: each is two items. */
 const AT_ONCE = 50;
@@ -183,6 +187,7 @@ async function couponFile(stage: Pick<Stage, 'table' | 'bucket' | 'warn'>, pool:
     stage.warn(
       `The published coupons.json has no pool ${pool}: no campaign can draw from it.${near === undefined ? '' : ` Did you mean "${near}"?`}`,
     );
+    stage.warn(`Publish it there, or take the codes out again: npx kairos coupons drop ${pool}`);
     return { pool, currency, zone };
   }
   return { pool, currency, zone, worth: worthOf(known, currency) };
@@ -311,6 +316,28 @@ export async function listPools(stage: Pick<Stage, 'table' | 'bucket' | 'now'>, 
   return listed;
 }
 
+/**
+ * Takes all codes out of a pool that nobody was given, as if they had never been imported: a shop has withdrawn them, or
+ * they came to the wrong pool. Answers how many. Throws KairosError `coupons.unknown` and `many.ask`.
+ */
+export async function dropCodes(
+  stage: Pick<Stage, 'table' | 'bucket' | 'now'>,
+  pool: string,
+  yes?: boolean,
+): Promise<number> {
+  const { table } = stage;
+  const [{ free, expired } = { free: 0, expired: 0 }] = await listPools(stage, pool);
+  askForMany(free + expired, `take ${count(free + expired, 'code')} out of ${pool}`, yes);
+  let dropped = 0;
+  for await (const coupons of freeCodes(table, pool)) {
+    await pooled(coupons, 10, async (coupon) => {
+      // Given or redeemed meanwhile: it stays.
+      if (await dropCode(table, coupon)) dropped += 1;
+    });
+  }
+  return dropped;
+}
+
 /** The pools as a table. */
 export function drawPools(pools: ListedPool[]): string[] {
   if (pools.length === 0) return ['There are no coupon pools: name one in coupons.json and publish.'];
@@ -341,8 +368,10 @@ export function drawPools(pools: ListedPool[]): string[] {
 export interface ShownCode extends StoredCode {
   /** Of the message that it was given in first. */
   campaign?: string;
-  /** Whose the order is, as far as that is known by now. */
+  /** Whose the order is, as far as that is known by now; merges are followed. */
   buyer?: string;
+  /** Whether the buyer is the person to whom the code was given. */
+  own?: boolean;
 }
 
 /** What became of a code, however it is written. Throws KairosError `coupons.code`. */
@@ -366,14 +395,19 @@ export async function showCode({ table }: Pick<Stage, 'table'>, code: string): P
   if (order !== undefined) {
     const found = await table.readOne(key.order(order));
     const buyer = (found === undefined ? undefined : readOrder(found).value.owner) ?? stored.redeemedBy;
-    if (buyer !== undefined) shown.buyer = buyer;
+    if (buyer !== undefined) {
+      shown.buyer = (await readLiving(table, buyer))?.value.id ?? buyer;
+      if (contact !== undefined) {
+        shown.own = shown.buyer === ((await readLiving(table, contact))?.value.id ?? contact);
+      }
+    }
   }
   return shown;
 }
 
 /** A code in lines. */
 export function drawCode(code: ShownCode, now: number): string[] {
-  const { pool, state, expires, importedAt, givenAt, contact, campaign, run, message, redeemedAt, order, buyer } = code;
+  const { pool, state, expires, importedAt, givenAt, contact, campaign, run, message, redeemedAt, order } = code;
   const late = !isUsable(expires, now);
   const over = expires !== undefined && expires <= now;
   const words = {
@@ -389,15 +423,15 @@ export function drawCode(code: ShownCode, now: number): string[] {
     ['given', givenAt === undefined ? undefined : `${stamp(givenAt)} to ${contact}`],
     ['in', message === undefined ? undefined : `${campaign ?? 'a campaign'}, run ${run}, first in message ${message}`],
     ['redeemed', redeemedAt === undefined ? undefined : `${stamp(redeemedAt)} in order ${order}`],
-    ['by', state !== 'redeemed' ? undefined : sayBuyer(buyer, contact)],
+    ['by', state !== 'redeemed' ? undefined : sayBuyer(code)],
   ];
   return [code.code, ...rows.flatMap(([name, said]) => (said === undefined ? [] : [`  ${name.padEnd(9)} ${said}`]))];
 }
 
-function sayBuyer(buyer: string | undefined, given: string | undefined): string {
+function sayBuyer({ buyer, own }: ShownCode): string {
   if (buyer === undefined) return 'somebody who is not known';
-  if (given === undefined) return `${buyer}, to whom nobody gave it`;
-  return buyer === given ? 'the person to whom it was given' : `${buyer}, another contact than it was given to`;
+  if (own === undefined) return `${buyer}, to whom nobody gave it`;
+  return own ? 'the person to whom it was given' : `${buyer}, another contact than it was given to`;
 }
 
 function sayWorth({
@@ -422,7 +456,7 @@ export function sayImport(told: CouponsImport, { dryRun = false }: { dryRun?: bo
   ];
 }
 
-/** Adds `kairos coupons import | list | show`. */
+/** Adds `kairos coupons import | list | drop | show`. */
 export function registerCoupons(program: Command): void {
   const group = program
     .command('coupons')
@@ -465,6 +499,18 @@ export function registerCoupons(program: Command): void {
       const pools = await listPools(stage, pool);
       if (options.json) stage.say(JSON.stringify({ pools }));
       else for (const line of drawPools(pools)) stage.say(line);
+    });
+
+  group
+    .command('drop')
+    .description('take the codes out of a pool that nobody was given, as if they had never been imported')
+    .argument('<pool>', 'the pool')
+    .option('--yes', 'also more than a hundred codes')
+    .option(...STAGE_OPTION)
+    .action(async (pool: string, options: { yes?: boolean; stage?: string }) => {
+      const stage = await openStage({ stage: options.stage });
+      const dropped = await dropCodes(stage, pool, options.yes);
+      stage.say(`${count(dropped, 'code')} taken out of ${pool}. What was given stays.`);
     });
 
   group

@@ -285,6 +285,42 @@ export async function importedPools(table: Table): Promise<string[]> {
   return (await table.under(pk, 'POOL#')).map(({ sk }) => sk.slice('POOL#'.length));
 }
 
+/** All codes of a pool that nobody was given, some hundred at a time. */
+export async function* freeCodes(table: Table, pool: string): AsyncGenerator<GivenCoupon[]> {
+  for (const shard of SHARDS) {
+    for (let from = 'FREE#'; ; ) {
+      const { items, next } = await table.between(poolPk(pool, shard), from, FREE_END, 500);
+      if (items.length > 0) yield items.map(couponOf);
+      if (next === undefined) break;
+      from = `${next.sk}!`;
+    }
+  }
+}
+
+/** Takes a code away as if it had never been imported: false where it is not free any more. */
+export async function dropCode(table: Table, { pool, code, expires }: GivenCoupon): Promise<boolean> {
+  const { name: TableName } = table;
+  const known = knownAs(code);
+  try {
+    await table.transact([
+      {
+        Delete: {
+          TableName,
+          Key: key.code(known),
+          ConditionExpression: '#state = :free AND #pool = :pool',
+          ExpressionAttributeNames: { '#state': 'state', '#pool': 'pool' },
+          ExpressionAttributeValues: { ':free': 'free', ':pool': pool },
+        },
+      },
+      { Delete: { TableName, Key: key.freeCode(pool, expires, known) } },
+    ]);
+    return true;
+  } catch (error) {
+    if (error instanceof Cancelled && error.conditions.length > 0) return false;
+    throw error;
+  }
+}
+
 // ---- redeeming ----
 
 /** By which order a code was redeemed, and by whom where that is known. */

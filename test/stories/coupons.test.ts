@@ -3,11 +3,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawCode, drawPools, importCoupons, listPools, sayImport, showCode } from '../../cli/coupons.ts';
+import { drawCode, drawPools, dropCodes, importCoupons, listPools, sayImport, showCode } from '../../cli/coupons.ts';
 import { holdStage, type Stage } from '../../cli/stage.ts';
 import { findings, readStatus } from '../../cli/status.ts';
 import { drawStatus } from '../../cli/status-screen.ts';
 import type { Message } from '../../domain/message.ts';
+import { key } from '../../functions/aws/table.ts';
 import { aStory, type Folder, order, type Story } from '../support/laptop.ts';
 
 const LOW = 3;
@@ -127,6 +128,7 @@ describe('a file of codes', () => {
     const told = await imports(['code,value', 'BASKET-0001,10%', 'SUMMER-0001,5.00'], 'BASKET01');
     expect(warnings).toEqual([
       'The published coupons.json has no pool BASKET01: no campaign can draw from it. Did you mean "BASKET10"?',
+      'Publish it there, or take the codes out again: npx kairos coupons drop BASKET01',
     ]);
     expect(told).toMatchObject({
       imported: 1,
@@ -140,6 +142,20 @@ describe('a file of codes', () => {
       'BASKET10  10%               2      0         0        0  2026-12-31 23:00 UTC',
       'SPARE     €5.00             0      0         0        0',
     ]);
+    const stage = held(story());
+    expect(await dropCodes(stage, 'BASKET01')).toBe(1);
+    expect(await imports(['code,value', 'SUMMER-0001,5.00'], 'SPARE')).toMatchObject({ imported: 1 });
+    expect(await dropCodes(stage, 'SPARE')).toBe(1);
+    expect(await listPools(stage)).toMatchObject([{ free: 0 }, { free: 2 }, { free: 0 }]);
+    await expect(
+      imports(
+        Array.from({ length: 102 }, (_, n) => (n === 0 ? 'code' : `SPARE-${n}0`)),
+        'SPARE',
+      ),
+    ).resolves.toMatchObject({ imported: 101 });
+    await expect(dropCodes(stage, 'SPARE')).rejects.toThrow('take 101 codes out of SPARE');
+    expect(await dropCodes(stage, 'SPARE', true)).toBe(101);
+    expect(await stage.table.readOne(key.code('SPARE-10'))).toBeUndefined();
   });
 
   it.each([
@@ -265,6 +281,7 @@ describe('an order', () => {
       contact: bought.id,
       order: 'shop#o1',
       buyer: bought.id,
+      own: true,
     });
     const lines = drawCode(await showCode(stage, cem), shop.now());
     expect(lines[0]).toBe(cem);
