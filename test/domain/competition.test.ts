@@ -41,6 +41,12 @@ const campaigns: Record<string, Campaign> = {
     success: { did: 'Order Completed', within: '5d', value: 'revenue' },
     triggerAge: '60d',
   }),
+  loud: marketing({
+    when: { did: ['Product Removed', 'Identified', 'Cart Viewed'] },
+    quiet: 'ignore',
+    triggerAge: '60d',
+    steps: [{ send: 'loud' }],
+  }),
   late: marketing({
     when: viewed,
     priority: 10,
