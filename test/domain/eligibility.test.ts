@@ -1,15 +1,14 @@
-// Who may be written to, and when: the truth table of the gates before a send, and the places under caps.
+// Who may be written to, and when: what campaigns choose people by, pauses, needs, and the places under caps.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileBook } from '../../domain/book.ts';
-import type { Campaign, Kind, Step } from '../../domain/campaign-grammar.ts';
-import { type Contact, newContact, type Run } from '../../domain/contact.ts';
+import type { Campaign, Step } from '../../domain/campaign-grammar.ts';
+import { newContact } from '../../domain/contact.ts';
 import {
   capFree,
   isChosenByBehaviour,
   longestCap,
   meets,
-  type Recheck,
   recheck,
   sightOf,
   sightOfRun,
@@ -17,147 +16,10 @@ import {
 } from '../../domain/eligibility.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
-import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
-import type { Settings } from '../../domain/settings.ts';
+import type { Message } from '../../domain/message.ts';
 import { compileWhere } from '../../domain/where.ts';
-import cases from '../cases/eligibility.json' with { type: 'json' };
-import {
-  bookOf,
-  DAY,
-  event,
-  HOUR,
-  instant,
-  introduced,
-  marketing,
-  order,
-  published,
-  World,
-} from '../support/people.ts';
+import { bookOf, DAY, event, HOUR, instant, introduced, marketing, order, World } from '../support/people.ts';
 import { seeded } from '../support/permutations.ts';
-
-interface Row {
-  name: string;
-  expected: { kind: Recheck['kind']; reason?: string; until?: string };
-  why: string;
-  kind?: Kind;
-  suppressed?: boolean;
-  without?: ('address' | 'consent' | 'run')[];
-  until?: string;
-  facts?: {
-    suppressed?: { reason: 'bounced'; at: number };
-    withdrawn?: Record<string, { at: string; id: string }>;
-    pauses?: Record<string, { until: string }>;
-    /** Brand → stopped. */
-    profiling?: Record<string, boolean>;
-  };
-  attributes?: JsonObject;
-  stopped?: boolean;
-  paused?: string[];
-  version?: string;
-  for_?: Rule;
-  when?: Campaign['when'];
-  counted?: string;
-  expiresAt?: string;
-  plannedAt?: string;
-  quietHours?: Settings['quietHours'];
-  ignoresQuiet?: boolean;
-  caps?: Settings['caps'];
-  sends?: [string, string][];
-}
-const NOW = '2026-03-02 12:00';
-
-function asked(row: Row): Recheck {
-  const { kind = 'marketing', without = [] } = row;
-  const campaign = marketing({
-    kind,
-    when: row.when ?? { did: 'Order Delivered' },
-    steps: [{ send: 'hello' }],
-    ...(row.for_ === undefined ? {} : { for: row.for_ }),
-  });
-  const book = bookOf({
-    campaigns: { c: campaign },
-    settings: {
-      zone: 'UTC',
-      caps: row.caps ?? [],
-      ...(row.quietHours === undefined ? {} : { quietHours: row.quietHours }),
-    },
-    ...(row.stopped ? { stopped: true } : {}),
-    ...(row.paused === undefined ? {} : { paused: row.paused }),
-  });
-  const contact: Contact = newContact('c1', 1);
-  const { facts, journey } = contact;
-  if (!without.includes('address')) facts.address = { value: 'ann@mail.example', at: 1, id: '1' };
-  if (!without.includes('consent')) {
-    facts.consents['shop|offers|email'] = {
-      granted: true,
-      at: 1,
-      id: '1',
-      ...(row.until === undefined ? {} : { until: instant(row.until) }),
-    };
-  }
-  for (const [name, value] of Object.entries(row.attributes ?? {})) facts.attributes[name] = { value, at: 1, id: '1' };
-  if (row.facts?.suppressed !== undefined) facts.suppressed = row.facts.suppressed;
-  for (const [brand, { at, id }] of Object.entries(row.facts?.withdrawn ?? {}))
-    facts.withdrawn[brand] = { at: instant(at), id };
-  for (const [brand, { until }] of Object.entries(row.facts?.pauses ?? {}))
-    facts.pauses = { ...facts.pauses, [brand]: { until: instant(until), at: 1, id: '1' } };
-  for (const [brand, stopped] of Object.entries(row.facts?.profiling ?? {}))
-    facts.profiling = { ...facts.profiling, [brand]: { stopped, at: 1, id: '1' } };
-  journey.sends = (row.sends ?? []).map(([id, at]) => ({ id, at: instant(at) }));
-  const trigger = { name: 'Order Delivered', id: 't', at: 1, properties: { order_id: '7', country: 'PL' } };
-  const { version } = published('c', campaign);
-  const counters = Object.fromEntries(
-    (book.version.get(`c@${version}`)?.counters ?? [])
-      .filter((counter) => row.counted !== undefined && counter.names.includes(row.counted))
-      .map((counter) => [counter.id, { e: [[5, 'x'] as [number, string]] }]),
-  );
-  const run: Run = {
-    id: 'r',
-    campaign: 'c',
-    version,
-    occurrence: 't',
-    startedAt: 1,
-    at: 1,
-    from: 1,
-    trigger,
-    counters,
-    pending: [],
-  };
-  if (!without.includes('run')) journey.runs = [run];
-  const plannedAt = instant(row.plannedAt ?? NOW);
-  const message: Message = {
-    shape: MESSAGE_SHAPE,
-    id: 'own',
-    contact: 'c1',
-    campaign: 'c',
-    version: row.version ?? version,
-    step: '0',
-    run: 'r',
-    kind,
-    topic: 'offers',
-    sender: 'main',
-    email: 'hello',
-    state: 'ready',
-    plannedAt,
-    createdAt: plannedAt,
-    lane: 'triggered',
-    attempts: 0,
-    ignoresQuiet: row.ignoresQuiet ?? kind === 'service',
-    inputs: { trigger, recommendations: [] },
-    ...(row.expiresAt === undefined ? {} : { expiresAt: instant(row.expiresAt) }),
-  };
-  const before = structuredClone({ contact, message });
-  const answer = recheck(book, contact, message, { suppressed: row.suppressed ?? false, now: instant(NOW) });
-  expect({ contact, message }).toEqual(before);
-  return answer;
-}
-
-describe('the gates again, at the send', () => {
-  test.each(cases as unknown as Row[])('$name: $why', (row) => {
-    const { until, ...expected } = row.expected;
-    expect(asked(row)).toEqual(until === undefined ? expected : { ...expected, until: instant(until) });
-  });
-});
 
 describe('a campaign is chosen by behaviour', () => {
   const segments: Record<string, Rule> = {
