@@ -59,7 +59,7 @@ export interface Status {
   /** Tests of variants that run, and those decided within the last week. */
   tests: TestState[];
   budgets: (Standing & { campaign: string })[];
-  /** Broadcasts, and walks over those inside a segment, that are under way, drain still, or ended within a day. */
+  /** Broadcasts, and walks over those inside a segment, that are under way, drain still, or did within a day. */
   walks: WalkState[];
   /** Campaigns that make more messages than their day may bring. */
   excesses: (Excess & { campaign: string })[];
@@ -255,7 +255,7 @@ const VERDICTS = { fine: 0, watch: 1, over: 2 };
 async function walksOf(table: Table, book: Book, at: number): Promise<WalkState[]> {
   const states = await walkStates(table, book);
   const isShown = ({ endedAt, drainsAt = 0 }: WalkState): boolean =>
-    endedAt === undefined || endedAt > at - 24 * 60 * MINUTE || drainsAt > at;
+    endedAt === undefined || Math.max(endedAt, drainsAt) > at - 24 * 60 * MINUTE;
   return states.filter(isShown).sort((a, b) => b.openedAt - a.openedAt);
 }
 

@@ -156,7 +156,7 @@ async function plannedWalks(book: Book, deps: OpeningDeps): Promise<Planned[]> {
   for (const one of book.starts.enters.filter((each) => isLive(book, each, now))) {
     const enters = whenOf(one.campaign.when, 'enters');
     if (enters?.alsoThoseInside === undefined) continue;
-    planned.push({ campaign: one.id, occurrence: `inside|${enters.enters}`, first: now, last: now, patience: 0 });
+    planned.push({ campaign: one.id, occurrence: `inside|${enters.enters}`, first: now, last: now, patience: DAY });
   }
   return planned;
 }
