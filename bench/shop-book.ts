@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { bind } from '../cli/publish.ts';
-import { buildTemplates, readTemplates } from '../cli/templates-folder.ts';
+import { buildFolder } from '../cli/templates-folder.ts';
 import { campaignVersion, type Definitions } from '../domain/book.ts';
 import type { Campaign } from '../domain/campaign-grammar.ts';
 import type { Rule, Segment } from '../domain/grammar.ts';
@@ -244,14 +244,17 @@ export function year(now: number, said: { orders: number; looks: number; mails: 
 
 /** The ready-made templates as a book's definitions: every campaign and segment of `templates/`. */
 export async function readyMadeDefinitions(): Promise<Definitions> {
-  const templates = await buildTemplates(await readTemplates(fileURLToPath(new URL('../templates', import.meta.url))));
+  const templates = await buildFolder(fileURLToPath(new URL('../templates', import.meta.url)));
   const { definitions } = bind(templates, undefined, 0);
   return definitions;
 }
 
-/** The same event with products of a catalogue in its lines, or in itself: the i-th of it for the i-th of the shop. */
-export function withProductsOf({ products }: Catalogue, said: Interaction): Interaction {
-  const ids = Object.keys(products);
+/**
+ * The same event with products of a catalogue in its lines, or in itself: the i-th of it for the i-th of the shop, of those
+ * that have a better model, or of those that have none.
+ */
+export function withProductsOf({ products }: Catalogue, said: Interaction, upgradable: boolean): Interaction {
+  const ids = Object.keys(products).filter((id) => (products[id]?.upgrade !== undefined) === upgradable);
   const known = (line: JsonObject): JsonObject => {
     const id = ids[Number(String(line.product_id).slice('p-'.length)) % ids.length] as string;
     const { name, category = '', price = 0, url = '' } = products[id] as Catalogue['products'][string];

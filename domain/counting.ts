@@ -106,6 +106,7 @@ function suppliesOf({ properties, back }: Seen, meant: (line: JsonObject) => boo
 
 /** A product with its quantity, from its text in a counter. */
 export function supplyFrom(text: string): { product: string; quantity: number } {
+  if (!text.includes('*')) return { product: text, quantity: 1 };
   const found = /^(.*)\*(\d+(?:\.\d+)?)$/.exec(text);
   return found === null ? { product: text, quantity: 1 } : { product: found[1] as string, quantity: Number(found[2]) };
 }

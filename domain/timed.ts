@@ -1,7 +1,7 @@
 // What starts by time alone: a date of the contact, and products that run out. When it is due, and what was asked already.
 import type { CompiledCampaign } from './book.ts';
 import { anniversaries, dayOfYear } from './calendar.ts';
-import { type CounterState, EXACT_ENTRIES } from './counter.ts';
+import type { CounterState } from './counter.ts';
 import { supplyFrom } from './counting.ts';
 import type { Json } from './interaction.ts';
 import type { Sight } from './rule-node.ts';
@@ -133,9 +133,9 @@ function dueOccasions(
   if (state === undefined) return NOTHING;
   const come: Occasion[] = [];
   let next = NEVER;
-  for (const [product, { times, quantity }] of purchasesIn(state, index)) {
-    const lasts = lastsOf(times, quantity, sight.catalogue.products[product]?.lastsFor);
-    const last = times.at(-1) as number;
+  for (const [product, purchases] of purchasesIn(state, index)) {
+    const lasts = lastsOf(purchases, sight.catalogue.products[product]?.lastsFor);
+    const { last } = purchases;
     if (lasts === undefined) continue;
     const at = last + Math.max(DAY, lasts) - before;
     if (at > sight.now) next = Math.min(next, at);
@@ -153,22 +153,37 @@ function dueOccasions(
   return { come, next };
 }
 
-/** Of each product when it was bought, ascending, and how much of it the last time. Only what is known exactly. */
-function purchasesIn(state: CounterState, index: number): Map<string, { times: number[]; quantity: number }> {
-  const found = new Map<string, { times: number[]; quantity: number }>();
-  for (const [at, , ...values] of state.e.slice(-EXACT_ENTRIES)) {
-    for (const text of (values[index] ?? []) as string[]) {
+/** How often a product was bought, when first and last, and how much of it the last time. */
+interface Purchases {
+  times: number;
+  first: number;
+  last: number;
+  quantity: number;
+}
+
+/** A state never changes, and is asked twice in a decision: what starts now, and when the next comes. */
+const counted = new WeakMap<CounterState, ReadonlyMap<string, Purchases>>();
+
+/** The purchases of each product. Only what is known exactly. */
+function purchasesIn(state: CounterState, index: number): ReadonlyMap<string, Purchases> {
+  const known = counted.get(state);
+  if (known !== undefined) return known;
+  const found = new Map<string, Purchases>();
+  for (const entry of state.e) {
+    const at = entry[0];
+    for (const text of (entry[index + 2] ?? []) as string[]) {
       const { product, quantity } = supplyFrom(text);
-      const times = found.get(product)?.times ?? [];
-      found.set(product, { times: [...times, at], quantity });
+      const { times, first } = found.get(product) ?? { times: 0, first: at };
+      found.set(product, { times: times + 1, first, last: at, quantity });
     }
   }
+  counted.set(state, found);
   return found;
 }
 
-function lastsOf(times: number[], quantity: number, lastsFor: string | undefined): number | undefined {
-  const own = times.length < 2 ? undefined : ((times.at(-1) as number) - (times[0] as number)) / (times.length - 1);
-  if (own !== undefined && times.length >= 3) return Math.round(own);
+function lastsOf({ times, first, last, quantity }: Purchases, lastsFor: string | undefined): number | undefined {
+  const own = times < 2 ? undefined : (last - first) / (times - 1);
+  if (own !== undefined && times >= 3) return Math.round(own);
   if (lastsFor !== undefined) return durationMs(lastsFor) * Math.max(1, quantity);
   return own === undefined ? undefined : Math.round(own);
 }
