@@ -160,8 +160,8 @@ function convertedAs({ state, conversion }: Message): [string, number][] {
 
 /** What a test is decided by: of each alternative those that went out, and how many of their people clicked or converted. */
 function triedAs({ variant, state, clickedAt, conversion }: Message): [string, number][] {
-  const names: string[] = [];
-  if (state === 'sent') names.push('sent');
+  if (state !== 'sent') return [];
+  const names = ['sent'];
   if (clickedAt !== undefined) names.push('clicked');
   if (conversion !== undefined) names.push('converted');
   return names.map((name) => [`${variant}~${name}`, 1]);

@@ -5,7 +5,7 @@ import type { Campaign, Test } from '../../domain/campaign-grammar.ts';
 import type { Conversion, Message } from '../../domain/message.ts';
 import { readControls } from '../../functions/aws/book-store.ts';
 import { countReports } from '../../functions/aws/reports.ts';
-import { key, messageItem } from '../../functions/aws/table.ts';
+import { key, messageItem, Table } from '../../functions/aws/table.ts';
 import { decideTests, testStates } from '../../functions/aws/variant-tests.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { type Bench, benchOver, crowdOf, DAY, definitions, HOUR, MINUTE, NOON, publish } from './fixtures.ts';
@@ -195,6 +195,22 @@ describe('given a test whose time is over', () => {
     await count(tried('a', 200, { clicked: 200 }), 's3');
     await look(NOON + 5 * HOUR);
     expect((await decided())[name]).toEqual({ winner: 'b', at: NOON - MINUTE + 4 * HOUR });
+    expect(bench.log.lines.filter((line) => line.name === 'test.decided')).toHaveLength(1);
+  });
+
+  it('keeps the first word where two guards are at it, the later one with other figures', async () => {
+    await count([...tried('a', 200, { clicked: 20 }), ...tried('b', 200, { clicked: 40 })]);
+    await look(NOON + 4 * HOUR);
+    await count(tried('a', 400, { clicked: 300 }), 's2');
+    /** Reads controls that were there before the first guard wrote. */
+    class Late extends Table {
+      override async readOne() {
+        return undefined;
+      }
+    }
+    const late = new Late(engine.documents(), bench.table.name, 2);
+    await decideTests({ table: late, books: bench.books, now: bench.clock.now, log: bench.log });
+    expect(await decided()).toEqual({ [name]: { winner: 'b', at: NOON + 4 * HOUR } });
     expect(bench.log.lines.filter((line) => line.name === 'test.decided')).toHaveLength(1);
   });
 
