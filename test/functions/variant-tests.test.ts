@@ -241,6 +241,14 @@ describe('given a test whose time is over', () => {
       ...tried('a', 200, { clicked: 90, converted: 12 }),
       ...tried('b', 200, { clicked: 1, converted: 40 }),
     ]);
+    // Who was not written to tells nothing of a variant.
+    const unsent = (id: string, state: Message['state']) =>
+      move({ id, state, variant: 'a', test: name, conversion: conversion(1) });
+    await count([...Array(90).keys()].flatMap((n) => [unsent(`g${n}`, 'ghost'), unsent(`d${n}`, 'dropped')]));
+    expect((await states())[0]?.tried).toEqual([
+      { variant: 'a', people: 200, events: 12 },
+      { variant: 'b', people: 200, events: 40 },
+    ]);
     await look(NOON + 4 * HOUR);
     expect(await decided()).toMatchObject({ [name]: { winner: 'b' } });
   });
