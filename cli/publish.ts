@@ -7,12 +7,12 @@ import {
   campaignVersion,
   compileBook,
   type Definitions,
-  type PublishedCampaign,
   segmentMeaning,
   segmentsOfCampaign,
 } from '../domain/book.ts';
 import { type Campaign, eachStep } from '../domain/campaign-grammar.ts';
 import { canonical } from '../domain/canonical.ts';
+import type { PublishedCampaign } from '../domain/compiled-campaign.ts';
 import { sendsOf, variantsOf } from '../domain/draft.ts';
 import { type Fault, KairosError } from '../domain/fault.ts';
 import { sha256 } from '../domain/interaction.ts';

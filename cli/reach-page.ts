@@ -1,5 +1,5 @@
 // What `kairos reach` says, in lines: how many, why not others, and from when to when in each zone.
-import type { CompiledCampaign } from '../domain/book.ts';
+import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import type { Passed, Share } from '../domain/reach.ts';
 import { sayWhen } from '../domain/say-campaign.ts';
 import { sayReason } from '../domain/say-decision.ts';

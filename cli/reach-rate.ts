@@ -1,8 +1,9 @@
 // What follows from a reach: at what rate it goes out, when, zone by zone, and what is in the way.
 import { allowance } from '../domain/allowance.ts';
-import type { Book, CompiledCampaign } from '../domain/book.ts';
+import type { Book } from '../domain/book.ts';
 import { instantIn, occurrencesBetween } from '../domain/broadcast.ts';
 import { isBroadcast } from '../domain/campaign-grammar.ts';
+import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import { drain } from '../domain/drain.ts';
 import { type Passed, passWaves, type Reach, wavesOf } from '../domain/reach.ts';
 import { accountOf } from '../functions/aws/account.ts';

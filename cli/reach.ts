@@ -1,6 +1,7 @@
 // kairos reach: whom a campaign would reach as things are, what keeps it from others, and how long it takes to go out.
 import type { Command } from 'commander';
-import type { Book, CompiledCampaign } from '../domain/book.ts';
+import type { Book } from '../domain/book.ts';
+import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import { KairosError } from '../domain/fault.ts';
 import { askContact, type Reach, reachOf, unanswerable } from '../domain/reach.ts';
 import { wholeNumber } from './messages.ts';

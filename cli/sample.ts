@@ -1,5 +1,6 @@
 // Before a book is published: what it makes of some of the people who are there, and how many there are.
-import type { Book, CompiledCampaign, Definitions } from '../domain/book.ts';
+import type { Book, Definitions } from '../domain/book.ts';
+import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import type { Contact } from '../domain/contact.ts';
 import { sightOf } from '../domain/eligibility.ts';
 import { KairosError } from '../domain/fault.ts';

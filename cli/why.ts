@@ -1,6 +1,7 @@
 // kairos why: what was decided of a contact in each campaign, from which event, by which book, and what was found.
 import type { Command } from 'commander';
-import type { Book, CompiledCampaign } from '../domain/book.ts';
+import type { Book } from '../domain/book.ts';
+import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import type { Booking, Contact, LastDecision, Rest, Run } from '../domain/contact.ts';
 import { drawOf, heldOutOf, stepDraw } from '../domain/draw.ts';
 import { zoneOf } from '../domain/eligibility.ts';

@@ -1,5 +1,6 @@
 // All draws of a contact in a book: holdouts, variants, tests, splits and shares, each with what it comes to and how to recompute it.
-import { type Book, type CompiledCampaign, rulesOf, segmentsOfCampaign } from './book.ts';
+import { type Book, rulesOf, segmentsOfCampaign } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import { type DrawKind, drawOf, globalPeriod, heldOutOf, pick, stepDraw } from './draw.ts';
 import type { Rule } from './grammar.ts';
 import { sayPlace } from './say-campaign.ts';

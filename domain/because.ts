@@ -1,6 +1,7 @@
 // Why a message was decided: what is kept of it with the message, small enough to be written each time.
-import type { Book, CompiledCampaign } from './book.ts';
+import type { Book } from './book.ts';
 import { isBroadcast } from './campaign-grammar.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Cause, Contact, Run } from './contact.ts';
 import { sightOf, sightOfRun } from './eligibility.ts';
 import type { Rule } from './grammar.ts';

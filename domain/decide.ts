@@ -1,5 +1,6 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
-import type { Book, CompiledCampaign, CompiledSegment } from './book.ts';
+import type { Book, CompiledSegment } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
 import { type Decided, type Draft, draftOf, keepDecisions, note, own, type Stimulus } from './decision.ts';

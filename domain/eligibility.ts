@@ -1,8 +1,9 @@
 // Who may be written to, and when: the gates before each send, in their one order.
 
 import type * as z from 'zod';
-import { type Book, type CompiledCampaign, rulesOf } from './book.ts';
+import { type Book, rulesOf } from './book.ts';
 import { eachStep } from './campaign-grammar.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import { cartLines, consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';
 import type { Rule } from './grammar.ts';

@@ -1,7 +1,8 @@
 // Why a contact is in a segment or not: every clause with what was asked, what was found, the answer and its next turn.
-import type { Book, CompiledCampaign } from './book.ts';
+import type { Book } from './book.ts';
 import { isBroadcast } from './campaign-grammar.ts';
 import { canonical } from './canonical.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import type { Counter } from './counting.ts';
 import { sightOf, sightOfRun } from './eligibility.ts';

@@ -1,5 +1,6 @@
 // What keeps a campaign's message from a contact at an instant, beside its audience: the gates, asked one by one.
-import type { Book, CompiledCampaign } from './book.ts';
+import type { Book } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact } from './contact.ts';
 import { heldOutOf } from './draw.ts';
 import { capFree, consents, isLive, refusedFor } from './eligibility.ts';

@@ -1,5 +1,5 @@
 // Runs and new versions of their campaign: where a run that stands in one program stands in another.
-import type { Instruction } from './book.ts';
+import type { Instruction } from './compiled-campaign.ts';
 
 /** What an instruction is, as far as another version can hold the same: durations and rules may differ. */
 function label(instruction: Instruction): string {

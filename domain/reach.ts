@@ -1,5 +1,6 @@
 // Whom a campaign would reach: its audience as it is now, what keeps mail from some of it, and how long it takes to go out.
-import type { Book, CompiledCampaign } from './book.ts';
+import type { Book } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact } from './contact.ts';
 import { type BookSight, sightOf, zoneOf } from './eligibility.ts';
 import { asksAboutRun } from './explain.ts';

@@ -1,5 +1,5 @@
 // One contact's way through one campaign: a small program that waits, asks, draws and comes to sends.
-import type { CompiledCampaign, Instruction } from './book.ts';
+import type { CompiledCampaign, Instruction } from './compiled-campaign.ts';
 import type { Run } from './contact.ts';
 import { type Draft, note } from './decision.ts';
 import { drawOf, pick, stepDraw } from './draw.ts';

@@ -1,5 +1,5 @@
 // Where a run stands, in words: what it waits for, until when, and what it does then.
-import type { CompiledCampaign, Instruction } from './book.ts';
+import type { CompiledCampaign, Instruction } from './compiled-campaign.ts';
 import type { Run } from './contact.ts';
 import { sayPlace, sayStep, stepAt } from './say-campaign.ts';
 

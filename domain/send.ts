@@ -1,6 +1,6 @@
 // From a send to a message: who comes first under the caps, the gates, and what is frozen; or the ghost of a held-out run.
 import { becauseOf } from './because.ts';
-import type { CompiledCampaign } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Run } from './contact.ts';
 import { bearsCoupon } from './coupon.ts';
 import { type Draft, note } from './decision.ts';

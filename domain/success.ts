@@ -1,5 +1,5 @@
 // What counts as a conversion: the first success of a person who entered, inside the window of a run's messages.
-import type { CompiledCampaign } from './book.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Run, Window } from './contact.ts';
 import { type Draft, own, type Stimulus } from './decision.ts';
 import { sightOfRun } from './eligibility.ts';

@@ -1,6 +1,7 @@
 // What starts by time alone: a date of the contact, and products that run out. When it is due, and what was asked already.
-import type { CompiledCampaign } from './book.ts';
+
 import { anniversaries, dayOfYear } from './calendar.ts';
+import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { CounterState } from './counter.ts';
 import { supplyFrom } from './counting.ts';
 import type { Json } from './interaction.ts';

@@ -1,7 +1,8 @@
 // Walking the roster for a broadcast: who it is meant for is booked for their own instant, as fast as bulk may be sent.
-import type { Book, CompiledCampaign } from '../../domain/book.ts';
+import type { Book } from '../../domain/book.ts';
 import { type Broadcast, type Busy, instantIn, takePlace } from '../../domain/broadcast.ts';
 import { whenOf } from '../../domain/campaign-grammar.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { Stimulus } from '../../domain/decision.ts';
 import { consents, sightOf, zoneOf } from '../../domain/eligibility.ts';

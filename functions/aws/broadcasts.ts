@@ -1,5 +1,5 @@
 // Broadcasts and walks over those inside a segment: opened once, when their time comes; watched until their walk has ended.
-import type { Book, CompiledCampaign } from '../../domain/book.ts';
+import type { Book } from '../../domain/book.ts';
 import {
   type Broadcast,
   type Busy,
@@ -10,6 +10,7 @@ import {
   walkLead,
 } from '../../domain/broadcast.ts';
 import { isBroadcast, whenOf } from '../../domain/campaign-grammar.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import { isLive } from '../../domain/eligibility.ts';
 import { durationMs } from '../../domain/time.ts';
 import type { BookStore } from './book-store.ts';

@@ -1,5 +1,6 @@
 // A product turns: an item that stands in the due index until all who watch the product have been told, page by page.
-import type { Book, CompiledCampaign } from '../../domain/book.ts';
+import type { Book } from '../../domain/book.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { Stimulus } from '../../domain/decision.ts';
 import { isLive } from '../../domain/eligibility.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { drawReach, reachWarnings, sayReachShort } from '../../cli/reach-page.ts';
 import { type Rate, reachedOf } from '../../cli/reach-rate.ts';
-import type { CompiledCampaign } from '../../domain/book.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import { type AskedContact, reachOf } from '../../domain/reach.ts';
 import { bookOf, instant, marketing } from '../support/people.ts';
 

@@ -1,7 +1,8 @@
 // What is kept of why a message was decided: each clause's answer and what was read, small enough to stand on the message.
 import { describe, expect, it } from 'vitest';
 import { audienceOf, becauseOf, MOST_CLAUSES } from '../../domain/because.ts';
-import type { Book, CompiledCampaign } from '../../domain/book.ts';
+import type { Book } from '../../domain/book.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import type { Cause, Contact, Run } from '../../domain/contact.ts';
 import { sightOf, sightOfRun } from '../../domain/eligibility.ts';
 import type { Rule } from '../../domain/grammar.ts';

@@ -1,6 +1,7 @@
 // Whom a campaign would reach: who is asked and kept, what a sample says of all, and how waves of zones go out.
 import { describe, expect, it } from 'vitest';
-import type { Book, CompiledCampaign } from '../../domain/book.ts';
+import type { Book } from '../../domain/book.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
 import {
   type AskedContact,

@@ -1,7 +1,7 @@
 // Where a run stands, in words: at a wait, an event, an address, a test, a parked message, or through.
 import { describe, expect, it } from 'vitest';
-import type { CompiledCampaign } from '../../domain/book.ts';
 import type { Step } from '../../domain/campaign-grammar.ts';
+import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import type { Run } from '../../domain/contact.ts';
 import { sayStandingPlace, standingOf } from '../../domain/say-run.ts';
 import { bookOf, instant, marketing } from '../support/people.ts';

@@ -1,12 +1,7 @@
 // Builders of definitions, interactions and contacts with fixed data, and a small world in which events and time are played.
-import {
-  type Book,
-  campaignVersion,
-  compileBook,
-  type Definitions,
-  type PublishedCampaign,
-} from '../../domain/book.ts';
+import { type Book, campaignVersion, compileBook, type Definitions } from '../../domain/book.ts';
 import type { Campaign } from '../../domain/campaign-grammar.ts';
+import type { PublishedCampaign } from '../../domain/compiled-campaign.ts';
 import { type Contact, newContact, releaseMessage } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
 import type { Converted, Decided, Decision, Notice, Stimulus, Watch } from '../../domain/decision.ts';
