@@ -153,11 +153,15 @@ export interface Window {
   campaign: string;
   version: string;
   run: string;
-  /** The last message before now, and the contact under which it stands where that is another one (after a merge). */
+  /** The last message, and the contact under which it stands where that is another one (after a merge). */
   message: string;
   contact?: string;
+  /** When the first message is meant to go out, when the last is, and until when a success counts. */
   from: number;
+  at: number;
   until: number;
+  /** The message before the last, which may wait yet, and until when a success counted then. */
+  earlier?: { message: string; contact?: string; until: number };
   /** What references in "success" mean: `@trigger.product_id` → its value. */
   meant?: Record<string, Json>;
 }

@@ -14,7 +14,7 @@ import type { Sight } from './rule-node.ts';
 import { followVersion, restartWait, runDue } from './run.ts';
 import { goOn } from './send.ts';
 import { askedOfPast, countPastInRun, inShopZone, keepBooking, startRuns } from './start.ts';
-import { closeWindows, hearSuccess } from './success.ts';
+import { closeWindows, hearSuccess, takeBackFromWindows } from './success.ts';
 import { occasionsOf } from './timed.ts';
 import { type Around, compileWhere } from './where.ts';
 
@@ -342,7 +342,10 @@ function stopRun(draft: Draft, run: Run, reason: string): void {
         reason,
         ...(message.contact === undefined ? {} : { contact: message.contact }),
       });
-    if (message.at > draft.now) journey.sends = journey.sends.filter((send) => send.id !== message.id);
+    if (message.at > draft.now) {
+      journey.sends = journey.sends.filter((send) => send.id !== message.id);
+      takeBackFromWindows(draft, message.id);
+    }
   }
   if (run.planned) journey.stopped = { ...journey.stopped, [run.id]: draft.now };
   if (run.ended === undefined) {

@@ -94,7 +94,11 @@ function mergeKept(older: Journey, younger: Journey, youngerId: string): Partial
   if (rests !== undefined) kept.rests = rests;
   const windows = [
     ...(older.windows ?? []),
-    ...(younger.windows ?? []).map((window) => ({ ...window, contact: window.contact ?? youngerId })),
+    ...(younger.windows ?? []).map(({ earlier, ...window }) => ({
+      ...window,
+      contact: window.contact ?? youngerId,
+      ...(earlier && { earlier: { ...earlier, contact: earlier.contact ?? youngerId } }),
+    })),
   ];
   if (windows.length > 0) kept.windows = windows.sort((a, b) => a.until - b.until).slice(-MOST_WINDOWS);
   const changed = bothOf(older.changed, younger.changed, (a) => a);

@@ -10,7 +10,7 @@ import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
 import { latestBought, recommend } from './recommend.ts';
 import type { Sight } from './rule-node.ts';
 import { type SendInstruction, variantOf, walk } from './run.ts';
-import { openWindow } from './success.ts';
+import { openWindow, takeBackFromWindows } from './success.ts';
 import { durationMs } from './time.ts';
 
 /** A message that is sent at once is due again after this long: a lost hand-off heals itself. */
@@ -242,6 +242,7 @@ function giveWay(draft: Draft, winner: CompiledCampaign, giving: ReadonlySet<str
     if (capFree(caps, journey.sends, at) === at) return;
     journey.sends = journey.sends.filter(({ id }) => id !== message.id);
     run.pending = run.pending.filter(({ id }) => id !== message.id);
+    takeBackFromWindows(draft, message.id);
     draft.drops.push({
       id: message.id,
       reason: `frequency-cap: ${winner.id} came first`,

@@ -42,14 +42,41 @@ export function openWindow(
     run: run.id,
     message,
     from: before?.from ?? at,
+    at,
     until: at + success.within,
+    ...(before === undefined ? {} : { earlier: toldTo(before) }),
     ...(success.references.length === 0 ? {} : { meant }),
   };
   const others = (journey.windows ?? []).filter((one) => one !== before);
   journey.windows = [...others, window].slice(-MOST_WINDOWS);
 }
 
-/** Closes the windows in which the event is a success, and tells their messages. History converts nobody. */
+/** The message of a window, and until when it is open for it. */
+function toldTo({ message, contact, until }: Window): NonNullable<Window['earlier']> {
+  return { message, until, ...(contact === undefined ? {} : { contact }) };
+}
+
+/** A message was taken back before it went out: its run's window is that of the message before it again, or none. */
+export function takeBackFromWindows(draft: Draft, message: string): void {
+  const { windows } = draft.contact.journey;
+  if (windows?.some((window) => window.message === message) !== true) return;
+  const left = windows.flatMap(({ earlier, contact, ...window }) => {
+    if (window.message !== message) return [{ ...window, ...(contact && { contact }), ...(earlier && { earlier }) }];
+    return earlier === undefined ? [] : [{ ...window, ...earlier, at: window.from }];
+  });
+  keepWindows(draft, left);
+}
+
+/** What an event would be told to in a window: the last message before it; undefined where it is outside. */
+function heardIn(window: Window, at: number): NonNullable<Window['earlier']> | undefined {
+  const last = at > window.at || window.earlier === undefined ? toldTo(window) : window.earlier;
+  return at > window.from && at <= last.until ? last : undefined;
+}
+
+/**
+ * Closes the windows in which the event is a success, and tells their messages; of several runs of one campaign that of the
+ * newest, so that an order counts once. History converts nobody.
+ */
 export function hearSuccess(draft: Draft, sight: Sight, stimulus: Extract<Stimulus, { kind: 'interaction' }>): void {
   const { interaction, order, history } = stimulus;
   const { windows } = draft.contact.journey;
@@ -57,19 +84,25 @@ export function hearSuccess(draft: Draft, sight: Sight, stimulus: Extract<Stimul
   const met = windows.filter((window) => {
     const success = draft.book.version.get(`${window.campaign}@${window.version}`)?.success;
     if (success === undefined || !success.names.includes(interaction.name)) return false;
-    if (interaction.at <= window.from || interaction.at > window.until) return false;
+    if (heardIn(window, interaction.at) === undefined || window.until + LATE <= draft.now) return false;
     // An order is completed once, under whatever message id it is said again.
     if (interaction.name === 'Order Completed' && order?.before?.completed !== undefined) return false;
     const around = { ...sight, zone: sight.shopZone, resolve: (reference: string) => window.meant?.[reference] };
     return success.where?.test(interaction.properties, around) ?? true;
   });
   if (met.length === 0) return;
+  const newest = new Map<string, Window>();
   for (const window of met) {
+    const other = newest.get(window.campaign);
+    if (other === undefined || window.from >= other.from) newest.set(window.campaign, window);
+  }
+  for (const window of newest.values()) {
     const success = draft.book.version.get(`${window.campaign}@${window.version}`)?.success;
     const value = worthOf(draft, stimulus, success?.value);
+    const { message, contact = draft.contact.id } = heardIn(window, interaction.at) as NonNullable<Window['earlier']>;
     draft.conversions.push({
-      message: window.message,
-      contact: window.contact ?? draft.contact.id,
+      message,
+      contact,
       at: interaction.at,
       event: interaction.name,
       ...(order === undefined ? {} : { order: order.after.key }),

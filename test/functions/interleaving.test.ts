@@ -2,11 +2,15 @@
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { campaignVersion } from '../../domain/book.ts';
+import type { Campaign } from '../../domain/campaign-grammar.ts';
+import { heldOutOf } from '../../domain/draw.ts';
 import { type Interaction, sha256 } from '../../domain/interaction.ts';
+import { durationMs } from '../../domain/time.ts';
 import { Mailer } from '../../functions/aws/mailer.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Sender } from '../../functions/aws/sender.ts';
-import { documentClient, key, messageItem, Table } from '../../functions/aws/table.ts';
+import { documentClient, key, messageItem, readNotice, Table } from '../../functions/aws/table.ts';
 import { handOff } from '../../functions/hand-off.ts';
 import { receiveFeedback } from '../../functions/receive-feedback.ts';
 import { sendMessages } from '../../functions/send-message.ts';
@@ -18,6 +22,7 @@ import {
   type Bench,
   benchOver,
   contactBy,
+  contactOf,
   DAY,
   definitions,
   HOUR,
@@ -158,6 +163,153 @@ it('two workers at the same events count each once, however their calls interlea
     expect({ seed, counted, facts: await facts(bench) }).toEqual({ seed, counted: story.length, facts: expected });
   }
 }, 120_000);
+
+describe('two workers over one person for whom campaigns compete', () => {
+  const caps = [
+    { most: 1, in: '1d' },
+    { most: 3, in: '7d' },
+  ];
+  const offers = (said: Pick<Campaign, 'when' | 'steps'> & Partial<Campaign>): Campaign => ({
+    kind: 'marketing',
+    aim: 'retention',
+    topic: 'offers',
+    sender: 'main',
+    again: 'every time',
+    triggerAge: '9d',
+    ...said,
+  });
+  const competing: Record<string, Campaign> = {
+    low: offers({ when: { did: 'Product Viewed' }, priority: 10, ifCapped: 'wait 5d', steps: [{ send: 'hello' }] }),
+    high: offers({ when: { did: 'Product Added' }, priority: 80, steps: [{ send: 'hello' }] }),
+    // Somebody is told of each order, and what is bought after the mail counts for it.
+    bought: offers({
+      when: { did: 'Order Completed' },
+      priority: 40,
+      ifCapped: 'wait 2d',
+      steps: [{ notify: 'Call Wanted', with: { order: '@trigger.order_id' } }, { send: 'hello' }],
+      success: { did: 'Order Completed', within: '14d', value: 'revenue' },
+    }),
+    // What one sets starts the other, a moment later.
+    setting: offers({ when: { did: 'Service Called' }, steps: [{ set: { plan: 'gold' } }] }),
+    golden: offers({
+      when: { changes: 'plan', to: 'gold' },
+      priority: 60,
+      ifCapped: 'wait 1d',
+      steps: [{ send: 'hello' }],
+    }),
+    letter: offers({
+      when: { every: 'day 10:00', clock: 'shop', to: { not: { has: { plan: 'none' } } } },
+      priority: 20,
+      ifCapped: 'wait 1d',
+      steps: [{ send: 'hello' }],
+    }),
+    unsent: offers({
+      when: { did: ['Product Viewed', 'Product Added'] },
+      priority: 90,
+      holdout: 50,
+      steps: [{ send: 'hello' }],
+    }),
+  };
+  const book = definitions();
+  book.segments = {};
+  book.settings = { ...book.settings, caps, quietHours: { from: '20:00', to: '08:00' } };
+  book.fields = { attributes: { plan: 'text' } };
+  book.campaigns = Object.fromEntries(
+    Object.entries(competing).map(([id, campaign]) => [
+      id,
+      { id, version: campaignVersion(campaign), since: 1, campaign },
+    ]),
+  );
+
+  /** Rounds at noon and by night; in each the same events for both workers, told in two orders. */
+  const rounds = [0, 10, 24, 34, 60, 82, 108, 170].map((hours, round) => {
+    const at = NOON + hours * HOUR;
+    const said = { user: 'ann', at };
+    const events = [
+      interaction('Product Viewed', { ...said, id: `v${round}`, properties: { product_id: 'cup' } }),
+      interaction('Product Added', { ...said, id: `a${round}`, properties: { product_id: 'pot' } }),
+      ...(round % 2 === 0 ? [purchase({ ...said, id: `o${round}`, order: `o${round}` })] : []),
+      ...(round === 3 ? [interaction('Service Called', { ...said, id: 'call' })] : []),
+    ];
+    return { at, events };
+  });
+
+  it('no cap is broken, places are those of the messages that stand, each notice and each conversion comes once', async () => {
+    const struck = { messages: 0, gaveWay: 0, ghosts: 0, converted: 0, conflicts: 0 };
+    for (let seed = 1; seed <= Number(process.env.KAIROS_TEST_RUNS ?? 8); seed++) {
+      const bench = benchOver(await engine.table());
+      await publish(bench.table, bench.bucket, book);
+      await record(bench, [
+        interaction('Identified', { id: 'i', user: 'ann', address, at: NOON - HOUR }),
+        interaction('Consent Granted', { id: 'g', user: 'ann', at: NOON - HOUR, properties: { topic: 'offers' } }),
+      ]);
+      const { id } = (await contactBy(bench.table, `user#${sha256('ann')}`))!;
+      const scheduler = new SeededScheduler(seed * 2654435761);
+      const workers = ['a', 'b'].map((prefix) => {
+        const client = engine.client();
+        around(client, scheduler.step);
+        around(client, async (command, _input, go) => {
+          try {
+            return await go();
+          } catch (error) {
+            if (command.startsWith('Transact')) struck.conflicts++;
+            throw error;
+          }
+        });
+        const table = new Table(documentClient(client), bench.table.name, 2);
+        return benchOver(table, { bucket: bench.bucket, clock: bench.clock, prefix });
+      });
+      for (const [round, { at, events }] of rounds.entries()) {
+        bench.clock.at = at;
+        const booking = { kind: 'book', campaign: 'letter', occurrence: `day ${round}`, at: at + HOUR } as const;
+        await Promise.all(
+          workers.map(async (worker, n) => {
+            let left = n === 0 ? events : [...events].reverse();
+            for (let delivery = 0; left.length > 0 && delivery < 8; delivery++) {
+              const answers = await record(worker, left);
+              left = left.filter((_, index) => answers[index]?.kind === 'failed');
+            }
+            expect(left).toEqual([]);
+            // The walk of a broadcast, delivered twice, and the timers.
+            await worker.recorder.give([id], () => booking);
+            await worker.recorder.tick([id]);
+          }),
+        );
+        bench.clock.at = at + HOUR;
+        await Promise.all(workers.map((worker) => worker.recorder.tick([id])));
+        const contact = (await contactOf(bench.table, id))!;
+        const messages = await messagesOf(bench.table, id);
+        const standing = messages.filter(({ state, kind }) => state === 'ready' && kind === 'marketing');
+        for (const { most, in: window } of caps) {
+          const length = durationMs(window);
+          for (const { plannedAt: last } of standing) {
+            const inside = standing.filter(({ plannedAt }) => plannedAt > last - length && plannedAt <= last);
+            const told = inside.map(({ campaign, plannedAt }) => `${campaign} ${new Date(plannedAt).toISOString()}`);
+            expect({ seed, round, told, most }).toEqual({ seed, round, told: told.slice(0, most), most });
+          }
+        }
+        const recent = standing.filter(({ plannedAt }) => plannedAt > at + HOUR - 7 * DAY);
+        expect(contact.journey.sends.map((send) => send.id).sort()).toEqual(recent.map((one) => one.id).sort());
+        expect(heldOutOf({ id: 'unsent', holdout: 50 }, 0, id, at)).toBe('campaign');
+        expect(messages.filter(({ campaign, state }) => (campaign === 'unsent') !== (state === 'ghost'))).toEqual([]);
+      }
+      const messages = await messagesOf(bench.table, id);
+      const notices = (await bench.table.under(`CONTACT#${id}`, 'NOTICE#')).map((item) => readNotice(item));
+      expect(notices.map(({ properties }) => properties.order).sort()).toEqual(['o0', 'o2', 'o4', 'o6']);
+      const converted = messages.flatMap(({ campaign, conversion }) =>
+        conversion === undefined ? [] : [`${campaign} ${conversion.order}`],
+      );
+      expect(new Set(converted).size).toBe(converted.length);
+      struck.messages += messages.length;
+      struck.gaveWay += messages.filter(({ reason }) => reason?.startsWith('frequency-cap')).length;
+      struck.ghosts += messages.filter(({ state }) => state === 'ghost').length;
+      struck.converted += converted.length;
+    }
+    // There was something to compete for, and in the way.
+    for (const [what, times] of Object.entries(struck))
+      expect({ what, struck: times > 0 }).toEqual({ what, struck: true });
+  }, 240_000);
+});
 
 describe('two senders, a walk over what is due and a receiver of feedback, with trouble at any call', () => {
   const urls = { triggered: 'triggered', bulk: 'bulk', timers: 'timers' };
