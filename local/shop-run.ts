@@ -25,7 +25,6 @@ import { Begins, earlier } from './begins.ts';
 import type { EngineName } from './engine.ts';
 import { type Laptop, startLaptop } from './laptop.ts';
 import { SHOP_SOURCE, shopEvents } from './shop.ts';
-import { stockPools } from './shop-coupons.ts';
 import { countFigures, type Figures } from './shop-figures.ts';
 import { playLive } from './shop-live.ts';
 import { grouped, type Screen, sayDuration } from './shop-screen.ts';
@@ -127,10 +126,6 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
   screen.done('Events', `taken from now on at ${eventsUrl(target)}`);
 
   const importing = openImport(target, () => laptop.clock.now());
-  const { coupons, settings } = (await importing.books.current()).definitions;
-  const { currency } = settings;
-  const pools = await stockPools(importing.table, { coupons, currency }, laptop.clock.now());
-  if (pools > 0) screen.done('Coupons', `made-up codes in ${pools} pools (${lap()})`);
   const recorded = await recordHistory(importing.recorder, script.history, script.source, {
     onProgress: (done) =>
       screen.progress(
