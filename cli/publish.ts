@@ -10,7 +10,8 @@ import {
   segmentMeaning,
   segmentsOfCampaign,
 } from '../domain/book.ts';
-import { type Campaign, eachStep } from '../domain/campaign-grammar.ts';
+import type { Campaign } from '../domain/campaign-grammar.ts';
+import { eachStep } from '../domain/campaign-parts.ts';
 import { canonical } from '../domain/canonical.ts';
 import type { PublishedCampaign } from '../domain/compiled-campaign.ts';
 import { sendsOf, variantsOf } from '../domain/draft.ts';

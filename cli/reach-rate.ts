@@ -2,7 +2,7 @@
 import { allowance } from '../domain/allowance.ts';
 import type { Book } from '../domain/book.ts';
 import { instantIn, occurrencesBetween } from '../domain/broadcast.ts';
-import { isBroadcast } from '../domain/campaign-grammar.ts';
+import { isBroadcast } from '../domain/campaign-parts.ts';
 import type { CompiledCampaign } from '../domain/compiled-campaign.ts';
 import { drain } from '../domain/drain.ts';
 import { type Passed, passWaves, type Reach, wavesOf } from '../domain/reach.ts';

@@ -1,6 +1,6 @@
 // Why a message was decided: what is kept of it with the message, small enough to be written each time.
 import type { Book } from './book.ts';
-import { isBroadcast } from './campaign-grammar.ts';
+import { isBroadcast } from './campaign-parts.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Cause, Contact, Run } from './contact.ts';
 import { sightOf, sightOfRun } from './eligibility.ts';

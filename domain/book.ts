@@ -1,6 +1,7 @@
 // The definitions as published, and compiled: what decides.
 
-import { type Campaign, eachStep, isBroadcast } from './campaign-grammar.ts';
+import type { Campaign } from './campaign-grammar.ts';
+import { eachStep, isBroadcast } from './campaign-parts.ts';
 import { canonical } from './canonical.ts';
 import {
   type CompiledCampaign,

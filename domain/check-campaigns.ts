@@ -1,6 +1,7 @@
 // Checks one campaign: its names, what starts it, what its parts say of each other, and what its rules mean beside its start.
 import { rulesOf } from './book.ts';
-import { type Campaign, eachStep } from './campaign-grammar.ts';
+import type { Campaign } from './campaign-grammar.ts';
+import { eachStep } from './campaign-parts.ts';
 import { checkKind } from './check-kinds.ts';
 import type { RuleLogic } from './check-logic.ts';
 import { checkStart } from './check-meaning.ts';

@@ -1,5 +1,6 @@
 // Finds campaigns that feed themselves: what one sets, tells or sends starts it again, directly or over others.
-import { type Campaign, eachStep, isBroadcast, type Step } from './campaign-grammar.ts';
+import type { Campaign, Step } from './campaign-grammar.ts';
+import { eachStep, isBroadcast } from './campaign-parts.ts';
 import type { RuleLogic } from './check-logic.ts';
 import type { Draft } from './draft.ts';
 import { type Fault, sayPath } from './fault.ts';

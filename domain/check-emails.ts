@@ -1,6 +1,7 @@
 // Checks compiled e-mails and pages: what they read exists, what they must say is there, and they render for everybody.
 import type { CompiledEmail } from './book.ts';
-import { type Campaign, startingEvents, type When } from './campaign-grammar.ts';
+import type { Campaign, When } from './campaign-grammar.ts';
+import { startingEvents } from './campaign-parts.ts';
 import { advertisesNothing, advertisingIn, asksForConsent } from './check-kinds.ts';
 import { type Draft, sendsOf, type Texts, variantsOf } from './draft.ts';
 import { type Fault, suggest } from './fault.ts';

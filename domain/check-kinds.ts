@@ -1,6 +1,7 @@
 // Checks what a kind of campaign promises: service mail advertises nothing, a requested one answers a request of the person.
 import { Liquid } from 'liquidjs';
-import { type Campaign, eachStep, startingEvents, type When } from './campaign-grammar.ts';
+import type { Campaign, When } from './campaign-grammar.ts';
+import { eachStep, startingEvents } from './campaign-parts.ts';
 import type { RuleCheck } from './check-rules.ts';
 import { type Draft, sendsOf } from './draft.ts';
 import { builtinEvents } from './fields.ts';

@@ -1,5 +1,6 @@
 // Checks the steps of a campaign: each is reached, waits end in time, and no question is settled before it is asked.
-import { branchesOf, type Step } from './campaign-grammar.ts';
+import type { Step } from './campaign-grammar.ts';
+import { branchesOf } from './campaign-parts.ts';
 import { checkNotify, checkRest, checkSend, checkSet, type StepContext } from './check-actions.ts';
 import { settledAt } from './check-meaning.ts';
 import { days } from './check-rules.ts';

@@ -1,6 +1,6 @@
 // Checks the variants of e-mails: every language has them, they say something else, and some campaign shows them.
 
-import { eachStep } from './campaign-grammar.ts';
+import { eachStep } from './campaign-parts.ts';
 import { canonical } from './canonical.ts';
 import { type Draft, type EmailDraft, type Texts, variantsOf } from './draft.ts';
 import { type Fault, sayPath, suggest } from './fault.ts';

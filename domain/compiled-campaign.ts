@@ -1,5 +1,6 @@
 // A campaign as compiled: how it starts, its steps as a program, what counts as success, who watches its products.
-import { branchesOf, type Campaign, type Step, type Test, type When } from './campaign-grammar.ts';
+import type { Campaign, Step, Test, When } from './campaign-grammar.ts';
+import { branchesOf } from './campaign-parts.ts';
 import { canonical } from './canonical.ts';
 import type { Counter } from './counting.ts';
 import type { Comparison, Rule, Where } from './grammar.ts';

@@ -1,7 +1,8 @@
 // Coupon codes: one row of a file, how a code is known, what it is worth, and which offer the margin bears.
 import type { Definitions } from './book.ts';
 import { dayAfter } from './calendar.ts';
-import { type Campaign, eachStep } from './campaign-grammar.ts';
+import type { Campaign } from './campaign-grammar.ts';
+import { eachStep } from './campaign-parts.ts';
 import { type Fault, numberIn, quote } from './fault.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import type { GivenCoupon } from './message.ts';

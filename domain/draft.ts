@@ -1,6 +1,7 @@
 // Templates as read: what a folder holds once every file has its shape. E-mails and pages are not compiled yet.
 import * as z from 'zod';
-import { type Campaign, eachStep, type Send, type Step } from './campaign-grammar.ts';
+import type { Campaign, Send, Step } from './campaign-grammar.ts';
+import { eachStep } from './campaign-parts.ts';
 import type { Segment } from './grammar.ts';
 import type { Person } from './person.ts';
 import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';

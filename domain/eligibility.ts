@@ -2,7 +2,7 @@
 
 import type * as z from 'zod';
 import { type Book, rulesOf } from './book.ts';
-import { eachStep } from './campaign-grammar.ts';
+import { eachStep } from './campaign-parts.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import { cartLines, consentAt, pausedUntil, profilingStopped, STATEMENTS } from './facts.ts';

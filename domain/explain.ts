@@ -1,6 +1,6 @@
 // Why a contact is in a segment or not: every clause with what was asked, what was found, the answer and its next turn.
 import type { Book } from './book.ts';
-import { isBroadcast } from './campaign-grammar.ts';
+import { isBroadcast } from './campaign-parts.ts';
 import { canonical } from './canonical.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';

@@ -1,6 +1,6 @@
 // Why a message was decided, told again later: the clauses that are kept with it, in the words of the book that decided it.
 import { audienceOf, type Leaf, wholeAudienceOf } from './because.ts';
-import { isBroadcast } from './campaign-grammar.ts';
+import { isBroadcast } from './campaign-parts.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import { type Clause, kindOf, type Look } from './explain.ts';
 import type { Rule } from './grammar.ts';

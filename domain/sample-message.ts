@@ -1,5 +1,6 @@
 // The message that a campaign would send a test person: what samples of e-mails are rendered from.
-import { type Campaign, startingEvents } from './campaign-grammar.ts';
+import type { Campaign } from './campaign-grammar.ts';
+import { startingEvents } from './campaign-parts.ts';
 import { type Contact, newContact } from './contact.ts';
 import type { Json, JsonObject } from './interaction.ts';
 import { type GivenCoupon, MESSAGE_SHAPE, type Message } from './message.ts';

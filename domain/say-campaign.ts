@@ -1,15 +1,6 @@
 // A campaign in words: what starts it, what its steps do, within which limits, and where a run of it stands.
-import {
-  branchesOf,
-  type Campaign,
-  eachStep,
-  isBroadcast,
-  type Send,
-  type Step,
-  type Test,
-  type Wait,
-  type When,
-} from './campaign-grammar.ts';
+import type { Campaign, Send, Step, Test, Wait, When } from './campaign-grammar.ts';
+import { branchesOf, eachStep, isBroadcast } from './campaign-parts.ts';
 import type { Comparison, Where } from './grammar.ts';
 import { compare, sayClause, sayPast, sayPresent, sayValue, sayWhere } from './say-rule.ts';
 import { listed, sayName, span } from './words.ts';

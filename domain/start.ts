@@ -1,7 +1,7 @@
 // What starts a run: an event, a segment, an attribute, a date, a product, a walk; the gates at entry; what the run keeps.
 
 import { isOccurrence } from './broadcast.ts';
-import { isBroadcast } from './campaign-grammar.ts';
+import { isBroadcast } from './campaign-parts.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import { type Draft, note, own, type Stimulus } from './decision.ts';

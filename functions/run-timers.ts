@@ -9,8 +9,8 @@ import { env, envNumber, envOptional, envShare } from './aws/env.ts';
 import { faultOf, type Log, log, once, handler as wrapped } from './aws/handler.ts';
 import { queue, table } from './aws/parts.ts';
 import type { Queue } from './aws/queue.ts';
+import { patienceOf, planRelease, type Release, startWalks } from './aws/release.ts';
 import { key, pooled, shardText, type Table } from './aws/table.ts';
-import { patienceOf, planRelease, type Release, startWalks } from './aws/walk.ts';
 
 /** What it takes to look how full the send queues are. */
 export interface Looking {

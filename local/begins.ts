@@ -1,7 +1,7 @@
 // When the timers must fire for walks that begin by themselves: no index holds them before they do, and here time jumps.
 import type { Definitions } from '../domain/book.ts';
 import { type Broadcast, nextBegin } from '../domain/broadcast.ts';
-import { isBroadcast, whenOf } from '../domain/campaign-grammar.ts';
+import { isBroadcast, whenOf } from '../domain/campaign-parts.ts';
 
 const FAR = 40 * 86_400_000;
 

@@ -1,7 +1,7 @@
 // Walking the roster for a broadcast: who it is meant for is booked for their own instant, as fast as bulk may be sent.
 import type { Book } from '../../domain/book.ts';
 import { type Broadcast, type Busy, instantIn, takePlace } from '../../domain/broadcast.ts';
-import { whenOf } from '../../domain/campaign-grammar.ts';
+import { whenOf } from '../../domain/campaign-parts.ts';
 import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import type { Contact } from '../../domain/contact.ts';
 import type { Stimulus } from '../../domain/decision.ts';

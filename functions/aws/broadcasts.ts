@@ -9,7 +9,7 @@ import {
   type WalkPace,
   walkLead,
 } from '../../domain/broadcast.ts';
-import { isBroadcast, whenOf } from '../../domain/campaign-grammar.ts';
+import { isBroadcast, whenOf } from '../../domain/campaign-parts.ts';
 import type { CompiledCampaign } from '../../domain/compiled-campaign.ts';
 import { isLive } from '../../domain/eligibility.ts';
 import { durationMs } from '../../domain/time.ts';

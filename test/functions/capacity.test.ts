@@ -7,9 +7,10 @@ import type { Mailer } from '../../functions/aws/mailer.ts';
 import { putNotices } from '../../functions/aws/notices.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
+import { planRelease } from '../../functions/aws/release.ts';
 import { Sender } from '../../functions/aws/sender.ts';
 import { documentClient, key, shardOf, Table } from '../../functions/aws/table.ts';
-import { planRelease, walkDue } from '../../functions/aws/walk.ts';
+import { walkDue } from '../../functions/aws/walk.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { MemoryQueues, metered } from './faults.ts';
 import {

@@ -4,9 +4,10 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sha256 } from '../../domain/interaction.ts';
 import { Queue } from '../../functions/aws/queue.ts';
+import { startWalks } from '../../functions/aws/release.ts';
 import { type RosterStep, rosterSteps, walkRoster } from '../../functions/aws/roster.ts';
 import { key } from '../../functions/aws/table.ts';
-import { startWalks, type WalkDeps, walkDue } from '../../functions/aws/walk.ts';
+import { type WalkDeps, walkDue } from '../../functions/aws/walk.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import {
   type Bench,
