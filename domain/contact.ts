@@ -245,3 +245,10 @@ export function releaseMessage(contact: Contact, messageId: string): Contact {
   if (!journey.sends.some((send) => send.id === messageId)) return contact;
   return { ...contact, journey: { ...journey, sends: journey.sends.filter((send) => send.id !== messageId) } };
 }
+
+/** The contact with the place of a message under the caps at another instant: it goes out then, and not when it was planned. */
+export function movePlace(contact: Contact, { id, campaign }: { id: string; campaign: string }, at: number): Contact {
+  const { journey } = contact;
+  const sends = [...journey.sends.filter((send) => send.id !== id), { at, id, campaign }];
+  return { ...contact, journey: { ...journey, sends: sends.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)) } };
+}

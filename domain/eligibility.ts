@@ -307,15 +307,20 @@ export function gate(
   return { kind: 'send', at };
 }
 
+/** `place`: the instant to which its place under the caps moves, where it goes out at another than it holds. */
 export type Recheck =
-  | { kind: 'send' }
+  | { kind: 'send'; place?: number }
   | { kind: 'drop'; reason: string }
-  | { kind: 'defer'; until: number; reason: string };
+  | { kind: 'defer'; until: number; reason: string; place?: number };
+
+/** A message may go out so much later than its place under the caps says: less is not worth a write. */
+const LATE = 900_000;
 
 /**
  * The same gates again, at the send: what was decided may have been overtaken. `suppressed` is the answer of the
  * suppression item read just now, `products` what feeds last said of the products that the message shows. `unless` was
- * answered at the decision; caps hold a place for the message already, and are counted again without it.
+ * answered at the decision; caps hold a place for the message already, and are counted again without it. What was held
+ * up takes its place anew, so that what comes out together after a stop keeps the caps too.
  */
 export function recheck(
   book: Book,
@@ -348,16 +353,19 @@ export function recheck(
   if (message.expiresAt !== undefined && now > message.expiresAt) return drop('expired');
   if (message.plannedAt > now) return { kind: 'defer', until: message.plannedAt, reason: 'not due yet' };
   const { settings } = book.definitions;
-  if (message.kind === 'marketing') {
+  const capped = message.kind === 'marketing' && settings.caps.length > 0;
+  const held = contact.journey.sends.find((send) => send.id === message.id)?.at ?? message.plannedAt;
+  const place = (instant: number): { place?: number } => (capped && instant > held + LATE ? { place: instant } : {});
+  if (capped) {
     const others = contact.journey.sends.filter((send) => send.id !== message.id && send.at <= now);
     const free = capFree(settings.caps, others, now);
-    if (free > now) return { kind: 'defer', until: free, reason: 'frequency-cap' };
+    if (free > now) return { kind: 'defer', until: free, reason: 'frequency-cap', ...place(free) };
   }
   if (!message.ignoresQuiet) {
     const until = afterQuiet(now, settings.quietHours, sight.zone);
-    if (until > now) return { kind: 'defer', until, reason: 'quiet hours' };
+    if (until > now) return { kind: 'defer', until, reason: 'quiet hours', ...place(until) };
   }
-  return { kind: 'send' };
+  return { kind: 'send', ...place(now) };
 }
 
 /** A run that has left the journey, as far as its message still knows it. */

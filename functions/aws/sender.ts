@@ -1,7 +1,7 @@
 // Sending once: load, ask the gates again, permit, claim, one attempt, and what its answer leads to.
 import { type Allowance, allowance } from '../../domain/allowance.ts';
 import type { Book, Controls } from '../../domain/book.ts';
-import { type Contact, releaseMessage } from '../../domain/contact.ts';
+import { type Contact, movePlace, releaseMessage } from '../../domain/contact.ts';
 import { recheck } from '../../domain/eligibility.ts';
 import { KairosError } from '../../domain/fault.ts';
 import type { LinkKeys } from '../../domain/links.ts';
@@ -70,6 +70,8 @@ const PRICES_GOOD = 24 * 3_600_000;
 const HELD = 15 * 60_000;
 /** Of a pool that stays empty nobody asks more often than this. */
 const EMPTY_AT_MOST = 6 * 3_600_000;
+/** What could not take its place under the caps, since another writer was faster, is asked again after this long. */
+const NO_PLACE = 60_000;
 /** What found the seconds ahead full: the index gives it out again at one of the next minutes. */
 const NO_ROOM: Record<Lane, number> = { triggered: 10_000, bulk: 60_000 };
 /** Controls that are older are read again before a claim: a pause takes hold within ten seconds. */
@@ -101,6 +103,7 @@ interface Batch {
  * in the due index, where it moves; sent: 1, and 1 there, where it goes; of a message up to 1 KB) and 0.1 to 0.25 for
  * its permit; 2 calls of its own, 0.4 to 0.6 shared, and one of SES. Products that it shows are read beside. A warm-up
  * adds one write. A message that goes back to the index costs 3 write units there, and 3 when it is released again. One
+ * that goes out over a quarter of an hour later than its place under the caps says writes the contact too. One
  * with a coupon adds 1 read unit, and the first of its run 4 more and 7 write units: `Coupons.give`.
  */
 export class Sender {
@@ -134,16 +137,21 @@ export class Sender {
     await pooled([...loaded], 10, async ([each, { suppressed, ...one }]) => {
       try {
         const at = { suppressed, products, now: now() };
-        const { kind, ...verdict } = recheck(one.book, one.contact.value, one.message, at);
-        if (kind === 'drop') return await this.#drop(one, (verdict as { reason: string }).reason);
-        if (kind === 'send' && !this.#isAllowed(one.contact.value)) {
+        const verdict = recheck(one.book, one.contact.value, one.message, at);
+        if (verdict.kind === 'drop') return await this.#drop(one, verdict.reason);
+        if (verdict.kind === 'send' && !this.#isAllowed(one.contact.value)) {
           return await this.#end(one.item, one.message, 'failed', 'recipient-not-allowed');
         }
-        const until = kind === 'defer' ? (verdict as { until: number }).until : await this.#heldUntil(one, allowed);
-        if (until === undefined) going.push({ wanted: each, loaded: one });
+        const until = verdict.kind === 'defer' ? verdict.until : await this.#heldUntil(one, allowed);
+        const { place } = verdict;
+        const takes = place !== undefined && (until === undefined || verdict.kind === 'defer');
+        if (until !== undefined) {
+          waiting++;
+          await this.#defer(one, until, takes ? place : undefined);
+        } else if (!takes || (await this.#takePlace(one, place))) going.push({ wanted: each, loaded: one });
         else {
           waiting++;
-          await this.#defer(one, until);
+          await this.#defer(one, now() + NO_PLACE);
         }
       } catch (error) {
         errors.set(each, error as Error);
@@ -393,8 +401,29 @@ export class Sender {
     return stopped !== undefined || paused[campaign] !== undefined;
   }
 
-  async #defer({ item, message }: Loaded, due: number): Promise<void> {
-    await this.#deps.table.replaceMessage(item, { ...message, due });
+  async #defer({ item, message, contact }: Loaded, due: number, place?: number): Promise<void> {
+    const { table } = this.#deps;
+    if (place === undefined) return void (await table.replaceMessage(item, { ...message, due }));
+    const moved = table.contactWrite(contact, movePlace(contact.value, message, place));
+    try {
+      await table.transact([table.messageReplacement(item, { ...message, due }), moved]);
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
+      // Somebody else wrote the contact meanwhile: it is asked again, by what stands there then.
+      await table.replaceMessage(item, { ...message, due: this.#deps.now() + NO_PLACE });
+    }
+  }
+
+  /** Takes the place under the caps at which a message goes out that was held up. False where another writer was faster. */
+  async #takePlace({ message, contact }: Loaded, place: number): Promise<boolean> {
+    const { table } = this.#deps;
+    try {
+      await table.transact([table.contactWrite(contact, movePlace(contact.value, message, place))]);
+      return true;
+    } catch (error) {
+      if (error instanceof Cancelled) return false;
+      throw error;
+    }
   }
 
   /** What SES's answer makes of a claim. */

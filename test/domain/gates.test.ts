@@ -18,7 +18,7 @@ interface Row {
   name: string;
   /** At which of the three the question is asked; absent = at the send. */
   asked?: 'at entry' | 'before a send';
-  expected: { kind: string; reason?: string; until?: string; winner?: string };
+  expected: { kind: string; reason?: string; until?: string; place?: string; winner?: string };
   why: string;
   kind?: Kind;
   /** More of the campaign, of its send, and what its rule `for` says. */
@@ -274,8 +274,12 @@ describe('the gates before a send', () => {
 
 describe('the gates again, at the send', () => {
   test.each(rows.filter(({ asked }) => asked === undefined))('$name: $why', (row) => {
-    const { until, ...expected } = row.expected;
-    expect(atTheSend(row)).toEqual(until === undefined ? expected : { ...expected, until: instant(until) });
+    const { until, place, ...expected } = row.expected;
+    expect(atTheSend(row)).toEqual({
+      ...expected,
+      ...(until === undefined ? {} : { until: instant(until) }),
+      ...(place === undefined ? {} : { place: instant(place) }),
+    });
   });
 });
 

@@ -14,7 +14,7 @@ import { lastActions } from '../../functions/aws/controls.ts';
 import { Mailer } from '../../functions/aws/mailer.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Sender, type SenderDeps } from '../../functions/aws/sender.ts';
-import { documentClient, key, readMessage, Table } from '../../functions/aws/table.ts';
+import { documentClient, key, messageItem, readMessage, Table } from '../../functions/aws/table.ts';
 import { walkDue } from '../../functions/aws/walk.ts';
 import { receiveFeedback } from '../../functions/receive-feedback.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
@@ -25,6 +25,7 @@ import {
   benchOver,
   contactBy,
   contactOf,
+  crowdOf,
   DAY,
   definitions,
   HOUR,
@@ -726,5 +727,83 @@ describe('given a secret that cannot be read', () => {
     expect(ses.calls).toBe(0);
     await send(message);
     expect(await stored(message)).toMatchObject({ state: 'sent' });
+  });
+});
+
+describe('given marketing of one person that was held up, under a cap of one a day', () => {
+  const campaign: Campaign = {
+    kind: 'marketing',
+    aim: 'retention',
+    topic: 'offers',
+    sender: 'main',
+    when: { did: 'Order Completed' },
+    again: 'every time',
+    steps: [{ send: 'hello' }],
+  };
+  const seen = definitions();
+  seen.settings = { ...seen.settings, caps: [{ most: 1, in: '1d' }] };
+  seen.campaigns = { seen: { id: 'seen', version: campaignVersion(campaign), since: 1, campaign } };
+
+  /** Three messages, planned a day apart, all of them overdue. */
+  async function heldUp(): Promise<Message[]> {
+    await publish(bench.table, bench.bucket, seen);
+    const [message] = await crowdOf(
+      bench.table,
+      ['p1'],
+      { campaign: 'thanks', kind: 'marketing', topic: 'offers' },
+      (contact) => {
+        contact.facts.consents['shop|offers|email'] = { granted: true, at: 1, id: 'g' };
+      },
+    );
+    const planned = [4, 3, 2].map((days, n): Message => {
+      const plannedAt = NOON - days * DAY;
+      const { version } = seen.campaigns.seen!;
+      return {
+        ...message!,
+        id: `held-${n}`,
+        campaign: 'seen',
+        version,
+        plannedAt,
+        createdAt: plannedAt,
+        due: plannedAt,
+      };
+    });
+    for (const each of planned) await bench.table.create(messageItem(each, bench.table.shards));
+    const contact = { value: (await contactOf(bench.table, 'p1'))!, version: 1 };
+    const sends = planned.map(({ id, plannedAt: at }) => ({ id, at, campaign: 'seen' }));
+    const { journey } = contact.value;
+    await bench.table.transact([
+      bench.table.contactWrite(contact, { ...contact.value, journey: { ...journey, sends } }),
+    ]);
+    return planned;
+  }
+  const states = async (messages: Message[]) => Promise.all(messages.map(async (each) => (await stored(each)).state));
+  const wanted = (messages: Message[]) => messages.map(({ contact, id }) => ({ contact, message: id }));
+
+  it('one goes out, also where two senders have them all at once; the others wait, each a day longer', async () => {
+    const messages = await heldUp();
+    const [one, other] = [sender(), sender({ table: new Table(documentClient(engine.client()), bench.table.name, 2) })];
+    await Promise.all([one.send(wanted(messages)), other.send(wanted([...messages].reverse()))]);
+    expect(ses.accepted).toHaveLength(1);
+    const sent: number[] = [];
+    for (let hours = 0; hours <= 72; hours++) {
+      bench.clock.at = NOON + hours * HOUR;
+      await Promise.all([one.send(wanted(messages)), other.send(wanted(messages))]);
+      while (sent.length < ses.accepted.length) sent.push(hours);
+    }
+    expect(await states(messages)).toEqual(['sent', 'sent', 'sent']);
+    expect(sent).toHaveLength(3);
+    expect(Math.min(sent[1]! - sent[0]!, sent[2]! - sent[1]!)).toBeGreaterThanOrEqual(24);
+    const { journey } = (await contactOf(bench.table, 'p1'))!;
+    expect(journey.sends.map(({ at }) => Math.floor((at - NOON) / HOUR)).sort((a, b) => a - b)).toEqual(sent);
+  });
+
+  it('what goes out in time writes no contact', async () => {
+    const [message] = await heldUp();
+    bench.clock.at = message!.plannedAt + 10 * MINUTE;
+    const before = await bench.table.readOne(key.contact('p1'));
+    await send(message!);
+    expect(ses.accepted).toHaveLength(1);
+    expect(await bench.table.readOne(key.contact('p1'))).toEqual(before);
   });
 });

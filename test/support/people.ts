@@ -2,7 +2,7 @@
 import { type Book, campaignVersion, compileBook, type Definitions } from '../../domain/book.ts';
 import type { Campaign } from '../../domain/campaign-grammar.ts';
 import type { PublishedCampaign } from '../../domain/compiled-campaign.ts';
-import { type Contact, newContact, releaseMessage } from '../../domain/contact.ts';
+import { type Contact, movePlace, newContact, releaseMessage } from '../../domain/contact.ts';
 import { decide } from '../../domain/decide.ts';
 import type { Converted, Decided, Decision, Notice, Stimulus, Watch } from '../../domain/decision.ts';
 import { recheck } from '../../domain/eligibility.ts';
@@ -400,6 +400,9 @@ export class World {
       const now = wanted(message);
       const contact = this.contacts.get(this.#living(message.contact)) as Contact;
       const verdict = this.rechecks ? recheck(this.book, contact, message, { suppressed: false, now }) : undefined;
+      if (verdict !== undefined && 'place' in verdict) {
+        this.contacts.set(contact.id, movePlace(contact, message, verdict.place as number));
+      }
       if (verdict?.kind === 'defer') this.#putOff.set(message.id, verdict.until);
       else if (verdict?.kind === 'drop') {
         Object.assign(message, { state: 'dropped', droppedFor: verdict.reason });
