@@ -433,6 +433,46 @@ describe('given a price', () => {
   });
 });
 
+describe('given somebody who had looked at more products than one transaction holds', () => {
+  it('all of the newest are found when the campaigns are published', async () => {
+    bench = await shop({ back: requested() });
+    const seen = Array.from({ length: 60 }, (_, n) => ({
+      interaction: interaction('Product Viewed', {
+        id: `v${n}`,
+        at: NOON - 10 * DAY + n * MINUTE,
+        user: 'ann',
+        address: 'ann@example.org',
+        properties: { product_id: `cup-${n}` },
+      }),
+    }));
+    await bench.recorder.record(seen);
+    const watching = (inLast: string, where?: object) =>
+      ({
+        ...drop,
+        when: { ...drop.when, watchedBy: { did: 'Product Viewed', inLast, ...(where && { where }) } },
+      }) as Campaign;
+    const cups = { product_id: { startsWith: 'cup' } };
+    await publish(
+      bench.table,
+      bench.bucket,
+      book(
+        {
+          one: watching('30d'),
+          two: watching('30d', cups),
+          three: watching('30d', { ...cups, name: { exists: false } }),
+        },
+        2,
+      ),
+    );
+    bench.clock.at += MINUTE;
+    const ann = (await contactBy(bench.table, `user#${sha256('ann')}`))!;
+    expect(await bench.recorder.refresh([ann.id])).toEqual([]);
+    const kept = await Promise.all([...(await bench.books.current()).watches.keys()].map((id) => countOf(bench, id)));
+    expect(kept).toEqual([50, 50, 50]);
+    expect((await contactBy(bench.table, `user#${sha256('ann')}`))?.book?.ordinal).toBe(2);
+  });
+});
+
 describe('given a crash at any call', () => {
   it.each(['before', 'after'] as const)(
     'each watcher is told once, oldest first, when the function dies %s it',
