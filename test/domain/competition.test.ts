@@ -305,7 +305,6 @@ describe('under any order of events, ticks, walks and versions', () => {
       }),
       seeded(150),
     );
-    console.info(JSON.stringify(seen));
     expect(seen.planned).toBeGreaterThan(500);
     expect(seen.gaveWay).toBeGreaterThan(20);
     expect(seen.ghosts).toBeGreaterThan(50);
@@ -330,7 +329,6 @@ describe('under any order of events, ticks, walks and versions', () => {
       }),
       seeded(150),
     );
-    console.info(JSON.stringify(seen));
     expect(seen.sent).toBeGreaterThan(500);
     expect(seen.merges).toBeGreaterThan(50);
     expect(seen.putOff).toBeGreaterThan(50);

@@ -668,6 +668,19 @@ describe('given a broadcast', () => {
     expect(world.until('2026-03-11').mail()).toEqual(['hello 2026-03-10 09:01']);
   });
 
+  test('of a paused campaign it starts all the same, and its mail waits at the send', () => {
+    const world = new World(bookOf({ ...by(every), paused: ['hello'] })).record([
+      ...introduced(START),
+      identified('2026-03-01 11:00', { country: 'PL' }),
+    ]);
+    world.rechecks = true;
+    world.give(booked(), '2026-03-09').until('2026-03-10 12:00');
+    expect(world.kept()).toMatchObject([{ state: 'ready', plannedAt: AT }]);
+    world.book = bookOf(by(every));
+    world.until('2026-03-10 13:00');
+    expect(world.kept()).toMatchObject([{ state: 'sent', sentAt: instant('2026-03-10 12:05') }]);
+  });
+
   test('several are kept in their order', () => {
     const parts = by(
       every,

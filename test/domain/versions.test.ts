@@ -372,8 +372,10 @@ test('over any versions no run plans a send twice, no held-out run is written to
       const keys = kept.map(({ run, key }) => `${run} ${key}`);
       expect(new Set(keys).size).toBe(keys.length);
       expect(kept.every(({ state }) => (state === 'ghost') === out)).toBe(true);
-      const ids = play.world.notices.map(({ id }) => id);
-      expect(new Set(ids).size).toBe(ids.length);
+      // A run that is moved back and forth may come to a step of one version twice: that is the same notice, told once.
+      const { notices } = play.world;
+      const steps = notices.map(({ run, version, step }) => `${run} ${version} ${step}`);
+      expect(new Set(notices.map(({ id }) => id)).size).toBe(new Set(steps).size);
       messages += kept.length;
       ghosts += kept.filter(({ state }) => state === 'ghost').length;
       const byRun = new Map<string, Set<string>>();
