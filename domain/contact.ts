@@ -80,7 +80,7 @@ export interface Run {
   wakeAt?: number;
   /** Instant at which a `waitFor`, or a message that waits for an address, gives up. */
   waitsUntil?: number;
-  /** When it looks again whether a test that it waits for has a winner. */
+  /** When it looks again whether a test that it waits for has a winner; of a held-out run when its ghost is to be left. */
   looksAt?: number;
   /** From which instant the next wait counts (the last step's planned instant). */
   from: number;

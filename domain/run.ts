@@ -116,6 +116,8 @@ function isReady(
     if (now < run.waitsUntil) return false;
   }
   delete run.waitsUntil;
+  // Nothing is left of a held-out run's message before its time.
+  if (run.heldOut !== undefined && run.looksAt !== undefined && run.looksAt > now) return false;
   delete run.looksAt;
   const { test } = instruction;
   if (test === undefined || inTest(campaign, instruction, sight.contact.id)) return true;

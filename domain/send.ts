@@ -48,7 +48,7 @@ export function goOn(draft: Draft, sight: Sight): void {
   while (standing.length > 0) {
     if (standing.length > 1) standing.sort(inOrder);
     const { campaign, run, send } = standing.shift() as Standing;
-    plan(draft, campaign, run, send, sight);
+    if (!plan(draft, campaign, run, send, sight)) continue;
     run.at += 1;
     stands(campaign, run);
   }
@@ -99,8 +99,11 @@ function laneOf({ campaign }: CompiledCampaign, { occurrence }: Run): Message['l
   return occurrence.startsWith('turn|') && campaign.kind === 'marketing' ? 'bulk' : 'triggered';
 }
 
-/** Passes the gates and plans one message; the run then goes on from the planned instant. */
-function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInstruction, sight: Sight): void {
+/**
+ * Passes the gates and plans one message; the run then goes on from the planned instant. False where the run stays: a
+ * ghost is not left before its time, so that until then the run may stop and the gates may turn, as in the other arm.
+ */
+function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInstruction, sight: Sight): boolean {
   const { book, contact, now } = draft;
   const { kind, aim, expires } = campaign.campaign;
   const { step, email, ignoresQuiet, needs, unless } = send;
@@ -115,7 +118,7 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   );
   if (!bears(draft, send, subjectOf(run, sight))) {
     note(draft, { ...said, kind: 'skip', reason: 'the coupon is worth more than the margin' });
-    return;
+    return true;
   }
   const ask = (sends?: Draft['contact']['journey']['sends']) =>
     gate(book, campaign, sightOfRun(sight, run), {
@@ -142,9 +145,14 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   if (answer.kind === 'skip') {
     const { reason, winner } = answer;
     note(draft, { ...said, kind: 'skip', reason, ...(winner === undefined ? {} : { winner }) });
-    return;
+    return true;
   }
   const plannedAt = answer.at;
+  if (isGhost && plannedAt > now) {
+    run.sent = run.sent.filter((key) => key !== send.key);
+    run.looksAt = plannedAt;
+    return false;
+  }
   const message = messageOf(draft, campaign, run, send, sight, { plannedAt, recommendations, expiresAt });
   draft.messages.push(message);
   run.planned = true;
@@ -164,6 +172,7 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   }
   if (deferred) run.wakeAt = plannedAt;
   run.from = plannedAt;
+  return true;
 }
 
 function messageOf(

@@ -16,6 +16,7 @@ import {
   marketing,
   order,
   type Parts,
+  published,
   World,
 } from '../support/people.ts';
 
@@ -423,12 +424,42 @@ describe('given a person who is held out', () => {
     const night = ann({ ...parts(heldOut), settings: { ...settings, quietHours, zone: 'UTC' } }).record([
       called('2026-03-02 22:00'),
     ]);
-    expect(night.mail()).toEqual(['ghost first 2026-03-03 09:00']);
+    expect(night.mail()).toEqual([]);
+    expect(night.until('2026-03-03 10:00').mail()).toEqual(['ghost first 2026-03-03 09:00']);
     const left = play(parts(heldOut))
       .record([event('Consent Withdrawn', '2026-03-02 12:00', { all: true })])
       .until('2026-04-01');
     expect(left.mail()).toEqual(['ghost first 2026-03-02 10:00']);
     expect(left.said(heldOut)).toContain('skip: no consent');
+  });
+
+  test('a run that stops in the quiet hours leaves no ghost, as it sends no mail in the other arm', () => {
+    const quietHours = { from: '21:00', to: '09:00' };
+    const stopIf = did('Order Completed', { since: 'run start' });
+    for (const id of [heldOut, treated]) {
+      const world = ann({ ...parts(id, { stopIf }), settings: { quietHours, zone: 'UTC' } });
+      world.record([called('2026-03-02 22:00'), viewed('2026-03-02 22:30'), order('1', '2026-03-03 07:00', ['bag'])]);
+      expect(world.until('2026-04-01').mail()).toEqual([]);
+      expect(world.said(id).at(-1)).toBe('stop: stopIf');
+    }
+  });
+
+  test('what follows a ghost counts from its time, and its run may move to a new version before', () => {
+    const settings = { quietHours: { from: '21:00', to: '09:00' }, zone: 'UTC' };
+    const before = { campaigns: { [heldOut]: onCall([{ wait: '1h' }, { send: 'one' }], { holdout: 10 }) }, settings };
+    const after = onCall([{ send: 'x' }, { wait: '1h' }, { send: 'one' }, { wait: '1d' }, { send: 'two' }], {
+      onNewVersion: 'move',
+      holdout: 10,
+    });
+    const world = ann(before)
+      .record([called('2026-03-02 21:00')])
+      .until('2026-03-02 23:00');
+    const retired = [published(heldOut, before.campaigns[heldOut]!)];
+    world.publish(
+      bookOf({ campaigns: { [heldOut]: after }, settings, retired, ordinal: 2, since: { [heldOut]: 2 } }),
+      '2026-03-02 23:30',
+    );
+    expect(world.until('2026-04-01').mail()).toEqual(['ghost one 2026-03-03 09:00', 'ghost two 2026-03-04 09:00']);
   });
 
   test.each(['requested', 'service'] as const)('never of %s mail, whatever the campaign and the shop say', (kind) => {
