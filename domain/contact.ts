@@ -190,7 +190,7 @@ export interface Journey {
   skips?: Record<string, Record<string, Skips>>;
   /** Starts that walks have planned, earliest first. */
   booked?: Booking[];
-  /** Of campaigns that start by a date or a product that runs out: what was asked last, so that each is asked once. */
+  /** Of campaigns that start by a date, a product that runs out, or a walk: what was asked last, so that each is asked once. */
   asked?: Record<string, number>;
   /** Attributes that campaigns have set since the last look, and what they were before: `changes` asks it once. */
   changed?: Record<string, Json>;

@@ -404,17 +404,19 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
 
 /** Most starts that are remembered beside one for each campaign: those for a product, order or request; the newest stay. */
 const MOST_STARTS = 500;
-/** Of dates and products that were asked, the newest. */
+/** Of products that were asked, the newest. */
 const MOST_ASKED = 200;
 
 /** Bounds what grows with time: starts that are remembered, and what was asked of dates and products. */
 function tidyLists({ contact: { journey } }: Draft): void {
   const { asked, starts } = journey;
-  if (Object.keys(starts).length > MOST_STARTS) {
-    const of = (each: boolean): Record<string, number> =>
-      Object.fromEntries(Object.entries(starts).filter(([key]) => key.includes('|') === each));
-    journey.starts = { ...of(false), ...highest(of(true), MOST_STARTS, (at) => at) };
-  }
-  if (asked === undefined) return;
-  if (Object.keys(asked).length > MOST_ASKED) journey.asked = highest(asked, MOST_ASKED, (at) => at);
+  if (Object.keys(starts).length > MOST_STARTS) journey.starts = newest(starts, MOST_STARTS);
+  if (asked !== undefined && Object.keys(asked).length > MOST_ASKED) journey.asked = newest(asked, MOST_ASKED);
+}
+
+/** What is kept by the campaign alone, and the newest of what is kept by something more. */
+function newest(kept: Record<string, number>, most: number): Record<string, number> {
+  const of = (more: boolean): Record<string, number> =>
+    Object.fromEntries(Object.entries(kept).filter(([key]) => key.includes('|') === more));
+  return { ...of(false), ...highest(of(true), most, (at) => at) };
 }

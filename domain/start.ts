@@ -171,7 +171,9 @@ function startsByWalk(draft: Draft, sight: Sight, stimulus: Stimulus): Start[] {
   );
   for (const { campaign: id, occurrence, at } of come) {
     const campaign = book.campaign.get(id);
-    if (campaign === undefined) continue;
+    if (campaign === undefined || isAsked(contact, id, occurrence)) continue;
+    const mark = Date.parse(occurrence);
+    if (!Number.isNaN(mark)) contact.journey.asked = { ...contact.journey.asked, [id]: mark };
     const missed = reasonNotToStart(campaign, occurrence, at, sight);
     if (missed !== undefined) note(draft, { campaign: id, version: campaign.version, kind: 'skip', reason: missed });
     else {
@@ -203,6 +205,11 @@ function reasonNotToStart(
   return campaign.to.test(sight) ? undefined : 'not in "to"';
 }
 
+/** Whether a broadcast of that local date, or of a later one, was asked: also of another zone, or before two became one. */
+function isAsked({ journey }: Contact, campaign: string, occurrence: string): boolean {
+  return Date.parse(occurrence) <= (journey.asked?.[campaign] ?? Number.NEGATIVE_INFINITY);
+}
+
 /** Keeps a start that a walk has planned; the same one is planned once. */
 export function keepBooking(draft: Draft, { campaign, occurrence, at }: Extract<Stimulus, { kind: 'book' }>): void {
   const { contact } = draft;
@@ -212,6 +219,7 @@ export function keepBooking(draft: Draft, { campaign, occurrence, at }: Extract<
   const run = shortHash('run', contact.id, campaign, id);
   if (contact.journey.runs.some((one) => one.id === run)) return;
   // A page of the walk that is done again, long after: it was started already.
+  if (isAsked(contact, campaign, occurrence)) return;
   if ((contact.journey.starts[campaign] ?? Number.NEGATIVE_INFINITY) > at - SAME_OCCURRENCE) return;
   keepBooked(
     contact,

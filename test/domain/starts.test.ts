@@ -640,6 +640,31 @@ describe('given a broadcast', () => {
     ).toHaveLength(2);
   });
 
+  test('a page that is walked again after the person has moved to another zone plans nothing anew', () => {
+    const world = polish(by(every)).give(booked(), '2026-03-09').until('2026-03-10 12:00');
+    world.give(booked(AT + 15 * HOUR), '2026-03-10 13:00').until('2026-03-12');
+    expect(world.mail()).toHaveLength(1);
+  });
+
+  test('who was booked twice, as two people who become one, is asked once', () => {
+    const parts = by(every, { kind: 'requested' });
+    const phone = { anonymous: 'phone' };
+    const world = polish(parts).record([
+      event('Identified', '2026-03-02', {}, { id: 'phone', ...phone, traits: { country: 'PL' } }),
+    ]);
+    const [, other] = [...world.contacts.values()];
+    world.contacts.set(other!.id, {
+      ...other!,
+      journey: { ...other!.journey, booked: [{ ...booked(AT + 15 * HOUR) }], due: AT + 15 * HOUR },
+    });
+    world.give(booked(), '2026-03-09', 'ann').until('2026-03-10 12:00');
+    world
+      .record([event('Identified', '2026-03-10 13:00', {}, { id: 'link', user: 'ann', ...phone })])
+      .until('2026-03-12');
+    expect([...world.contacts.values()].filter(({ mergedInto }) => mergedInto !== undefined)).toHaveLength(1);
+    expect(world.mail()).toHaveLength(1);
+  });
+
   test('one whose instant has passed starts at once, unless it is older than a trigger may be', () => {
     expect(
       polish(by(every))
