@@ -25,9 +25,6 @@ const OF_ITSELF = {
 } as const;
 const NO_EVENTS: ReadonlySet<string> = new Set(Object.values(OF_ITSELF));
 
-/** Two occurrences of a broadcast are further apart. */
-const SAME_OCCURRENCE = 12 * 3_600_000;
-
 /** Live runs that one contact may have. */
 export const MOST_RUNS = 200;
 
@@ -220,7 +217,6 @@ export function keepBooking(draft: Draft, { campaign, occurrence, at }: Extract<
   if (contact.journey.runs.some((one) => one.id === run)) return;
   // A page of the walk that is done again, long after: it was started already.
   if (isAsked(contact, campaign, occurrence)) return;
-  if ((contact.journey.starts[campaign] ?? Number.NEGATIVE_INFINITY) > at - SAME_OCCURRENCE) return;
   keepBooked(
     contact,
     [...booked, { campaign, occurrence, at }].sort((a, b) => a.at - b.at),

@@ -323,7 +323,7 @@ async function fileScript(
 const sayFirst = ({ faults }: OrdersFile): string =>
   faults.first.length === 0 ? '' : `Line ${faults.first[0]!.line}: ${faults.first[0]!.message}.`;
 
-/** A copy of the templates with the file's currency, zone and products. */
+/** A copy of the templates with the file's currency, zone and products; a file of orders tells no deliveries. */
 function templatesFor(root: string, mapping: OrdersMapping): { folder: string; clean: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'kairos-templates-'));
   cpSync(join(root, 'templates'), folder, { recursive: true });
@@ -334,6 +334,7 @@ function templatesFor(root: string, mapping: OrdersMapping): { folder: string; c
   edit('settings.json', { currency: mapping.currency, zone: mapping.time.zone });
   const products = mapping.products ?? {};
   edit('catalogue.json', { products, popular: [] });
+  edit(join('campaigns', 'cross-sell.json'), { when: { did: 'Order Completed' } });
   // The test people are to have bought what this shop sells.
   const sold = Object.keys(products);
   for (const name of readdirSync(join(folder, 'people'))) {
