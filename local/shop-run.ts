@@ -61,8 +61,6 @@ export interface Run {
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 const HISTORY_DAYS = 548;
-/** With more live events than this, time moves in longer steps. */
-const MANY = 5000;
 
 /** The events of a run and the words around them. */
 interface Script {
@@ -146,7 +144,7 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
   const { stuck } = await playLive(stageOf(laptop, begins), script.live, {
     source: script.source,
     until: script.until,
-    step: script.live.length > MANY ? 15 * MINUTE : 5 * MINUTE,
+    step: 15 * MINUTE,
     onProgress: (done, at) =>
       screen.progress(
         'Live',
@@ -272,7 +270,7 @@ function liveDays(catalogue: Catalogue): number {
   const waits = Object.values(catalogue.products).flatMap(({ upgrade, replaceAfter }) =>
     upgrade === undefined || replaceAfter === undefined ? [] : durationMs(replaceAfter) / DAY,
   );
-  return Math.min(300, Math.max(75, Math.min(...waits) + 75));
+  return Math.min(300, Math.max(75, Math.min(...waits) + 45));
 }
 
 /** History in the order in which it is recorded fastest: a person's events together. */
