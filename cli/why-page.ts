@@ -39,7 +39,7 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
     const at = ghost || one.sentAt === undefined ? `planned for ${when(one.plannedAt)}` : `sent ${when(one.sentAt)}`;
     const elsewhere = one.contact === why.contact ? '' : ` --contact ${one.contact}`;
     put(
-      `${tone('bold', one.email)} (${sayPlace(one.step)})  ${state}, ${at}  ${dim(`${one.id}${elsewhere}`)}`,
+      `${tone('bold', one.email)} (${sayPlace(one.step)})  ${state === 'sent' && at.startsWith('sent ') ? at : `${state}, ${at}`}  ${dim(`${one.id}${elsewhere}`)}`,
       '  ',
       undefined,
       '  ',
