@@ -4,6 +4,7 @@ import { type CouponFile, type CouponRow, isUsable, knownAs, parseCouponRow, wor
 import { KairosError, nearest, sayFault } from '../domain/fault.ts';
 import type { GivenCoupon } from '../domain/message.ts';
 import { formatMoney } from '../domain/money.ts';
+import { NO_CURRENCY } from '../domain/order.ts';
 import { jitter, sleep } from '../functions/aws/clock.ts';
 import {
   countPool,
@@ -437,7 +438,7 @@ function sayBuyer({ buyer, own }: ShownCode): string {
 function sayWorth({
   percent,
   amount = 0,
-  currency = 'XXX',
+  currency = NO_CURRENCY,
 }: Pick<GivenCoupon, 'percent' | 'amount' | 'currency'>): string {
   return percent === undefined ? formatMoney(amount, currency, 'en') : `${percent}%`;
 }

@@ -695,3 +695,39 @@ describe('what is decided', () => {
     expect(world.person().journey.decisions.b).toMatchObject({ reason: 'frequency-cap', winner: 'a' });
   });
 });
+
+describe('given a coupon and the margin of the catalogue', () => {
+  const products = {
+    thin: { name: 'Thin', price: 100, margin: 0.05, complements: ['thin-too', 'fat'] },
+    'thin-too': { name: 'Thin too', price: 100, margin: 0.05 },
+    fat: { name: 'Fat', price: 100, margin: 0.5, complements: ['thin-too'] },
+    unknown: { name: 'Unknown', price: 100 },
+  };
+  const on = (name: string): Parts => ({
+    catalogue: { products },
+    coupons: { TEN: { percent: 10 } },
+    campaigns: { one: marketing({ when: { did: name }, steps: [{ send: 'offer', coupon: 'TEN' }] }) },
+  });
+  const about = (name: string, product_id: string): World =>
+    ann(on(name)).record([event(name, AT, { product_id, price: 100, quantity: 1, currency: 'EUR' })]);
+  const reason = 'skip: the coupon is worth more than the margin';
+
+  test.each([
+    ['Product Viewed', 'thin', true],
+    ['Product Viewed', 'fat', false],
+    ['Product Viewed', 'unknown', false],
+    ['Product Added', 'thin', true],
+    ['Product Added', 'fat', false],
+    // What was reviewed is not what the coupon is for.
+    ['Product Reviewed', 'thin', false],
+  ])('%s of "%s": held back %s', (name, product, held) => {
+    const world = about(name, product);
+    expect(world.said('one').includes(reason)).toBe(held);
+    expect(world.messages.size).toBe(held ? 0 : 1);
+  });
+
+  test('what does not bear it is not recommended beside it', () => {
+    const [message] = [...about('Product Viewed', 'fat').messages.values()];
+    expect(message?.inputs.recommendations).toEqual([]);
+  });
+});

@@ -360,6 +360,16 @@ describe('given messages with a coupon', () => {
     expect(log.lines.filter(({ name }) => name === 'coupon.empty')).toEqual([
       { level: 'info', name: 'coupon.empty', values: { pool: 'BACK10', messages: 2 } },
     ]);
+    // The longer it stays empty, the less often it is asked; at most every six hours.
+    for (const [after, next] of [
+      [240 * MINUTE, 30 * MINUTE],
+      [20 * 1440 * MINUTE, 360 * MINUTE],
+    ] as const) {
+      bench.clock.at = NOON + after;
+      await sender().send(wanted([held[0]!]));
+      expect(await read(held[0]!)).toMatchObject({ state: 'ready', due: NOON + after + next });
+    }
+    bench.clock.at = NOON;
     await stock(codes(1));
     bench.clock.at += 15 * MINUTE;
     await sender().send(wanted(held));

@@ -13,7 +13,7 @@ import { mergeContacts } from '../../domain/merge.ts';
 import type { Message } from '../../domain/message.ts';
 import { foldOrder, type Order, orderKeyOf, orderSubject } from '../../domain/order.ts';
 import type { Past } from '../../domain/past.ts';
-import type { Catalogue, Fields, Settings } from '../../domain/settings.ts';
+import type { Catalogue, Coupons, Fields, Settings } from '../../domain/settings.ts';
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -94,6 +94,7 @@ export interface Parts {
   campaigns?: Record<string, Campaign>;
   settings?: Partial<Settings>;
   catalogue?: Catalogue;
+  coupons?: Coupons['pools'];
   ordinal?: number;
   /** Ordinals since which a segment or a campaign stands; 1 when not given. */
   since?: Record<string, number>;
@@ -122,6 +123,7 @@ export function bookOf(parts: Parts = {}): Book {
     pages: {},
     catalogue: parts.catalogue ?? catalogue,
     fields,
+    ...(parts.coupons && { coupons: { pools: parts.coupons } }),
   };
   return compileBook(definitions, `book-${ordinal}`, {
     paused: Object.fromEntries((parts.paused ?? []).map((id) => [id, { by: 'test', at: 0, why: 'a test' }])),

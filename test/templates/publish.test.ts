@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findPerson, describe as tell } from '../../cli/contact.ts';
 import { readFilling } from '../../cli/filling.ts';
 import { bind, publish, type Shelf, waitForFill } from '../../cli/publish.ts';
-import { buildTemplates } from '../../cli/templates-folder.ts';
+import { buildTemplates, type TemplatesRefused } from '../../cli/templates-folder.ts';
 import { compileBook, type Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { KairosError } from '../../domain/fault.ts';
@@ -187,6 +187,23 @@ describe('publishing to a table and a bucket', () => {
     ]);
     expect([published.gone, published.ordinal]).toEqual([['up-sell'], 2]);
     expect(Object.keys(shelf.book(published.hash).retired)).toHaveLength(2);
+  });
+
+  it('is refused where runs are to move on, and could not find the step at which they stand', async () => {
+    const shelf = new Shelfed(await engine.table(2));
+    await publish(await templatesWith(), shelf, { by: 'ann', now: NOW });
+    const moving = (steps: object[]): Edit[] => [
+      { file: 'campaigns/win-back.json', at: ['onNewVersion'], to: 'move' },
+      { file: 'campaigns/win-back.json', at: ['steps'], to: steps },
+    ];
+    const without = await templatesWith(moving([{ send: 'win-back' }]));
+    const error = await publish(without, shelf, { by: 'ann', now: NOW }).catch((reason: unknown) => reason);
+    expect((error as TemplatesRefused).faults).toMatchObject([
+      { code: 'campaign.move', file: 'campaigns/win-back.json', path: 'onNewVersion' },
+    ]);
+    expect(shelf.posted).toHaveLength(1);
+    const longer = await templatesWith(moving([{ wait: { until: '11:00' } }, { send: 'win-back' }, { wait: '9d' }]));
+    expect((await publish(longer, shelf, { by: 'ann', now: NOW })).ordinal).toBe(2);
   });
 
   it('is refused when somebody else was faster', async () => {
