@@ -13,6 +13,7 @@ import {
 import type { Counter } from './counting.ts';
 import { builtinEvents } from './fields.ts';
 import type { Rule, Segment } from './grammar.ts';
+import type { Models } from './insight/models.ts';
 import { shortHash } from './interaction.ts';
 import { NO_CURRENCY } from './order.ts';
 import { type CompiledRule, compileRule } from './rule.ts';
@@ -80,6 +81,8 @@ export interface Book {
   hash: string;
   definitions: Definitions;
   controls: Controls;
+  /** What insight has fitted, under its own hash; absent before the first fit. */
+  models?: { hash: string; models: Models };
   brand: string;
   currency: string;
   /** In an order in which each stands after those that it reads. */
@@ -228,8 +231,16 @@ function byName<T>(values: T[], namesOf: (value: T) => string[]): Map<string, T[
   return found;
 }
 
-/** Compiles definitions once. Throws when they are not valid: publish has validated them. */
-export function compileBook(definitions: Definitions, hash: string, controls: Controls): Book {
+/**
+ * Compiles definitions once, over the models that stand beside them. Throws when they are not valid: publish has
+ * validated them.
+ */
+export function compileBook(
+  definitions: Definitions,
+  hash: string,
+  controls: Controls,
+  models?: { hash: string; models: Models },
+): Book {
   const { settings } = definitions;
   const brand = Object.keys(settings.brands)[0] ?? '';
   const counters = new Map<string, Counter>();
@@ -238,6 +249,7 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     brand,
     catalogueHash: shortHash(canonical(definitions.catalogue)),
     isMoney: moneyTest(definitions.fields),
+    ...(models === undefined ? {} : { models: models.models }),
     counters,
   };
   const rules = segmentOrder(definitions.segments).map((id) => {
@@ -280,6 +292,7 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     hash,
     definitions,
     controls,
+    ...(models === undefined ? {} : { models }),
     brand,
     currency: settings.currency,
     segments,

@@ -60,6 +60,11 @@ export interface Facts {
   cart: { clearedAt?: number; clearedBy?: string; lines: Record<string, CartLine> };
   /** Minor units of the shop's currency. `spend` = gross − refunded. */
   orders: { count: number; gross: number; refunded: number; returned: number; first?: number; last?: number };
+  /**
+   * Day of the shop's calendar (number since 1970-01-01) → orders of that day that stand, and their net revenue; with
+   * margins where they are known: the net revenue of which they are known, and the margin. The newest 200 days.
+   */
+  days?: Record<string, [orders: number, net: number, valued?: number, margin?: number]>;
   /** Product id → when it was last bought; the newest 100. */
   bought: Record<string, number>;
   /** Event name → latest event time, for names that some rule reads. */

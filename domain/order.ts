@@ -9,6 +9,8 @@ export interface OrderLine {
   product: string;
   quantity: number;
   price: number;
+  /** Share of the price that the catalogue named when the order was stated. */
+  margin?: number;
 }
 
 interface Reversal {

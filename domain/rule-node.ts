@@ -2,6 +2,7 @@
 import type { Contact } from './contact.ts';
 import type { CounterState } from './counter.ts';
 import type { Counter } from './counting.ts';
+import type { Models } from './insight/models.ts';
 import type { Json } from './interaction.ts';
 import type { Around } from './where.ts';
 
@@ -65,6 +66,8 @@ export interface RuleContext {
   catalogueHash: string;
   /** Property names that hold money of the shop's currency. */
   isMoney(event: string, property: string): boolean;
+  /** What insight has fitted; absent before the first fit. */
+  models?: Models;
   /** Counters shared by all rules of the book, by id. */
   counters: Map<string, Counter>;
   /** Counters of one campaign's runs; absent in segments. */

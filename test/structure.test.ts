@@ -31,7 +31,7 @@ const allowed: [files: RegExp, may: RegExp][] = [
     /^(domain\/|functions\/aws\/|@aws-sdk\/|@smithy\/|@middy\/|@aws-lambda-powertools\/|aws-lambda$|uuidv7$|zod$|node:)/,
   ],
   [/^functions\/[^/]+\.ts$/, /^(domain\/|functions\/aws\/|aws-lambda$|zod$|node:crypto$)/],
-  [/^infra\//, /^(infra\/|functions\/aws\/env\.ts$|aws-cdk-lib|constructs$|cdk-nag$|zod$|node:)/],
+  [/^infra\//, /^(infra\/|functions\/aws\/(env|lake-tables)\.ts$|aws-cdk-lib|constructs$|cdk-nag$|zod$|node:)/],
   [/^(cli|local|bench)\//, /^(?!infra\/(stack|operations|door)|console\/)/],
 ];
 

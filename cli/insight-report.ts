@@ -1,0 +1,49 @@
+// What a report of insight is: parts that are said in a terminal, drawn on a page, or given as JSON.
+
+export type Align = 'left' | 'right';
+
+/** One part of a report. Texts are plain; numbers are written by whoever makes the part. */
+export type Part =
+  | { kind: 'heading'; text: string }
+  /** Sentences. `tone`: what is to be heeded, such as too little data. */
+  | { kind: 'text'; text: string; tone?: 'warning' }
+  | { kind: 'table'; title?: string; columns: { title: string; align?: Align }[]; rows: string[][] }
+  /** Horizontal bars, one below the other; `share` of the longest is drawn, from 0 to 1, below 0 to the left. */
+  | { kind: 'bars'; title: string; bars: { label: string; share: number; text: string }[] }
+  /** Cells by row and column; `shade` from 0 to 1, absent where there is no cell. */
+  | {
+      kind: 'heat';
+      title: string;
+      rowTitle: string;
+      columnTitle: string;
+      columns: string[];
+      rows: { label: string; cells: { shade?: number; text: string }[] }[];
+    }
+  /** Lines over one pair of axes; a band is drawn behind its line. */
+  | {
+      kind: 'lines';
+      title: string;
+      x: Axis;
+      y: Axis;
+      series: { title: string; points: Point[]; band?: [x: number, low: number, high: number][]; dashed?: boolean }[];
+      /** Upright lines at an x, such as where a fit ended. */
+      marks?: { x: number; title: string }[];
+    };
+
+export interface Axis {
+  title: string;
+  /** How a value is written at the axis. */
+  say: (value: number) => string;
+}
+export type Point = [x: number, y: number];
+
+export interface Report {
+  /** The command that made it, and what it is about: `retention`, "Who comes back". */
+  name: string;
+  title: string;
+  /** In a sentence or two: of what it was made, and the day up to which. */
+  basis: string;
+  parts: Part[];
+  /** What `--json` prints; numbers are numbers, money is in minor units and says so in its name. */
+  json: unknown;
+}
