@@ -1,4 +1,5 @@
 // What a report of insight is: parts that are said in a terminal, drawn on a page, or given as JSON.
+import type { InsightSource } from './insight-source.ts';
 
 export type Align = 'left' | 'right';
 
@@ -46,4 +47,14 @@ export interface Report {
   parts: Part[];
   /** What `--json` prints; numbers are numbers, money is in minor units and says so in its name. */
   json: unknown;
+}
+
+/** One `kairos insight <name>`: cli/insight.ts gives each of them a source, --json, --html and --orders. */
+export interface ReportCommand<Options extends object = object> {
+  name: string;
+  description: string;
+  /** Options of its own, as commander reads them: ['--by <dimensions>', 'what to split by']. */
+  options?: readonly [flags: string, description: string][];
+  /** Throws a KairosError where an option cannot be read. Little data is no fault: the report says so. */
+  make(source: InsightSource, options: Options): Promise<Report>;
 }
