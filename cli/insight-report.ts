@@ -55,6 +55,11 @@ export interface ReportCommand<Options extends object = object> {
   description: string;
   /** Options of its own, as commander reads them: ['--by <dimensions>', 'what to split by']. */
   options?: readonly [flags: string, description: string][];
+  /**
+   * The report from its options alone, asked first where no file of orders was given; undefined where it needs a source.
+   * Throws like `make`.
+   */
+  alone?(options: Options): Report | undefined;
   /** Throws a KairosError where an option cannot be read. Little data is no fault: the report says so. */
   make(source: InsightSource, options: Options): Promise<Report>;
 }

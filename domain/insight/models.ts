@@ -103,5 +103,7 @@ export interface NextProduct {
 /** Discovered groups: centres in the space of `features`, by which a later run finds the same groups again. */
 export interface Groups {
   features: { name: string; mean: number; deviation: number }[];
+  /** How many ids were ever given, so that none is given twice. */
+  given: number;
   groups: { id: string; title: string; centre: number[]; customers: number }[];
 }
