@@ -45,6 +45,11 @@ export function majorUnits(minor: number, currency: string): number {
   return Number(majorText(minor, exponentOf(currency)));
 }
 
+/** Minor units in the currency's unit: 100 for EUR. */
+export function unitsPerMajor(currency: string): number {
+  return 10 ** exponentOf(currency);
+}
+
 const formatters = new Map<string, Intl.NumberFormat>();
 
 /** 1250 → "€12.50", as the locale writes it, with all decimals of the currency. Throws on a malformed locale. */
