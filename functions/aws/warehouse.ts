@@ -3,7 +3,7 @@
 export type Cell = string | number | boolean | null;
 export type Row = Record<string, Cell>;
 
-/** Numbers, and dates (YYYY-MM-DD) as text: nothing else goes into a statement. */
+/** Numbers, and as text dates (YYYY-MM-DD) and currencies (ISO 4217): nothing else goes into a statement. */
 export type Parameters = Record<string, number | string>;
 
 export interface Warehouse {
@@ -14,14 +14,16 @@ export interface Warehouse {
   rows(sql: string, parameters?: Parameters): Promise<Row[]>;
 }
 
-const DATE = /^\d{4}-\d\d-\d\d$/;
+const DATE_OR_CURRENCY = /^(\d{4}-\d\d-\d\d|[A-Z]{3})$/;
 
-/** The statement with its parameters written in. Throws on one that is missing, no finite number, or no date. */
+/** The statement with its parameters written in. Throws on one that is missing, or is no finite number, date or currency. */
 export function withParameters(sql: string, parameters: Parameters = {}): string {
   return sql.replace(/(?<![:\w]):([a-z][a-zA-Z]*)/g, (_, name: string) => {
     const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-    if (typeof value === 'string' && DATE.test(value)) return `'${value}'`;
-    throw new Error(`sql: the parameter ":${name}" is ${JSON.stringify(value)}, expected a number or a date`);
+    if (typeof value === 'string' && DATE_OR_CURRENCY.test(value)) return `'${value}'`;
+    throw new Error(
+      `sql: the parameter ":${name}" is ${JSON.stringify(value)}, expected a number, a date or a currency`,
+    );
   });
 }
