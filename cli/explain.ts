@@ -11,6 +11,7 @@ import {
   isCounted,
 } from '../domain/explain.ts';
 import { KairosError, suggest } from '../domain/fault.ts';
+import { dateOfDay } from '../domain/insight/customer.ts';
 import { sayInstant } from '../domain/say-found.ts';
 import { checkAsked, findContact } from './find-contact.ts';
 import { type Paper, page, paperOf } from './page.ts';
@@ -25,6 +26,8 @@ export interface Explained {
   zone: string;
   /** False: the contact has not been decided over with the present book, so that what is counted may be missing. */
   counted: boolean;
+  /** The models that predictions were made with, where rules ask for some. */
+  models?: { hash: string; ordinal: number; until: string };
   segments: ExplainedSegment[];
   campaigns: ExplainedCampaign[];
 }
@@ -58,8 +61,17 @@ export function explain(
     at: now,
     zone: zoneOf(book, contact),
     counted: isCounted(book, contact),
+    ...modelsOf(book),
     segments: [...segments.filter((one) => one.holds), ...segments.filter((one) => !one.holds)],
     campaigns: asked.campaign === undefined ? [] : [explainCampaign(book, contact, asked.campaign, now)],
+  };
+}
+
+/** The models of a book, where some rule reads them. */
+function modelsOf({ models, readsModels }: Book): Pick<Explained, 'models'> {
+  if (readsModels.size === 0 || models === undefined) return {};
+  return {
+    models: { hash: models.hash, ordinal: models.ordinal ?? 1, until: dateOfDay(models.models.today) },
   };
 }
 
@@ -78,6 +90,9 @@ export function drawExplained(explained: Explained, { width, colours }: Paper): 
       'Not yet decided over with what is published now: what is counted may be missing until its next event or its backfill.',
       '',
     );
+  const { models } = explained;
+  if (models !== undefined)
+    put(`Predicted with models ${models.ordinal} (${models.hash.slice(0, 12)}), of orders up to ${models.until}.`, '');
   if (segments.length === 0 && campaigns.length === 0) lines.push('There are no segments.');
   for (const one of segments) {
     lines.push('', `${mark(one.holds)} ${tone('bold', one.id)}${one.title === undefined ? '' : `  ${one.title}`}`);

@@ -4,6 +4,7 @@ import { uuidv7 } from 'uuidv7';
 import { BookStore } from '../functions/aws/book-store.ts';
 import { S3Bucket } from '../functions/aws/bucket.ts';
 import type { Log } from '../functions/aws/handler.ts';
+import { readModels } from '../functions/aws/model-store.ts';
 import { Recorder } from '../functions/aws/recorder.ts';
 import type { Table } from '../functions/aws/table.ts';
 import { output, type Target } from './outputs.ts';
@@ -23,7 +24,7 @@ export function openImport(target: Target, now: () => number = Date.now): Import
     output(target, 'BucketName'),
     new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') }),
   );
-  const books = new BookStore({ table, bucket, now, log: toStderr });
+  const books = new BookStore({ table, bucket, now, log: toStderr, models: readModels });
   return { table, books, recorder: new Recorder({ table, books, now, newId: uuidv7 }), now };
 }
 

@@ -23,6 +23,7 @@ import { ofVariant, variantName } from '../domain/render.ts';
 import { sayStep } from '../domain/say-campaign.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
+import { readableModels } from '../functions/aws/model-store.ts';
 import { Queue } from '../functions/aws/queue.ts';
 import { rosterSteps, SETTLE_SECONDS } from '../functions/aws/roster.ts';
 import { documentClient, key, Table } from '../functions/aws/table.ts';
@@ -163,13 +164,14 @@ async function follow(templates: Templates, { table, bucket }: Pick<Shelf, 'tabl
   const pointer = found.get(key.pointer()) as (StoredPointer & Record<string, unknown>) | undefined;
   const controls = readControls(found.get(key.controls()));
   const before = pointer === undefined ? undefined : await readBook(bucket, pointer.hash);
-  return { pointer, controls, before, ...bind(templates, before, pointer?.segmentsUsed ?? 0) };
+  const models = await readableModels(table, bucket);
+  return { pointer, controls, before, models, ...bind(templates, before, pointer?.segmentsUsed ?? 0) };
 }
 
 /** The book that these templates would be published as, compiled; nothing is written. */
 export async function candidateBook(templates: Templates, shelf: Pick<Shelf, 'table' | 'bucket'>): Promise<Book> {
-  const { definitions, controls } = await follow(templates, shelf);
-  return compileBook(definitions, sha256(canonical(definitions)), controls);
+  const { definitions, controls, models } = await follow(templates, shelf);
+  return compileBook(definitions, sha256(canonical(definitions)), controls, models);
 }
 
 /**
@@ -185,7 +187,7 @@ export async function publish(
   { by, now, preview = false }: { by: string; now: number; preview?: boolean },
 ): Promise<Published> {
   const { table, bucket } = shelf;
-  const { pointer, controls, before, definitions, segmentsUsed } = await follow(templates, shelf);
+  const { pointer, controls, before, models, definitions, segmentsUsed } = await follow(templates, shelf);
   const { draft, warnings } = templates;
   const told = (hash: string, ordinal: number, changed: boolean): Published => ({
     hash,
@@ -220,7 +222,7 @@ export async function publish(
   }
   const text = canonical(definitions);
   const hash = sha256(text);
-  const book = compileBook(definitions, hash, controls);
+  const book = compileBook(definitions, hash, controls, models);
   const unmoved = faultsOfMoves(book, before);
   if (unmoved.length > 0) throw new TemplatesRefused(unmoved);
   const { ids, contacts, exact } = await sampleContacts(table);

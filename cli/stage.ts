@@ -9,6 +9,7 @@ import { KairosError, suggest } from '../domain/fault.ts';
 import { readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
 import { Bus, type BusEvent } from '../functions/aws/bus.ts';
+import { readableModels } from '../functions/aws/model-store.ts';
 import { key, type Table } from '../functions/aws/table.ts';
 import { clockOf, type FindOptions, findTarget, output, type Target } from './outputs.ts';
 import { personName } from './person-name.ts';
@@ -68,9 +69,10 @@ export async function readBook({ table, bucket }: Pick<Stage, 'table' | 'bucket'
   const found = await table.read([key.pointer(), key.controls()]);
   const controls = readControls(found.get(key.controls()));
   const hash = found.get(key.pointer())?.hash as string | undefined;
+  const models = await readableModels(table, bucket);
   const text = hash === undefined ? undefined : await bucket.get(`books/${hash}.json`);
   if (hash === undefined || text === undefined) return { ...emptyBook(), controls };
-  return compileBook(JSON.parse(text) as Definitions, hash, controls);
+  return compileBook(JSON.parse(text) as Definitions, hash, controls, models);
 }
 
 /** An earlier book by its hash; undefined where it is not in the bucket. */

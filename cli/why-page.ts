@@ -48,14 +48,15 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
     const about = one.product === undefined ? '' : `, about ${one.product}`;
     if (one.because === undefined) put(`in a run that began with ${begun}${about}`, '    ', undefined, '  ');
     else {
-      const { cause, ordinal, book, began } = one.because;
+      const { cause, ordinal, book, models, began } = one.because;
       const direct = cause.kind === 'event' && cause.name === one.trigger.name && cause.at === one.trigger.at;
       const known = began === undefined ? '' : ` (${began})`;
       const because = direct
         ? sayCause(cause, when)
         : `${sayCause(cause, when)}, in a run that began with ${one.trigger.name}${known} of ${when(one.trigger.at)}`;
       put(`because: ${because}${about}`, '    ', undefined, '  ');
-      const by = `book ${ordinal} (${book.slice(0, 12)}), version ${one.version}`;
+      const over = models === undefined ? '' : ` over models ${models}`;
+      const by = `book ${ordinal} (${book.slice(0, 12)})${over}, version ${one.version}`;
       put(`decided ${when(one.decidedAt)} by ${by}`, '    ', dim, '  ');
       ruled('to', one.audience?.to, 2);
       ruled('for', one.audience?.for, 2);
@@ -164,7 +165,7 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
   put(
     why.decidedBy === undefined
       ? 'Nothing was decided over this contact yet.'
-      : `Last decided over by book ${why.decidedBy.ordinal} (${why.decidedBy.hash.slice(0, 12)}).`,
+      : `Last decided over by book ${why.decidedBy.ordinal} (${why.decidedBy.hash.slice(0, 12)})${sayModels(why.decidedBy.models)}.`,
     '',
   );
   for (const one of why.campaigns) campaign(one);
@@ -174,3 +175,7 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
   }
   return lines;
 }
+
+/** Which models stood at a decision: ", over models 3 (9f2c1b7a44d0)". */
+const sayModels = (models: { hash: string; ordinal: number } | undefined): string =>
+  models === undefined ? '' : `, over models ${models.ordinal} (${models.hash})`;

@@ -81,7 +81,7 @@ export interface Why {
   zone: string;
   shopZone: string;
   /** The book that last decided over the contact. */
-  decidedBy?: { hash: string; ordinal: number };
+  decidedBy?: { hash: string; ordinal: number; models?: { hash: string; ordinal: number } };
   campaigns: WhyCampaign[];
   /** Published campaigns of which nothing is known for the contact. */
   unheardOf: string[];
@@ -117,10 +117,14 @@ export function tellWhy(
     at: now,
     zone: zoneOf(book, contact),
     shopZone: book.definitions.settings.zone,
-    ...(contact.book !== undefined && { decidedBy: { hash: contact.book.hash, ordinal: contact.book.ordinal } }),
+    ...(contact.book !== undefined && { decidedBy: decidedBy(contact.book) }),
     campaigns: campaigns.sort((a, b) => latest(b) - latest(a) || (a.id < b.id ? -1 : 1)),
     unheardOf: only === undefined ? book.campaigns.map(({ id }) => id).filter((id) => !known.has(id)) : [],
   };
+}
+
+function decidedBy({ hash, ordinal, models }: NonNullable<Contact['book']>): NonNullable<Why['decidedBy']> {
+  return { hash, ordinal, ...(models !== undefined && { models }) };
 }
 
 function knownCampaigns({ journey }: Contact, messages: Message[]): Set<string> {

@@ -1,5 +1,5 @@
 // Why a message was decided: what is kept of it with the message, small enough to be written each time.
-import type { Book } from './book.ts';
+import { type Book, shortModels } from './book.ts';
 import { isBroadcast } from './campaign-parts.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Cause, Contact, Run } from './contact.ts';
@@ -34,6 +34,7 @@ export function becauseOf(
   cause: Cause,
 ): Because {
   const because: Because = { book: book.hash, ordinal: book.definitions.ordinal, cause };
+  if (book.models !== undefined) because.models = shortModels(book.models);
   if (run !== undefined && run.trigger.id !== cause.id) because.began = run.trigger.id;
   const asked = audienceOf(campaign);
   if (asked.length === 0) return because;

@@ -13,7 +13,8 @@ import {
 import type { Counter } from './counting.ts';
 import { builtinEvents } from './fields.ts';
 import type { Rule, Segment } from './grammar.ts';
-import type { Models } from './insight/models.ts';
+import type { ModelPart, PublishedModels } from './insight/models.ts';
+import { partsRead } from './insight/reads.ts';
 import { shortHash } from './interaction.ts';
 import { NO_CURRENCY } from './order.ts';
 import { type CompiledRule, compileRule } from './rule.ts';
@@ -69,9 +70,18 @@ export interface Controls {
   tests?: Record<string, { winner: string | null; at: number }>;
 }
 
+/** Models as a book is compiled with them; the first ones where nothing is said of their order. */
+export type StandingModels = Pick<PublishedModels, 'hash' | 'models'> & Partial<PublishedModels>;
+
+/** Of the models' hash as much as is kept of it with contacts and messages. */
+export const shortModels = ({ hash }: StandingModels): string => hash.slice(0, 12);
+
 export interface CompiledSegment {
   id: string;
   since: number;
+  /** Whether its rule reads models; and the ordinal of the first ones that had all parts of those that it reads, else 0. */
+  readsModels: boolean;
+  modelsSince: number;
   /** Its bit in the answers of the book's index. */
   place: number;
   rule: CompiledRule;
@@ -82,7 +92,9 @@ export interface Book {
   definitions: Definitions;
   controls: Controls;
   /** What insight has fitted, under its own hash; absent before the first fit. */
-  models?: { hash: string; models: Models };
+  models?: StandingModels;
+  /** The parts of models that some rule reads. */
+  readsModels: ReadonlySet<ModelPart>;
   brand: string;
   currency: string;
   /** In an order in which each stands after those that it reads. */
@@ -235,12 +247,7 @@ function byName<T>(values: T[], namesOf: (value: T) => string[]): Map<string, T[
  * Compiles definitions once, over the models that stand beside them. Throws when they are not valid: publish has
  * validated them.
  */
-export function compileBook(
-  definitions: Definitions,
-  hash: string,
-  controls: Controls,
-  models?: { hash: string; models: Models },
-): Book {
+export function compileBook(definitions: Definitions, hash: string, controls: Controls, models?: StandingModels): Book {
   const { settings } = definitions;
   const brand = Object.keys(settings.brands)[0] ?? '';
   const counters = new Map<string, Counter>();
@@ -252,9 +259,14 @@ export function compileBook(
     ...(models === undefined ? {} : { models: models.models }),
     counters,
   };
+  const partsOf = new Map<string, Set<ModelPart>>();
   const rules = segmentOrder(definitions.segments).map((id) => {
     const { rule, since } = definitions.segments[id] as Definitions['segments'][string];
-    return { id, since, rule: compileRule(rule, context) };
+    const parts = partsRead(rule);
+    for (const other of segmentsRead(rule)) for (const part of partsOf.get(other) ?? []) parts.add(part);
+    partsOf.set(id, parts);
+    const modelsSince = Math.max(0, ...[...parts].map((part) => models?.since?.[part] ?? 0));
+    return { id, since, readsModels: parts.size > 0, modelsSince, rule: compileRule(rule, context) };
   });
   const index = new RuleIndex(rules.map(({ id, rule }) => ({ id, node: rule.node })));
   const places = new Map(index.ids.map((id, place) => [id, place]));
@@ -293,6 +305,7 @@ export function compileBook(
     definitions,
     controls,
     ...(models === undefined ? {} : { models }),
+    readsModels: partsRead([definitions.segments, definitions.campaigns, definitions.retired]),
     brand,
     currency: settings.currency,
     segments,

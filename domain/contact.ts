@@ -137,9 +137,9 @@ export interface LastDecision {
 
 export type Skips = [times: number, at: number, winner?: string];
 
-/** What made a contact be looked at: an event by its name, id and time, or the clock. */
+/** What made a contact be looked at: an event by its name, id and time, the clock, or models that were fitted anew. */
 export interface Cause {
-  kind: 'event' | 'clock' | 'publish' | 'broadcast' | 'product';
+  kind: 'event' | 'clock' | 'publish' | 'models' | 'broadcast' | 'product';
   name?: string;
   id?: string;
   at?: number;
@@ -217,8 +217,8 @@ export interface Contact {
   aliases: SubjectKey[];
   facts: Facts;
   journey: Journey;
-  /** Hash and ordinal of the definitions that last decided over it; absent = never decided. */
-  book?: { hash: string; ordinal: number; counters: string };
+  /** Hash and ordinal of the definitions that last decided over it, and of the models; absent = never decided. */
+  book?: { hash: string; ordinal: number; counters: string; models?: { hash: string; ordinal: number } };
   /** Set on the remainder of a contact that was merged into another. */
   mergedInto?: string;
 }

@@ -1,5 +1,5 @@
 // decide(book, contact, stimulus, now): the one place where it is decided who gets what, and when.
-import type { Book, CompiledSegment } from './book.ts';
+import { type Book, type CompiledSegment, shortModels } from './book.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
@@ -71,12 +71,29 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   if (Object.keys(draft.set).length > 0)
     Object.assign(own(draft.contact.facts, contact.facts, 'attributes'), draft.set);
 
-  draft.contact.book = { hash: book.hash, ordinal: book.definitions.ordinal, counters: book.counterSet };
+  draft.contact.book = standsBy(book);
   keepDecisions(draft);
   tidy(draft, sight, stimulus);
   const { messages, drops, decisions, notices, watches, conversions } = draft;
-  const changed = messages.length > 0 || drops.length > 0 || !isSame(contact, draft.contact);
+  const changed = messages.length > 0 || drops.length > 0 || !isSame(contact, unlessModels(draft));
   return { contact: draft.contact, messages, drops, decisions, notices, watches, conversions, changed };
+}
+
+/** The book and the models that have decided, as a contact keeps them. */
+function standsBy({ hash, definitions: { ordinal }, counterSet, models }: Book): NonNullable<Contact['book']> {
+  const by = { hash, ordinal, counters: counterSet };
+  return models === undefined ? by : { ...by, models: { hash: shortModels(models), ordinal: models.ordinal ?? 1 } };
+}
+
+/**
+ * The contact as it is to be compared with the one that was given: that other models have come to the same is no change,
+ * and costs no write. Where a part of the models is new to the contact it is one, so that it is new once.
+ */
+function unlessModels({ contact, given, book }: Draft): Contact {
+  const known = given.book?.models;
+  const newest = Math.max(0, ...Object.values(book.models?.since ?? {}));
+  if (known === undefined || contact.book?.models === undefined || known.ordinal < newest) return contact;
+  return { ...contact, book: { ...contact.book, models: known } };
 }
 
 /** Whether two values of a contact say the same; what both share is not looked into. */
@@ -269,15 +286,20 @@ function moveMembership(
   if (moved.entered.length + moved.left.length + gone.length === 0) return { entered, left };
   const segments = own(contact.journey, given.journey, 'segments');
   // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
-  const takenOver = (since: number): boolean => silent || (known !== undefined && known < since);
+  // So is one to whom a part of the models is new, or for whom they cannot be read: nothing has happened to the person.
+  const models = given.book?.models?.ordinal ?? 0;
+  const unread = models > 0 && book.models === undefined;
+  const takenOver = ({ since, readsModels, modelsSince }: CompiledSegment): boolean =>
+    silent || (known !== undefined && (known < since || models < modelsSince || (unread && readsModels)));
   for (const place of moved.left) {
     const id = book.index.ids[place] as string;
     segments[id] = { entries: segments[id]?.entries ?? 0 };
-    if (!takenOver((book.segment.get(id) as CompiledSegment).since)) left.add(id);
+    if (!takenOver(book.segment.get(id) as CompiledSegment)) left.add(id);
   }
   for (const place of moved.entered) {
-    const { id, since } = book.segment.get(book.index.ids[place] as string) as CompiledSegment;
-    const over = takenOver(since);
+    const segment = book.segment.get(book.index.ids[place] as string) as CompiledSegment;
+    const { id } = segment;
+    const over = takenOver(segment);
     segments[id] = { since: draft.now, entries: (segments[id]?.entries ?? 0) + (over ? 0 : 1) };
     if (!over) entered.add(id);
   }
@@ -383,7 +405,7 @@ function tidy(draft: Draft, sight: BookSight, stimulus: Stimulus): void {
   journey.runs = journey.runs.filter((run) => run.ended === undefined || run.pending.length > 0);
   closeWindows(draft);
   tidyLists(draft);
-  let due = stimulus.kind === 'tick' ? nextTurn(sight) : sight.membership().due;
+  let due = stimulus.kind === 'tick' || stimulus.kind === 'models' ? nextTurn(sight) : sight.membership().due;
   due = Math.min(due, journey.booked?.[0]?.at ?? Number.POSITIVE_INFINITY);
   for (const campaign of book.starts.timed) due = Math.min(due, occasionsOf(campaign, sight).next);
   // What a campaign has set is seen by rules at once, at a stimulus of its own.

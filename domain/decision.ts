@@ -23,6 +23,8 @@ export type Stimulus =
       history?: boolean;
     }
   | { kind: 'tick' }
+  /** Models were fitted anew: a look at everything, as of a tick. */
+  | { kind: 'models' }
   /** A product that the contact watches has turned: its campaign is asked, once for each turn. */
   | {
       kind: 'turn';
@@ -136,7 +138,8 @@ function causeOf(stimulus: Stimulus): Cause {
     case 'book':
       return { kind: 'broadcast', name: stimulus.occurrence };
     case 'publish':
-      return { kind: 'publish' };
+    case 'models':
+      return { kind: stimulus.kind };
     default:
       return { kind: 'clock' };
   }

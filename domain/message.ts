@@ -88,6 +88,8 @@ export interface GivenCoupon {
 export interface Because {
   book: string;
   ordinal: number;
+  /** The beginning of the hash of the models that stood then. */
+  models?: string;
   cause: Cause;
   /** The id of what the run began with, where that is another thing than the cause. */
   began?: string;

@@ -80,6 +80,8 @@ export function sayCause({ kind, name, id, at }: Cause, when: (at: number) => st
         : `the walk for ${name.replace('inside|', 'those inside ')}`;
     case 'publish':
       return 'a publish';
+    case 'models':
+      return 'what is predicted was computed anew';
     case 'clock':
       return 'its time had come';
     default:

@@ -7,7 +7,7 @@ import { type BudgetDeps, keepBudgets } from './aws/budgets.ts';
 import { now } from './aws/clock.ts';
 import { operationEvent, stop } from './aws/controls.ts';
 import { poolLevels } from './aws/coupons.ts';
-import { books } from './aws/deciding.ts';
+import { plainBooks } from './aws/deciding.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';
 import { bus, table } from './aws/parts.ts';
 import { heldPk, key, pooled, shardText, type Table } from './aws/table.ts';
@@ -101,5 +101,14 @@ async function countUncertain(table: Table): Promise<number> {
 const ses = /* @__PURE__ */ once(accountClient);
 
 export const handler = wrapped(async (_event: unknown) => {
-  await guardSending({ table: table(), books: books(), bus: bus(), ses: ses(), now, log, keepBudgets, decideTests });
+  await guardSending({
+    table: table(),
+    books: plainBooks(),
+    bus: bus(),
+    ses: ses(),
+    now,
+    log,
+    keepBudgets,
+    decideTests,
+  });
 });

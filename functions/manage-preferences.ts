@@ -5,7 +5,7 @@ import type { BookStore } from './aws/book-store.ts';
 import { S3Bucket } from './aws/bucket.ts';
 import type { Bus } from './aws/bus.ts';
 import { now } from './aws/clock.ts';
-import { books } from './aws/deciding.ts';
+import { plainBooks } from './aws/deciding.ts';
 import { env } from './aws/env.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';
 import { troublePage } from './aws/pages.ts';
@@ -58,7 +58,7 @@ const pictures = once(() => new PictureDoor(new S3Bucket(env('bucket'))));
 export const handler = wrapped((event: APIGatewayProxyEventV2) =>
   managePreferences(event, {
     bus: bus(),
-    books: books(),
+    books: plainBooks(),
     pictures: pictures(),
     table: table(),
     secrets: () => secrets().read(),

@@ -26,7 +26,18 @@ export interface Models {
 /** A part of the models, with the day whose orders it was fitted to: an older one where the last fit was refused. */
 export type Scored<T> = T & { asOf: number };
 
-export type ModelPart = 'rfm' | 'purchases' | 'spend' | 'margin' | 'deciles' | 'next' | 'groups';
+export const MODEL_PARTS = ['rfm', 'purchases', 'spend', 'margin', 'deciles', 'next', 'groups'] as const;
+export type ModelPart = (typeof MODEL_PARTS)[number];
+
+/** Models as the book holds them: under a hash of their own, counted with each change. */
+export interface PublishedModels {
+  hash: string;
+  /** One more with each models that were put in the place of others; 1 of the first. */
+  ordinal: number;
+  /** Of each part the ordinal from which on it has always been there. */
+  since: Partial<Record<ModelPart, number>>;
+  models: Models;
+}
 
 export interface ModelNote {
   part: ModelPart;

@@ -1,13 +1,17 @@
-// The published book: pointer and controls from the table, definitions from the bucket, the last good one kept.
+// The published book: pointers and controls from the table, definitions and models from the bucket, the last good ones kept.
 import type { Book, Controls, Definitions } from '../../domain/book.ts';
 import { compileBook, emptyBook } from '../../domain/book.ts';
+import type { PublishedModels } from '../../domain/insight/models.ts';
 import type { Bucket } from './bucket.ts';
 import { faultOf, type Log } from './handler.ts';
+import { type ModelsReader, modelsPointer } from './model-store.ts';
 import { key, type Table } from './table.ts';
 
 const MOST_AGE = 10_000;
-/** Books by hash that stay compiled: the present one and those that contacts were last decided with. */
+/** Books, each with its models, that stay compiled: the present one and those that contacts were last decided with. */
 const MOST_KEPT = 8;
+/** Milliseconds until models that could not be read are asked for again. */
+const MODELS_AGAIN = 60_000;
 
 export interface Pointer {
   hash: string;
@@ -20,16 +24,21 @@ export class BookStore {
   readonly #bucket: Bucket;
   readonly #now: () => number;
   readonly #log: Log;
+  readonly #readModels: ModelsReader | undefined;
+  #models: PublishedModels | undefined;
+  #refused: { hash: string; at: number } | undefined;
   readonly #kept = new Map<string, Book>();
   #current: { book: Book; readAt: number } | undefined;
   #reading: Promise<Book> | undefined;
   #saidEmpty = false;
 
-  constructor(deps: { table: Table; bucket: Bucket; now: () => number; log: Log }) {
+  /** Without `models` the book has none: for whoever decides over nobody. */
+  constructor(deps: { table: Table; bucket: Bucket; now: () => number; log: Log; models?: ModelsReader }) {
     this.#table = deps.table;
     this.#bucket = deps.bucket;
     this.#now = deps.now;
     this.#log = deps.log;
+    this.#readModels = deps.models;
   }
 
   /** The book that the pointer names, at most ten seconds old; the empty book when nothing is published. */
@@ -39,7 +48,7 @@ export class BookStore {
     return this.fresh();
   }
 
-  /** Reads pointer and controls now. Failing that, the last good book stays and an error is logged. */
+  /** Reads pointers and controls now. Failing that, the last good book stays and an error is logged. */
   async fresh(): Promise<Book> {
     this.#reading ??= this.#load().finally(() => {
       this.#reading = undefined;
@@ -64,7 +73,8 @@ export class BookStore {
 
   async #load(): Promise<Book> {
     try {
-      const found = await this.#table.read([key.pointer(), key.controls()]);
+      const found = await this.#table.read([key.pointer(), key.controls(), key.models()]);
+      await this.#loadModels(modelsPointer(found.get(key.models()))?.hash);
       const pointer = found.get(key.pointer()) as Pointer | undefined;
       const controls = readControls(found.get(key.controls()));
       const book = pointer === undefined ? this.#empty() : await this.#open(pointer.hash, controls);
@@ -80,6 +90,23 @@ export class BookStore {
     }
   }
 
+  /** Takes the models of a hash. What cannot be read stops no decision: the last good ones stay, or none. */
+  async #loadModels(hash: string | undefined): Promise<void> {
+    if (this.#readModels === undefined || hash === this.#models?.hash) return;
+    if (hash === undefined) {
+      this.#models = undefined;
+      return;
+    }
+    if (this.#refused?.hash === hash && Math.abs(this.#now() - this.#refused.at) < MODELS_AGAIN) return;
+    try {
+      this.#models = await this.#readModels(this.#bucket, hash);
+      this.#refused = undefined;
+    } catch (error) {
+      this.#refused = { hash, at: this.#now() };
+      this.#log.error('models.unreadable', { ...faultOf(error), hash, kept: this.#models?.hash ?? 'none' });
+    }
+  }
+
   #empty(): Book {
     if (!this.#saidEmpty) this.#log.warn('book.none', { says: 'nothing is published: recording, sending nothing' });
     this.#saidEmpty = true;
@@ -87,13 +114,14 @@ export class BookStore {
   }
 
   async #open(hash: string, controls: Controls): Promise<Book | undefined> {
-    const kept = this.#kept.get(hash);
+    const both = `${hash} ${this.#models?.hash ?? ''}`;
+    const kept = this.#kept.get(both);
     if (kept !== undefined) return kept;
     const text = await this.#bucket.get(`books/${hash}.json`);
     if (text === undefined) return undefined;
-    const book = compileBook(JSON.parse(text) as Definitions, hash, controls);
+    const book = compileBook(JSON.parse(text) as Definitions, hash, controls, this.#models);
     if (this.#kept.size >= MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value as string);
-    this.#kept.set(hash, book);
+    this.#kept.set(both, book);
     return book;
   }
 }

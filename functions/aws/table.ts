@@ -63,6 +63,9 @@ export const key = {
   }),
   pointer: (): Key => ({ pk: 'BOOK#POINTER', sk: 'POINTER' }),
   controls: (): Key => ({ pk: 'BOOK#CONTROLS', sk: 'CONTROLS' }),
+  /** Which models stand; and what the last run that made models has come to. */
+  models: (): Key => ({ pk: 'BOOK#MODELS', sk: 'POINTER' }),
+  modelsRun: (): Key => ({ pk: 'BOOK#MODELS', sk: 'RUN' }),
   fill: (ordinal: number, shard: string): Key => ({
     pk: 'BOOK#FILL',
     sk: `${String(ordinal).padStart(8, '0')}#${shard}`,

@@ -12,6 +12,7 @@ import { BookStore } from '../../functions/aws/book-store.ts';
 import type { Bucket } from '../../functions/aws/bucket.ts';
 import { Bus } from '../../functions/aws/bus.ts';
 import type { Log } from '../../functions/aws/handler.ts';
+import { readModels } from '../../functions/aws/model-store.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import {
   contactItem,
@@ -199,7 +200,7 @@ export function benchOver(table: Table, shared?: { bucket: MemoryBucket; clock: 
   const bucket = shared?.bucket ?? new MemoryBucket();
   const log = new MemoryLog();
   const clock: StoppedClock = shared?.clock ?? { at: NOON, now: () => clock.at };
-  const books = new BookStore({ table, bucket, now: clock.now, log });
+  const books = new BookStore({ table, bucket, now: clock.now, log, models: readModels });
   let made = 0;
   const newId = () => `${shared?.prefix ?? 'c'}${String(++made).padStart(4, '0')}`;
   const recorder = new Recorder({ table, books, now: clock.now, newId });

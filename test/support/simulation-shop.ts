@@ -7,6 +7,7 @@ import type { Bus } from '../../functions/aws/bus.ts';
 import { pause, resume, start, stop } from '../../functions/aws/controls.ts';
 import type { Log } from '../../functions/aws/handler.ts';
 import { Mailer } from '../../functions/aws/mailer.ts';
+import { readModels } from '../../functions/aws/model-store.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import { Sender } from '../../functions/aws/sender.ts';
@@ -305,7 +306,7 @@ export class SimulatedShop {
     const client = lightClient(this.line, nested(this.trouble.table, across, this.#watch));
     const table = new Table(client, this.#tableName, options.shards);
     const log = this.#log;
-    const books = new BookStore({ table, bucket, now: process.now, log: silentLog });
+    const books = new BookStore({ table, bucket, now: process.now, log: silentLog, models: readModels });
     const recorder = new Recorder({ table, books, now: process.now, newId: () => `new-${simulation.draw()}` });
     const taken = { ...this.queues, [DEAD]: { put: (body: string) => void this.deadLetters.push(body) } };
     const queue = new Queue(queueClient(process, taken, simulation, options.chances));
