@@ -1,4 +1,5 @@
 // What an order is worth: revenue, what came back, and the margin that is left, in all and by line.
+import { isCode } from './code.ts';
 import type { JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { inShopCurrency, type Order, orderEffect } from './order.ts';
@@ -126,14 +127,8 @@ function spread(amount: number, weights: number[]): number[] {
   });
 }
 
-const MOST_CODE = 60;
-
-/** A code that may stand in a file of the lake: short, and no address. */
-function codeOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= MOST_CODE && !value.includes('@')
-    ? value
-    : undefined;
-}
+/** A code that may stand in a file of the lake. */
+const codeOf = (value: unknown): string | undefined => (typeof value === 'string' && isCode(value) ? value : undefined);
 
 function categoriesIn({ products }: JsonObject): Map<string, string> {
   const found = new Map<string, string>();

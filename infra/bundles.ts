@@ -26,7 +26,7 @@ const REASONS: Partial<Record<StepName, string>> = {
     'it counts the budgets of the book: time zones 54, rules 20, and clients of SES, table, bus and bucket 410',
   'manage-preferences':
     'it opens the book for names and topics: schemas 100, Liquid 82, time zones 56, and clients of bus, table, bucket and secret 340',
-  'write-lake': 'the client of the bucket alone is 140',
+  'write-lake': 'it reads orders in the shop’s days: time zones 56, and clients of table and bucket 330',
 };
 
 interface Bundle {

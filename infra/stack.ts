@@ -343,11 +343,14 @@ export class KairosStack extends Stack {
       'lake/',
       'Objects are named by kind, day and shard; the role writes no other folder.',
     );
+    readsBooks(writeLake);
     writeLake.follows(table, {
       batch: 5000,
       windowSeconds: 60,
       // Leases, rates and counters of its own would wake it for nothing.
-      filters: [{ dynamodb: { Keys: { sk: { S: ['CONTACT', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }],
+      filters: [
+        { dynamodb: { Keys: { sk: { S: ['CONTACT', 'ORDER', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } },
+      ],
       failures: bucket,
       namesShards: true,
     });

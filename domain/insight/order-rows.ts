@@ -1,4 +1,5 @@
 // An order as the lake holds it: one row, and one for each of its lines.
+import { lakeId } from '../code.ts';
 import type { JsonObject } from '../interaction.ts';
 import type { Order } from '../order.ts';
 import { orderValue } from '../order-value.ts';
@@ -19,7 +20,7 @@ export function orderRows(
   { currency, zone, catalogue }: Shop,
 ): { order: JsonObject; lines: JsonObject[] } {
   const { lines, at, channel, coupon, ...value } = orderValue(order, currency, catalogue);
-  const key = order.key;
+  const key = lakeId(order.key);
   return {
     order: {
       order: key,
@@ -29,8 +30,8 @@ export function orderRows(
       ...value,
       coupon,
       ...(channel === undefined ? {} : { channel }),
-      source: order.source,
+      source: lakeId(order.source),
     },
-    lines: lines.map((line, i) => ({ order: key, version, line: i, ...line })),
+    lines: lines.map((line, i) => ({ order: key, version, line: i, ...line, product: lakeId(line.product) })),
   };
 }

@@ -321,7 +321,9 @@ describe('Stream: two readers, and neither stops at a poison record', () => {
     expect(mapping!.Properties.TumblingWindowInSeconds).toBeGreaterThan(0);
     expect(
       mapping!.Properties.FilterCriteria.Filters.map(({ Pattern }: { Pattern: string }) => JSON.parse(Pattern)),
-    ).toEqual([{ dynamodb: { Keys: { sk: { S: ['CONTACT', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } }]);
+    ).toEqual([
+      { dynamodb: { Keys: { sk: { S: ['CONTACT', 'ORDER', { prefix: 'INTERACTION#' }, { prefix: 'MESSAGE#' }] } } } },
+    ]);
   });
 });
 

@@ -11,6 +11,7 @@ import { readModels } from '../../functions/aws/model-store.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { Recorder } from '../../functions/aws/recorder.ts';
 import { Sender } from '../../functions/aws/sender.ts';
+import { UNPUBLISHED } from '../../functions/aws/shop-store.ts';
 import { contactItem, type Item, messageItem, Table } from '../../functions/aws/table.ts';
 import { decideTests } from '../../functions/aws/variant-tests.ts';
 import { guardSending } from '../../functions/guard-sending.ts';
@@ -172,7 +173,8 @@ export class SimulatedShop {
     const nowhere = { get: async () => undefined, put: async () => {} };
     const lake = this.#function('write-lake', 120, (process) => {
       const { table } = this.#parts(process);
-      return (event: object) => writeLake(event as never, { table, bucket: nowhere });
+      return (event: object) =>
+        writeLake(event as never, { table, bucket: nowhere, shop: { current: async () => UNPUBLISHED } });
     });
     const isMessage = (record: StreamRecord): boolean => record.dynamodb.Keys.sk?.S?.startsWith('MESSAGE#') === true;
     const disturbed = { late: chances.streamLate, lateBy: 20 * SECOND, twice: chances.streamTwice };
