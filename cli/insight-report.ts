@@ -8,6 +8,8 @@ export type Part =
   | { kind: 'heading'; text: string }
   /** Sentences. `tone`: what is to be heeded, such as too little data. */
   | { kind: 'text'; text: string; tone?: 'warning' }
+  /** Few numbers that matter most, large, each with what it is: "41 %", "came back". */
+  | { kind: 'figures'; figures: { value: string; caption: string; note?: string }[] }
   | { kind: 'table'; title?: string; columns: { title: string; align?: Align }[]; rows: string[][] }
   /** Horizontal bars, one below the other; `share` of the longest is drawn, from 0 to 1, below 0 to the left. */
   | { kind: 'bars'; title: string; bars: { label: string; share: number; text: string }[] }
@@ -29,12 +31,31 @@ export type Part =
       series: { title: string; points: Point[]; band?: [x: number, low: number, high: number][]; dashed?: boolean }[];
       /** Upright lines at an x, such as where a fit ended. */
       marks?: { x: number; title: string }[];
+    }
+  /**
+   * Upright columns by category, side by side for each series; a series "as" points is drawn as dots with their
+   * intervals, such as what a model says of what the columns say happened. `values` by category, absent where there is none.
+   */
+  | {
+      kind: 'columns';
+      title: string;
+      xTitle: string;
+      y: Axis;
+      columns: string[];
+      series: {
+        title: string;
+        values: (number | undefined)[];
+        as?: 'points';
+        intervals?: ([low: number, high: number] | undefined)[];
+      }[];
     };
 
 export interface Axis {
   title: string;
   /** How a value is written at the axis. */
   say: (value: number) => string;
+  /** Where ticks stand, where multiples of 1, 2 and 5 do not suit (weeks, months); those outside the data are left out. */
+  ticks?: readonly number[];
 }
 export type Point = [x: number, y: number];
 
