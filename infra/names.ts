@@ -29,6 +29,9 @@ export const deadLettersName = (stage: Stage, queue: QueueName): string => physi
 export const logGroupName = (stage: Stage, step: string): string => `/kairos/${stage}/${step}`;
 /** The configuration set that tells opens too; its name is fixed, so that its feedback is taken even after it left the stack. */
 export const trackedSetName = (stage: Stage): string => physicalName(stage, 'tracked');
+/** Where the lake is asked: the Athena workgroup, and the Glue database of its tables and views. */
+export const workgroupName = (stage: Stage): string => physicalName(stage, 'insight');
+export const databaseName = (stage: Stage): string => `kairos_${stage}`;
 export const busName = (stage: Stage): string => `kairos-${stage}`;
 
 /** `record-interaction` → `RecordInteraction`: the id in the stack. */

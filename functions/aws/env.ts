@@ -20,6 +20,8 @@ export const variable = {
   sendRate: 'SEND_RATE',
   rateShare: 'RATE_SHARE',
   backfillRate: 'BACKFILL_RATE',
+  workgroup: 'WORKGROUP_NAME',
+  database: 'DATABASE_NAME',
   allowedRecipients: 'ALLOWED_RECIPIENTS',
 } as const;
 export type Variable = keyof typeof variable;
