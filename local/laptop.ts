@@ -1,6 +1,7 @@
 // Runs a synthesised stack on one laptop: reads the template, starts what it names, and moves the clock only when idle.
 import { devNull } from 'node:os';
 import { KairosError } from '../domain/fault.ts';
+import { Athena } from './athena.ts';
 import { Clock } from './clock.ts';
 import type { EngineName } from './engine.ts';
 import { startEngine } from './engine.ts';
@@ -163,6 +164,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
     AWS_ENDPOINT_URL: server.base,
+    AWS_ENDPOINT_URL_ATHENA: server.base,
     AWS_ENDPOINT_URL_DYNAMODB: engine.url,
     AWS_ENDPOINT_URL_EVENTBRIDGE: server.base,
     AWS_ENDPOINT_URL_S3: server.base,
@@ -226,6 +228,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     now,
   );
   const secrets = new Secrets(stack.secrets, now);
+  const athena = new Athena(buckets, now);
 
   const deliver = (target: RuleResource['targets'][number], input: unknown) => {
     const queue = queueOf(target.arn);
@@ -454,6 +457,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     events,
     buckets,
     secrets,
+    athena,
     ses,
     pictures,
     urls: new Map(stack.urls.map(({ id, functionId }) => [id, functions.get(functionId)!])),
@@ -535,6 +539,7 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
       clearInterval(minuteTimer);
       await Promise.all([...functions.values()].map((fn) => fn.close()));
       await Promise.all([server.close(), ses.close()]);
+      await athena.close();
       await engine.close();
     },
   };

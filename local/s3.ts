@@ -40,6 +40,12 @@ export class Buckets {
     return [...this.#objects(bucket).keys()].filter((key) => key.startsWith(prefix)).sort();
   }
 
+  /** The objects below a prefix, each with its etag. */
+  etags(bucket: string, prefix: string): Map<string, string> {
+    const found = [...this.#objects(bucket)].filter(([key]) => key.startsWith(prefix));
+    return new Map(found.map(([key, { etag }]) => [key, etag]));
+  }
+
   /** One REST call. Throws ServiceError; `s3Fault` says it in XML. */
   call({ method, path, query, headers, body }: Call): Answer {
     const [, bucket = '', key = ''] = /^\/([^/]+)\/?(.*)$/s.exec(path) ?? [];

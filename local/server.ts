@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Athena } from './athena.ts';
 import type { Entry, Events } from './events.ts';
 import type { LambdaFunction } from './functions.ts';
 import { type PageView, renderPage } from './page.ts';
@@ -26,6 +27,7 @@ export interface Services {
   events: Events;
   buckets: Buckets;
   secrets: Secrets;
+  athena: Athena;
   ses: Ses;
   /** By the logical id of the URL. */
   urls: ReadonlyMap<string, LambdaFunction>;
@@ -311,6 +313,8 @@ function callTarget(services: Services, service: string, operation: string, inpu
   switch (service) {
     case 'AmazonSQS':
       return callSqs(services.queues, operation, input, partial);
+    case 'AmazonAthena':
+      return services.athena.call(operation, input);
     case 'secretsmanager':
       return services.secrets.call(operation, input);
     case 'AWSEvents':
