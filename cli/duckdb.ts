@@ -21,10 +21,12 @@ const TYPES: Record<ColumnType, string> = {
 };
 const TABLES = Object.entries(LAKE_TABLES) as [TableName, LakeTable][];
 
-/** What the views need to know of the shop. */
-export interface OfShop {
+/** What the views need to know, as it stands in their texts. Without it the tables stand alone, without views. */
+export interface ViewParameters {
   /** ISO 4217: only money in this currency is summed. */
   currency: string;
+  /** The last day that counts, as a number of days since 1970-01-01 in the shop's calendar. */
+  today: number;
 }
 
 /**
@@ -44,8 +46,8 @@ export class DuckDbWarehouse implements Warehouse {
    * The lake in a folder, `<folder>/<table>/**` as its objects are named below `lake/`; a table without files is empty.
    * Throws with DuckDB's words where a file cannot be read.
    */
-  static async ofFolder(folder: string, shop: OfShop): Promise<DuckDbWarehouse> {
-    return DuckDbWarehouse.#open(shop, async (warehouse) => {
+  static async ofFolder(folder: string, views?: ViewParameters): Promise<DuckDbWarehouse> {
+    return DuckDbWarehouse.#open(views, async (warehouse) => {
       for (const [name, table] of TABLES) {
         if (hasFiles(path.join(folder, name))) await warehouse.#read(name, table, folder);
         else await warehouse.#create(name, table);
@@ -54,8 +56,11 @@ export class DuckDbWarehouse implements Warehouse {
   }
 
   /** The lake as rows; what a table does not name of a row is left out. */
-  static async ofRows(rows: Partial<Record<TableName, readonly JsonObject[]>>, shop: OfShop): Promise<DuckDbWarehouse> {
-    return DuckDbWarehouse.#open(shop, async (warehouse) => {
+  static async ofRows(
+    rows: Partial<Record<TableName, readonly JsonObject[]>>,
+    views?: ViewParameters,
+  ): Promise<DuckDbWarehouse> {
+    return DuckDbWarehouse.#open(views, async (warehouse) => {
       for (const [name, table] of TABLES) {
         await warehouse.#create(name, table);
         await warehouse.#append(name, table, rows[name] ?? []);
@@ -64,23 +69,23 @@ export class DuckDbWarehouse implements Warehouse {
   }
 
   /** What `fill` makes of an empty database is the tables of the lake, as in a test or a benchmark. */
-  static async ofTables(fill: (run: (sql: string) => Promise<void>) => Promise<void>, shop: OfShop) {
-    return DuckDbWarehouse.#open(shop, async (warehouse) => {
+  static async ofTables(fill: (run: (sql: string) => Promise<void>) => Promise<void>, views?: ViewParameters) {
+    return DuckDbWarehouse.#open(views, async (warehouse) => {
       for (const [name, table] of TABLES) await warehouse.#create(name, table);
       await fill((sql) => warehouse.#run(sql));
     });
   }
 
   static async #open(
-    { currency }: OfShop,
+    views: ViewParameters | undefined,
     fill: (warehouse: DuckDbWarehouse) => Promise<void>,
   ): Promise<DuckDbWarehouse> {
     const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
     const warehouse = new DuckDbWarehouse(instance, await instance.connect());
     try {
       await fill(warehouse);
-      for (const view of VIEWS) {
-        await warehouse.#run(`CREATE TABLE ${view} AS ${withParameters(query(`views/${view}`), { currency })}`);
+      for (const view of views === undefined ? [] : VIEWS) {
+        await warehouse.#run(`CREATE TABLE ${view} AS ${withParameters(query(`views/${view}`), { ...views })}`);
       }
       return warehouse;
     } catch (error) {

@@ -1,7 +1,8 @@
 // A plain file of orders as the tables of the lake: read by its mapping, folded as the stack folds events.
+import { lakeId } from '../domain/code.ts';
 import { dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
 import { orderRows, type Shop } from '../domain/insight/order-rows.ts';
-import { type Interaction, type JsonObject, shortHash } from '../domain/interaction.ts';
+import type { Interaction, JsonObject } from '../domain/interaction.ts';
 import type { OrdersMapping } from '../domain/mapping.ts';
 import type { ImportedEvent } from '../domain/mapping-events.ts';
 import { minorUnits } from '../domain/money.ts';
@@ -103,9 +104,9 @@ function dateReader(zone: string): (at: number) => string {
 }
 
 function contactOf(detail: JsonObject): string | undefined {
-  if (typeof detail.userId === 'string') return detail.userId.includes('@') ? shortHash(detail.userId) : detail.userId;
+  if (typeof detail.userId === 'string') return lakeId(detail.userId);
   const context = detail.context as { traits?: { email?: string } } | undefined;
-  return context?.traits?.email === undefined ? undefined : shortHash(context.traits.email);
+  return context?.traits?.email === undefined ? undefined : lakeId(context.traits.email);
 }
 
 function contactRow(contact: string, event: ImportedEvent): JsonObject {
@@ -129,7 +130,7 @@ function catalogueOf(told: ReadonlyMap<string, JsonObject>, relations: Record<st
 
 function productRows({ products }: Catalogue, currency: string): JsonObject[] {
   return Object.entries(products).map(([product, { name, category, brand, price, margin, upgrade }]) => ({
-    product,
+    product: lakeId(product),
     name,
     ...(category !== undefined && { category }),
     ...(brand !== undefined && { brand }),

@@ -75,7 +75,10 @@ async function openFile(orders: string, mappingFile: string, until: string | und
   });
   line.end();
   const tables = tablesOf(file, mapping, until);
-  const warehouse = await DuckDbWarehouse.ofRows(tables.tables, tables.shop);
+  const warehouse = await DuckDbWarehouse.ofRows(tables.tables, {
+    currency: tables.shop.currency,
+    today: tables.today,
+  });
   return {
     warehouse,
     shop: tables.shop,

@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import type { Report, ReportCommand } from './insight-report.ts';
 import { openSource, type SourceOptions } from './insight-source.ts';
+import { sayReport } from './insight-terminal.ts';
+import { paperOf } from './page.ts';
 import { STAGE_OPTION } from './stage.ts';
 
 /** Every report, in the order in which `kairos insight --help` lists them. */
@@ -50,6 +52,10 @@ async function reportOf(report: ReportCommand, options: CommonOptions): Promise<
 
 /** Prints reports as the options say. */
 function give(reports: readonly Report[], { json }: CommonOptions): void {
-  const figures = reports.length === 1 ? reports[0]?.json : reports.map((one) => one.json);
-  console.log(json === true ? JSON.stringify(figures) : JSON.stringify(figures, null, 2));
+  if (json === true) {
+    console.log(JSON.stringify(reports.length === 1 ? reports[0]?.json : reports.map((one) => one.json)));
+    return;
+  }
+  const { width, colours } = paperOf(process.stdout);
+  console.log(reports.map((report) => sayReport(report, { width, colour: colours })).join('\n'));
 }

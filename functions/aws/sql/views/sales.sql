@@ -1,6 +1,7 @@
 -- Orders as they stand, without the cancelled ones. placed: 1 of an order, 0 of a credit note that belongs to none,
 -- which is negative revenue at its date. Orders in another currency count, and their money is 0. revenue and margin are
--- net of what came back; contact is the living one, absent for a guest. day: days since 1970-01-01.
+-- net of what came back; contact is the living one, absent for a guest. day: days since 1970-01-01. What is dated after
+-- today is not there yet.
 WITH stated AS (
   SELECT o.*, row_number() OVER (PARTITION BY o."order" ORDER BY o.version DESC) AS nth
   FROM orders o
@@ -20,4 +21,5 @@ SELECT
   CASE WHEN s.currency = :currency THEN 0 ELSE 1 END AS foreign_money,
   s.coupon, s.channel
 FROM stated s LEFT JOIN living m ON m.contact = s.contact
-WHERE s.nth = 1 AND NOT s.cancelled AND s.date IS NOT NULL
+WHERE s.nth = 1 AND NOT s.cancelled
+  AND date_diff('day', CAST('1970-01-01' AS date), CAST(s.date AS date)) <= :today
