@@ -1,4 +1,4 @@
-// All contacts, page by page, at a set rate: taken over to new definitions after a publish, booked for broadcasts.
+// All contacts, page by page, at a set rate: taken over to new definitions, decided over with new models, booked for broadcasts.
 import type { SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { allowance } from '../domain/allowance.ts';
@@ -21,6 +21,7 @@ const page = {
 const Step = z.union([
   z.object({ broadcast: z.object({ campaign: z.string().min(1), occurrence: z.string().min(1) }), ...page }),
   z.object({
+    of: z.literal('models').optional(),
     hash: z.string().min(1),
     ordinal: z.int().min(1),
     cursor: z.record(z.string(), z.unknown()).optional(),

@@ -96,6 +96,11 @@ export class Recorder {
     return failures(await this.give(contactIds, () => ({ kind: 'publish' })));
   }
 
+  /** Decides over contacts with models that are new, as at any instant; answers those that could not be decided over. */
+  async look(contactIds: string[]): Promise<{ id: string; error: unknown }[]> {
+    return failures(await this.give(contactIds, () => ({ kind: 'models' })));
+  }
+
   /**
    * Meets contacts, each with what `stimulusOf` has for it: merges are followed, and the living contact is decided over
    * as it stands now (anew where another writer was in the way); where there is nothing for it, it is left alone. What is

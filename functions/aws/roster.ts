@@ -1,9 +1,9 @@
-// Walking all contacts after a publish: each is taken over to the new definitions, shard by shard, at a set rate.
+// Walking all contacts after a publish, or after new models: shard by shard, at a set rate.
 import type { BookStore, Pointer } from './book-store.ts';
 import { now as realNow } from './clock.ts';
 import type { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
-import { type Item, key, shardText, type Table } from './table.ts';
+import { type Item, type Key, key, shardText, type Table } from './table.ts';
 
 const MOST_A_PAGE = 100;
 /** SQS delays a message by at most so many seconds. */
@@ -20,6 +20,12 @@ export const SETTLE_SECONDS = 15;
 
 /** A message of a walk. */
 export interface RosterStep {
+  /**
+   * What is walked for: definitions, which contacts are taken over to in silence; or `models`, over which each is decided
+   * as at any instant: who enters a segment by them enters it.
+   */
+  of?: 'models';
+  /** Of the definitions, or of the models. */
   hash: string;
   ordinal: number;
   shard: string;
@@ -57,6 +63,15 @@ export function rosterSteps(hash: string, ordinal: number, shards: number): Rost
   return Array.from({ length: shards }, (_, shard) => ({ hash, ordinal, shard: shardText(shard) }));
 }
 
+/** The same of a walk that models have led to. */
+export function modelSteps({ hash, ordinal }: Pick<RosterStep, 'hash' | 'ordinal'>, shards: number): RosterStep[] {
+  return rosterSteps(hash, ordinal, shards).map((step) => ({ of: 'models', ...step }));
+}
+
+/** Where the checkpoint of a shard stands. */
+const markOf = ({ of, ordinal }: Pick<RosterStep, 'of' | 'ordinal'>, shard: string): Key =>
+  of === 'models' ? key.modelsWalk(ordinal, shard) : key.fill(ordinal, shard);
+
 /**
  * Does one page and posts the next, which SQS holds back until it is due. The shard that ends last marks the book as
  * filled: its campaigns are live.
@@ -66,18 +81,14 @@ export function rosterSteps(hash: string, ordinal: number, shards: number): Rost
  * that do the same page at once do each contact twice, which changes nothing. Throws what makes the message come again.
  */
 export async function walkRoster(step: RosterStep, deps: RosterDeps, id: string = crypto.randomUUID()): Promise<void> {
-  const { table, books, recorder } = deps;
-  const pointer = (await table.readOne(key.pointer())) as Pointer | undefined;
-  // A newer book has its own walk, which fills all that this one would have.
-  if (pointer?.hash !== step.hash) return;
-  const book = await books.atLeast(step.ordinal);
-  if (book.definitions.ordinal < step.ordinal) throw new Error('roster: the book cannot be read');
+  const { table } = deps;
+  if (!(await isWanted(step, deps))) return;
   if (step.contacts !== undefined) {
-    const [first] = await recorder.refresh(step.contacts);
+    const [first] = await meet(step.contacts, step, deps);
     if (first !== undefined) throw first.error;
     return;
   }
-  const mark = await table.readOne(key.fill(step.ordinal, step.shard));
+  const mark = await table.readOne(markOf(step, step.shard));
   if (mark?.done === true) return endWalk(step, table);
   const at = Number(mark?.page ?? 0);
   if (step.page === undefined) return post(step, mark, deps, staggered(step, deps));
@@ -88,17 +99,48 @@ export async function walkRoster(step: RosterStep, deps: RosterDeps, id: string 
   await walkPage(step, mark, deps, id);
 }
 
+/** Whether this walk is still the one to be done. Throws where what it is for cannot be read. */
+async function isWanted({ of, hash, ordinal }: RosterStep, { table, books }: RosterDeps): Promise<boolean> {
+  if (of === 'models') {
+    const run = await table.readOne(key.modelsRun());
+    // A later walk decides over the models of then, and so does this one: one of them is enough.
+    if ((run?.walk as ModelsWalk | undefined)?.ordinal !== ordinal) return false;
+    if (((await books.current()).models?.ordinal ?? 0) >= ordinal) return true;
+    if (((await books.fresh()).models?.ordinal ?? 0) >= ordinal) return true;
+    throw new Error('roster: the models cannot be read');
+  }
+  const pointer = (await table.readOne(key.pointer())) as Pointer | undefined;
+  // A newer book has its own walk, which fills all that this one would have.
+  if (pointer?.hash !== hash) return false;
+  const book = await books.atLeast(ordinal);
+  if (book.definitions.ordinal < ordinal) throw new Error('roster: the book cannot be read');
+  return true;
+}
+
+/** The walk that models have led to last, as the record of their run holds it. */
+export interface ModelsWalk {
+  hash: string;
+  ordinal: number;
+  startedAt: number;
+  endedAt?: number;
+}
+
+/** Decides over contacts as the walk has it; answers those that could not be decided over. */
+const meet = (ids: string[], { of }: RosterStep, { recorder }: RosterDeps) =>
+  of === 'models' ? recorder.look(ids) : recorder.refresh(ids);
+
 async function walkPage(step: RosterStep, mark: Item | undefined, deps: RosterDeps, id: string): Promise<void> {
   const { table, queue, url, now = realNow } = deps;
   const { page: size, pause } = paceFor(deps);
   const page = await table.roster(step.shard, size, step.cursor);
   const left = await takeOver(
     page.items.map((item) => item.pk.slice('CONTACT#'.length)),
-    deps.recorder,
+    step,
+    deps,
   );
   if (left.length > 0) {
-    const { hash, ordinal, shard } = step;
-    await queue.send(url, [{ hash, ordinal, shard, contacts: left }]);
+    const { page: _, cursor, ...rest } = step;
+    await queue.send(url, [{ ...rest, contacts: left }]);
   }
   const done = page.next === undefined;
   const next = {
@@ -106,7 +148,7 @@ async function walkPage(step: RosterStep, mark: Item | undefined, deps: RosterDe
     walked: Number(mark?.walked ?? 0) + page.items.length,
     ...(page.next !== undefined && { cursor: page.next }),
   };
-  const moved = await table.update(key.fill(step.ordinal, step.shard), {
+  const moved = await table.update(markOf(step, step.shard), {
     UpdateExpression: `SET #page = :next, walked = :walked, #done = :done, #by = :id, #at = :now, #ttl = :ttl${
       done ? ' REMOVE #cursor' : ', #cursor = :cursor'
     }`,
@@ -137,9 +179,14 @@ async function walkPage(step: RosterStep, mark: Item | undefined, deps: RosterDe
 }
 
 /** Answers the contacts that could not be taken over, twice in a row. Throws where they are many. */
-async function takeOver(ids: string[], recorder: Recorder): Promise<string[]> {
-  let failed = await recorder.refresh(ids);
-  if (failed.length > 0) failed = await recorder.refresh(failed.map((each) => each.id));
+async function takeOver(ids: string[], step: RosterStep, deps: RosterDeps): Promise<string[]> {
+  let failed = await meet(ids, step, deps);
+  if (failed.length > 0)
+    failed = await meet(
+      failed.map((each) => each.id),
+      step,
+      deps,
+    );
   const [first] = failed;
   if (first !== undefined && failed.length > MOST_ALONE) throw first.error;
   return failed.map((each) => each.id);
@@ -157,19 +204,34 @@ function staggered({ shard }: RosterStep, deps: RosterDeps): number {
 
 /** Posts the page that a checkpoint names. */
 async function post(
-  { hash, ordinal, shard }: RosterStep,
+  { of, hash, ordinal, shard }: RosterStep,
   mark: Record<string, unknown> | undefined,
   { queue, url }: RosterDeps,
   delay: number,
 ): Promise<void> {
   const cursor = mark?.cursor as RosterStep['cursor'];
-  const next: RosterStep = { hash, ordinal, shard, page: Number(mark?.page ?? 0), ...(cursor && { cursor }) };
+  const walk = { ...(of && { of }), hash, ordinal, shard };
+  const next: RosterStep = { ...walk, page: Number(mark?.page ?? 0), ...(cursor && { cursor }) };
   await queue.send(url, [next], delay);
 }
 
-async function endWalk({ ordinal }: RosterStep, table: Table): Promise<void> {
-  const marks = await table.under(key.fill(ordinal, '').pk, key.fill(ordinal, '').sk);
+async function endWalk(step: RosterStep, table: Table): Promise<void> {
+  const { ordinal } = step;
+  const { pk, sk } = markOf(step, '');
+  const marks = await table.under(pk, sk);
   if (marks.filter((mark) => mark.done === true).length < table.shards) return;
+  if (step.of === 'models') {
+    await table.update(key.modelsRun(), {
+      UpdateExpression: 'SET walk.endedAt = :at',
+      ConditionExpression: 'walk.#ordinal = :ordinal AND attribute_not_exists(walk.endedAt)',
+      ExpressionAttributeNames: { '#ordinal': 'ordinal' },
+      ExpressionAttributeValues: {
+        ':at': Math.max(...marks.map(({ at }) => Number(at ?? 0))),
+        ':ordinal': ordinal,
+      },
+    });
+    return;
+  }
   await table.update(key.controls(), {
     UpdateExpression: 'SET filled = :ordinal, paused = if_not_exists(paused, :none)',
     ConditionExpression: 'attribute_not_exists(filled) OR filled < :ordinal',

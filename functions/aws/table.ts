@@ -66,6 +66,11 @@ export const key = {
   /** Which models stand; and what the last run that made models has come to. */
   models: (): Key => ({ pk: 'BOOK#MODELS', sk: 'POINTER' }),
   modelsRun: (): Key => ({ pk: 'BOOK#MODELS', sk: 'RUN' }),
+  /** Checkpoints of the walk over all contacts that models have led to. */
+  modelsWalk: (ordinal: number, shard: string): Key => ({
+    pk: 'BOOK#MODELS',
+    sk: `WALK#${String(ordinal).padStart(8, '0')}#${shard}`,
+  }),
   fill: (ordinal: number, shard: string): Key => ({
     pk: 'BOOK#FILL',
     sk: `${String(ordinal).padStart(8, '0')}#${shard}`,
