@@ -182,7 +182,10 @@ class Shop {
       products: [{ product_id: 'cd', price: amount, quantity: 1 }],
     };
     const interaction = event('Order Completed', at, properties, { id: `order-${customer}-${number}`, user: customer });
-    const after = { ...foldOrder(undefined, interaction, this.#book.currency), owner: contact.id };
+    const after = {
+      ...foldOrder(undefined, interaction, this.#book.currency, this.#book.definitions.catalogue),
+      owner: contact.id,
+    };
     return this.#decide(contact, { kind: 'interaction', interaction, order: { after } }, at);
   }
 

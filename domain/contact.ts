@@ -59,10 +59,20 @@ export interface Facts {
   scores?: Record<string, Stamped<number | string>>;
   cart: { clearedAt?: number; clearedBy?: string; lines: Record<string, CartLine> };
   /** Minor units of the shop's currency. `spend` = gross − refunded. */
-  orders: { count: number; gross: number; refunded: number; returned: number; first?: number; last?: number };
+  orders: {
+    count: number;
+    gross: number;
+    refunded: number;
+    returned: number;
+    /** How many of `count` name a discount or a coupon; absent = none. */
+    discounted?: number;
+    first?: number;
+    last?: number;
+  };
   /**
    * Day of the shop's calendar (number since 1970-01-01) → orders of that day that stand, and their net revenue; with
-   * margins where they are known: the net revenue of which they are known, and the margin. The newest 200 days.
+   * margins where they are known: the net revenue of which they are known, and the margin. The newest 200 days. Absent
+   * where nothing was ordered, and where the orders were folded before there were days: then they are read again.
    */
   days?: Record<string, [orders: number, net: number, valued?: number, margin?: number]>;
   /** Product id → when it was last bought; the newest 100. */
@@ -217,8 +227,17 @@ export interface Contact {
   aliases: SubjectKey[];
   facts: Facts;
   journey: Journey;
-  /** Hash and ordinal of the definitions that last decided over it, and of the models; absent = never decided. */
-  book?: { hash: string; ordinal: number; counters: string; models?: { hash: string; ordinal: number } };
+  /**
+   * Hash and ordinal of the definitions that last decided over it, and of the models; absent = never decided. `zone`:
+   * the shop's, by which `facts.days` were counted, where there are any.
+   */
+  book?: {
+    hash: string;
+    ordinal: number;
+    counters: string;
+    models?: { hash: string; ordinal: number };
+    zone?: string;
+  };
   /** Set on the remainder of a contact that was merged into another. */
   mergedInto?: string;
 }

@@ -5,7 +5,17 @@ import type { Contact, Run } from './contact.ts';
 import { countInto } from './counting.ts';
 import { type Decided, type Draft, draftOf, keepDecisions, note, own, type Stimulus } from './decision.ts';
 import { type BookSight, longestCap, sightOf, sightOfRun } from './eligibility.ts';
-import { foldFacts, foldSuppression, foldWithdrawal, highest, type OrderChange, takeOverFacts } from './facts.ts';
+import {
+  type FoldingShop,
+  foldFacts,
+  foldSuppression,
+  foldWithdrawal,
+  highest,
+  lacksDays,
+  type OrderChange,
+  takeOverDays,
+  takeOverFacts,
+} from './facts.ts';
 import type { Interaction, Json } from './interaction.ts';
 import { type Order, orderKeyOf } from './order.ts';
 import { countPast, covers, holds, type Need, type Past, withStimulus } from './past.ts';
@@ -35,11 +45,12 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   // What was recorded while nothing was published is read again under the first book.
   const first = contact.book?.ordinal === 0 && book.definitions.ordinal > 0;
   const outdated = first || contact.book?.counters !== book.counterSet;
-  const names = () => [...new Set([...book.read, ...(first ? ORDER_EVENTS : [])])];
-  if (outdated) {
-    if (!covers(past, names())) return { need: names() };
-    rebuildCounters(draft, past);
-    if (first) takeOver(draft, past as Past, stimulus);
+  const anew = first || needsDays(book, contact, stimulus);
+  const names = (counters: boolean) => [...new Set([...(counters ? book.read : []), ...(anew ? ORDER_EVENTS : [])])];
+  if (outdated || anew) {
+    if (!covers(past, names(outdated))) return { need: names(outdated) };
+    if (outdated) rebuildCounters(draft, past);
+    if (anew) takeOver(draft, past as Past, stimulus, first);
   }
   const known = contact.book?.ordinal;
   const starting =
@@ -51,7 +62,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   if (stimulus.kind === 'interaction') {
     const spoilt = fold(draft, stimulus, outdated ? past : undefined);
     if (spoilt) {
-      if (!covers(past, names())) return { need: names() };
+      if (!covers(past, names(true))) return { need: names(true) };
       rebuildCounters(draft, withStimulus(past as Past, stimulus));
     }
     watch(draft, stimulus.interaction);
@@ -71,7 +82,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   if (Object.keys(draft.set).length > 0)
     Object.assign(own(draft.contact.facts, contact.facts, 'attributes'), draft.set);
 
-  draft.contact.book = standsBy(book);
+  draft.contact.book = standsBy(book, draft.contact);
   keepDecisions(draft);
   tidy(draft, sight, stimulus);
   const { messages, drops, decisions, notices, watches, conversions } = draft;
@@ -80,8 +91,16 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
 }
 
 /** The book and the models that have decided, as a contact keeps them. */
-function standsBy({ hash, definitions: { ordinal }, counterSet, models }: Book): NonNullable<Contact['book']> {
-  const by = { hash, ordinal, counters: counterSet };
+function standsBy(
+  { hash, definitions: { ordinal, settings }, counterSet, models }: Book,
+  { facts }: Contact,
+): NonNullable<Contact['book']> {
+  const by = {
+    hash,
+    ordinal,
+    counters: counterSet,
+    ...(facts.days === undefined ? {} : { zone: settings.zone }),
+  };
   return models === undefined ? by : { ...by, models: { hash: shortModels(models), ordinal: models.ordinal ?? 1 } };
 }
 
@@ -191,12 +210,35 @@ function hearReturn(draft: Draft, sight: Sight, { name, at, properties }: Intera
   else draft.contact.journey.rests = Object.fromEntries(left);
 }
 
-/** Orders as they were before the stimulus, which is folded afterwards. */
-function takeOver(draft: Draft, past: Past, stimulus: Stimulus): void {
+/**
+ * Whether the days of a contact's orders must be counted anew: they were folded before there were days, or by another
+ * zone; or the stimulus changes an order whose margins were not looked up, so that nobody knows what it added.
+ */
+function needsDays(
+  { definitions: { settings, ordinal } }: Book,
+  { facts, book }: Contact,
+  stimulus: Stimulus,
+): boolean {
+  if (facts.days === undefined) return lacksDays(facts);
+  if (book?.zone !== undefined && book.zone !== settings.zone) return true;
+  const before = stimulus.kind === 'interaction' ? stimulus.order?.before?.statement : undefined;
+  return ordinal > 0 && before !== undefined && !before.costed;
+}
+
+const shopOf = ({ currency, brand, definitions: { settings, catalogue } }: Book): FoldingShop => ({
+  currency,
+  brand,
+  zone: settings.zone,
+  catalogue,
+});
+
+/** Orders as they were before the stimulus, which is folded afterwards. `first`: all that was folded without a book. */
+function takeOver(draft: Draft, past: Past, stimulus: Stimulus, first: boolean): void {
   const order = stimulus.kind === 'interaction' ? stimulus.order : undefined;
   const others = past.orders.filter((one) => one.key !== order?.after.key);
   const orders = order?.before === undefined ? others : [...others, order.before];
-  takeOverFacts(draft.contact.facts, orders, { currency: draft.book.currency, brand: draft.book.brand });
+  const takeOverAll = first ? takeOverFacts : takeOverDays;
+  takeOverAll(draft.contact.facts, orders, shopOf(draft.book));
 }
 
 /** Of names that some rule reads, when it happened last. */
@@ -212,7 +254,7 @@ function noteLatest({ book, contact, given }: Draft, name: string, at: number): 
 function fold(draft: Draft, stimulus: Extract<Stimulus, { kind: 'interaction' }>, rebuilt: Past | undefined): boolean {
   const { book, given } = draft;
   const { interaction, order, address } = stimulus;
-  foldFacts(draft.contact, interaction, order, { currency: book.currency, brand: book.brand });
+  foldFacts(draft.contact, interaction, order, shopOf(book));
   const claimed = interaction.who.address;
   if (address?.suppression !== undefined && claimed !== undefined) {
     draft.contact = foldSuppression(draft.contact, { ...address.suppression, addressHash: claimed });

@@ -1,9 +1,12 @@
 // Facts of a contact: a commutative fold of what was said, in any order.
 import { foldBlock } from './block.ts';
 import type { CartLine, Consent, Contact, Facts, SuppressionReason } from './contact.ts';
+import { calendarDay } from './insight/customer.ts';
 import type { Interaction, Json, JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { type Order, orderEffect, productsOf, statedCurrency } from './order.ts';
+import { type Earned, earnedBy } from './order-value.ts';
+import type { Catalogue } from './settings.ts';
 import { foldStanding } from './standing.ts';
 
 /** Whether `a` is the later word: by event time, at the same instant by id. Anything is later than nothing. */
@@ -11,6 +14,7 @@ export const newer = (a: { at: number; id: string }, b: { at: number; id: string
   b === undefined || a.at > b.at || (a.at === b.at && a.id > b.id);
 
 export const MOST_BOUGHT = 100;
+export const MOST_DAYS = 200;
 const MOST_CART_LINES = 100;
 /** With texts of at most 1,000 characters each, a contact stays far below what an item may hold. */
 const MOST_ATTRIBUTES = 100;
@@ -204,6 +208,14 @@ export function standingConsent(
   return withdrawn !== undefined && withdrawn.at >= consent.at ? undefined : consent;
 }
 
+/** What facts of orders are folded by: the shop's currency and zone, and the margins of its products. */
+export interface FoldingShop {
+  currency: string;
+  brand: string;
+  zone: string;
+  catalogue: Catalogue;
+}
+
 export interface OrderChange {
   before?: Order | undefined;
   after: Order;
@@ -218,7 +230,7 @@ export function foldFacts(
   contact: Contact,
   interaction: Interaction,
   order: OrderChange | undefined,
-  shop: { currency: string; brand: string },
+  shop: FoldingShop,
 ): void {
   const { facts } = contact;
   const { at, id } = interaction;
@@ -242,10 +254,69 @@ export function foldFacts(
   foldWish(facts, interaction, shop.brand);
   foldCart(facts, interaction, shop.currency);
   foldStanding(facts, interaction);
-  if (order !== undefined) foldOrderChange(facts, order, shop.currency);
+  if (order !== undefined) foldOrderChange(facts, order, shop);
 }
 
-function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency: string): void {
+type Day = NonNullable<Facts['days']>[string];
+
+/** Adds to a day; a day at which nothing is left goes. */
+function addToDay(
+  days: NonNullable<Facts['days']>,
+  { at, orders, net, valued, margin }: Earned,
+  sign: 1 | -1,
+  zone: string,
+): void {
+  if (at === undefined) return;
+  const key = calendarDay(at, zone);
+  const known = days[key];
+  const day: Day = sumOfDays(known, [sign * orders, sign * net, sign * valued, sign * margin]);
+  if (day.every((part) => part === 0)) delete days[key];
+  else days[key] = day;
+}
+
+/** A day of two parts; what is 0 at its end is left out. */
+function sumOfDays(a: Day | undefined, b: Day): Day {
+  const part = (i: number): number => (a?.[i] ?? 0) + (b[i] ?? 0);
+  return part(2) === 0 && part(3) === 0 ? [part(0), part(1)] : [part(0), part(1), part(2), part(3)];
+}
+
+/** The days of two contacts that are one person; of more than are kept the newest. */
+export function mergeDays(a: NonNullable<Facts['days']>, b: NonNullable<Facts['days']>): NonNullable<Facts['days']> {
+  const merged = { ...a };
+  for (const [key, day] of Object.entries(b)) {
+    const sum = sumOfDays(merged[key], day);
+    if (sum.every((part) => part === 0)) delete merged[key];
+    else merged[key] = sum;
+  }
+  return newestDays(merged);
+}
+
+/**
+ * A function of the days that were put in. What a day held that was dropped comes back neither when a newer day goes,
+ * nor for a refund of one of its orders.
+ */
+function newestDays(days: NonNullable<Facts['days']>): NonNullable<Facts['days']> {
+  const keys = Object.keys(days);
+  if (keys.length <= MOST_DAYS) return days;
+  const oldest = keys.map(Number).sort((x, y) => y - x)[MOST_DAYS - 1] as number;
+  return Object.fromEntries(Object.entries(days).filter(([key]) => Number(key) >= oldest));
+}
+
+function foldDays(facts: Facts, { before, after }: OrderChange, { currency, zone, catalogue }: FoldingShop): void {
+  const was = earnedBy(before, currency, catalogue);
+  const is = earnedBy(after, currency, catalogue);
+  const days = { ...facts.days };
+  addToDay(days, was, -1, zone);
+  addToDay(days, is, 1, zone);
+  facts.days = newestDays(days);
+  const discounted = (facts.orders.discounted ?? 0) + is.discounted - was.discounted;
+  const { discounted: _, ...orders } = facts.orders;
+  facts.orders = discounted === 0 ? orders : { ...orders, discounted };
+}
+
+function foldOrderChange(facts: Facts, { before, after }: OrderChange, shop: FoldingShop): void {
+  foldDays(facts, { before, after }, shop);
+  const { currency } = shop;
   const was = orderEffect(before, currency);
   const is = orderEffect(after, currency);
   const orders = { ...facts.orders };
@@ -269,7 +340,7 @@ function foldOrderChange(facts: Facts, { before, after }: OrderChange, currency:
  * Puts right what was folded while nothing was published: consents then had no brand, and amounts no shop's currency.
  * `orders` are all that the contact's interactions speak of. Changes `facts` at its top only.
  */
-export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: string; brand: string }): void {
+export function takeOverFacts(facts: Facts, orders: Order[], shop: FoldingShop): void {
   const consents = { ...facts.consents };
   for (const [key, consent] of Object.entries(consents)) {
     if (!key.startsWith('|')) continue;
@@ -287,8 +358,23 @@ export function takeOverFacts(facts: Facts, orders: Order[], shop: { currency: s
   if (pause !== undefined) facts.pauses = { ...pauses, [shop.brand]: laterPause(pause, pauses[shop.brand]) };
   const { '': word, ...words } = facts.profiling ?? {};
   if (word !== undefined) facts.profiling = { ...words, [shop.brand]: laterProfiling(word, words[shop.brand]) };
-  facts.orders = { ...facts.orders, count: 0, gross: 0, refunded: 0, returned: 0 };
-  for (const after of orders) foldOrderChange(facts, { after }, shop.currency);
+  const { discounted: _, ...span } = facts.orders;
+  facts.orders = { ...span, count: 0, gross: 0, refunded: 0, returned: 0 };
+  facts.days = {};
+  for (const after of orders) foldOrderChange(facts, { after }, shop);
+}
+
+/** Makes the days anew from all orders of the contact, as they were folded into its other facts. Changes `facts` at its top only. */
+export function takeOverDays(facts: Facts, orders: Order[], shop: FoldingShop): void {
+  const { discounted: _, ...rest } = facts.orders;
+  facts.orders = rest;
+  facts.days = {};
+  for (const after of orders) foldDays(facts, { after }, shop);
+}
+
+/** Whether orders have been folded of which no days are known. */
+export function lacksDays({ days, orders }: Facts): boolean {
+  return days === undefined && (orders.first !== undefined || orders.refunded !== 0);
 }
 
 /** The contact with a block on its address folded in; a block of another address changes nothing. */

@@ -2,7 +2,17 @@
 import { type Block, foldBlock } from './block.ts';
 import { type Contact, type Facts, type Journey, newContact, type Run, type Skips } from './contact.ts';
 import { mergeCounters } from './counter.ts';
-import { clearing, highest, laterPause, laterProfiling, MOST_BOUGHT, newer, tidyCart } from './facts.ts';
+import {
+  clearing,
+  highest,
+  lacksDays,
+  laterPause,
+  laterProfiling,
+  MOST_BOUGHT,
+  mergeDays,
+  newer,
+  tidyCart,
+} from './facts.ts';
 import { mergeStanding } from './standing.ts';
 import { MOST_WINDOWS } from './success.ts';
 
@@ -68,6 +78,12 @@ function mergeFacts(a: Facts, b: Facts): Facts {
   if (profiling !== undefined) facts.profiling = profiling;
   const firsts = [a.orders.first, b.orders.first].filter((at) => at !== undefined);
   const lasts = [a.orders.last, b.orders.last].filter((at) => at !== undefined);
+  const discounted = (a.orders.discounted ?? 0) + (b.orders.discounted ?? 0);
+  if (discounted !== 0) facts.orders.discounted = discounted;
+  // Where one of them has orders of which no days are known, all are read again.
+  if (!lacksDays(a) && !lacksDays(b) && (a.days !== undefined || b.days !== undefined)) {
+    facts.days = mergeDays(a.days ?? {}, b.days ?? {});
+  }
   if (firsts.length > 0) facts.orders.first = Math.min(...firsts);
   if (lasts.length > 0) facts.orders.last = Math.max(...lasts);
   if (address.address !== undefined) facts.address = address.address;
@@ -173,7 +189,12 @@ export function mergeContacts(
     journey,
   };
   // What one of them said of an order of the other's is in neither's counters.
-  if (older.book !== undefined) contact.book = { ...older.book, counters: 'to be rebuilt' };
+  if (older.book !== undefined) {
+    const [zone, other] = [older, younger].flatMap(({ facts, book }) => (facts.days === undefined ? [] : book?.zone));
+    contact.book = { ...older.book, counters: 'to be rebuilt', ...(zone !== undefined && { zone }) };
+    // Days of two calendars do not add up: they are counted anew.
+    if (other !== undefined && other !== zone) delete contact.facts.days;
+  }
   const empty = newContact(younger.id, younger.createdAt);
   return { contact, tombstone: { ...empty, aliases: younger.aliases, mergedInto: older.id }, drops };
 }

@@ -2,7 +2,7 @@
 import { isCode } from './code.ts';
 import type { JsonObject } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { inShopCurrency, type Order, orderEffect } from './order.ts';
+import { inShopCurrency, isDiscounted, type Order, orderEffect } from './order.ts';
 import type { Catalogue } from './settings.ts';
 
 /** Money in minor units of the order's currency. */
@@ -39,18 +39,17 @@ export interface OrderValue {
 /**
  * The value of an order in its own currency. The revenue is spread over its lines by price × quantity, what came back
  * by what the refunds name, else by revenue; shares are rounded so that they add up. What a line costs is price ×
- * quantity × (1 − margin), by the margin that stood in the catalogue when the order was stated, else by the present one;
- * discounts lower the margin, and of what came back the goods are taken to be worth what they cost.
+ * quantity × (1 − margin), by the margin that stood in the catalogue when the order was stated; of an order that was
+ * stated while nothing was published, by the present one. Discounts lower the margin, and of what came back the goods
+ * are taken to be worth what they cost. What was taken back and never ordered here (a credit note) has no margin.
  */
 export function orderValue(given: Order, shopCurrency: string, catalogue: Catalogue): OrderValue {
   const order = inShopCurrency(given, shopCurrency);
   const { gross, refunded, at, count } = orderEffect(order, order.currency);
   const properties = order.statement === undefined ? {} : (JSON.parse(order.statement.properties) as JsonObject);
   const completed = at !== undefined;
-  const reversals = Object.values(order.refunds);
-  const lines = linesOf(order, gross, refunded, categoriesIn(properties), catalogue);
-  const valued = lines.filter(({ margin }) => margin !== undefined);
-  const from = at ?? (reversals.length > 0 ? Math.min(...reversals.map((one) => one.at)) : undefined);
+  const lines = linesOf(order, { gross, refunded }, categoriesIn(properties), catalogue);
+  const from = at ?? firstReversal(order);
   const channel = channelOf(properties);
   return {
     currency: order.currency,
@@ -59,8 +58,7 @@ export function orderValue(given: Order, shopCurrency: string, catalogue: Catalo
     ...(from === undefined ? {} : { at: from }),
     revenue: gross,
     refunded,
-    margin: valued.reduce((sum, line) => sum + (line.margin as number), 0),
-    valued: valued.reduce((sum, line) => sum + line.revenue - line.refunded, 0),
+    ...marginOf(lines),
     discount: amountIn(properties.discount, order.currency),
     coupon: typeof properties.coupon === 'string' && properties.coupon !== '',
     ...(channel === undefined ? {} : { channel }),
@@ -68,10 +66,66 @@ export function orderValue(given: Order, shopCurrency: string, catalogue: Catalo
   };
 }
 
+/** When a credit note alone counts: at its earliest refund. */
+function firstReversal({ refunds }: Order): number | undefined {
+  const at = Object.values(refunds).map((one) => one.at);
+  return at.length === 0 ? undefined : Math.min(...at);
+}
+
+/** The margin of lines whose margin is known, and their net revenue. */
+function marginOf(lines: LineValue[]): { margin: number; valued: number } {
+  let [margin, valued] = [0, 0];
+  for (const line of lines) {
+    if (line.margin === undefined) continue;
+    margin += line.margin;
+    valued += line.revenue - line.refunded;
+  }
+  return { margin, valued };
+}
+
+/** What an order adds to its owner at one instant. Money in minor units of the shop's currency, net of what came back. */
+export interface Earned {
+  /** When it was completed first; of what is a credit note alone, its earliest refund. Absent = it adds nothing. */
+  at?: number;
+  /** 1 where it stands: completed, and not cancelled. */
+  orders: number;
+  net: number;
+  /** The net revenue of the lines whose margin is known, and that margin. */
+  valued: number;
+  margin: number;
+  /** 1 where it stands, and names a discount or a coupon. */
+  discounted: number;
+}
+
+const NOTHING: Earned = { orders: 0, net: 0, valued: 0, margin: 0, discounted: 0 };
+const NO_CATEGORIES: ReadonlyMap<string, string> = new Map();
+
+/**
+ * What an order adds to its owner's days: as `orderValue`, but a cancelled one nothing, one in another currency an order
+ * and no money, and a credit note, which belongs to no order, its refund alone.
+ */
+export function earnedBy(given: Order | undefined, shopCurrency: string, catalogue: Catalogue): Earned {
+  if (given === undefined) return NOTHING;
+  const order = inShopCurrency(given, shopCurrency);
+  const { gross, refunded, at, count } = orderEffect(order, shopCurrency);
+  if (at === undefined) {
+    const from = firstReversal(order);
+    return from === undefined || refunded === 0 ? NOTHING : { ...NOTHING, at: from, net: 0 - refunded };
+  }
+  if (count === 0) return NOTHING;
+  const { statement } = order;
+  const discounted =
+    statement?.costed === true
+      ? statement.discounted === true
+      : isDiscounted(JSON.parse(statement?.properties ?? '{}') as JsonObject);
+  const earned = { at, orders: 1, net: gross - refunded, discounted: discounted ? 1 : 0 };
+  if (order.currency !== shopCurrency) return { ...earned, valued: 0, margin: 0 };
+  return { ...earned, ...marginOf(linesOf(order, { gross, refunded }, NO_CATEGORIES, catalogue)) };
+}
+
 function linesOf(
   order: Order,
-  revenue: number,
-  refunded: number,
+  { gross: revenue, refunded }: { gross: number; refunded: number },
   categories: ReadonlyMap<string, string>,
   catalogue: Catalogue,
 ): LineValue[] {
@@ -100,7 +154,9 @@ function linesOf(
   const refunds = spread(refunded, named ? back.map(({ weight }) => weight) : revenues.map((one) => Math.max(0, one)));
   return all.map(({ product, quantity, margin }, i): LineValue => {
     const known = Object.hasOwn(catalogue.products, product) ? catalogue.products[product] : undefined;
-    const share = margin ?? known?.margin;
+    const looked = order.statement?.costed === true ? margin : (margin ?? known?.margin);
+    // A credit note alone has nothing that it could be weighed against.
+    const share = order.completed !== undefined && i < stated.length ? looked : undefined;
     const category = categories.get(product) ?? known?.category;
     const [earned, cameBack] = [revenues[i] as number, refunds[i] as number];
     const left = earned > 0 ? Math.max(0, 1 - cameBack / earned) : 0;

@@ -1,6 +1,7 @@
 // An order as its events leave it, in whatever order they come: lines, refunds, cancellations, owner.
 import { type Interaction, type Json, type JsonObject, type SubjectKey, sha256, shortHash } from './interaction.ts';
 import { minorUnits } from './money.ts';
+import type { Catalogue } from './settings.ts';
 
 export const ORDER_SHAPE = 1;
 
@@ -9,7 +10,7 @@ export interface OrderLine {
   product: string;
   quantity: number;
   price: number;
-  /** Share of the price that the catalogue named when the order was stated. */
+  /** Share of the price that the catalogue named when the order was stated; see `statement.costed`. */
   margin?: number;
 }
 
@@ -39,7 +40,18 @@ export interface Order {
   /** The first Order Completed by event time; `last`: when it was said last, where it was said again. */
   completed?: { at: number; id: string; last?: number };
   /** The latest statement of what was ordered: Order Completed, or a later Order Updated. */
-  statement?: { at: number; id: string; revenue: number; total: number; lines: OrderLine[]; properties: string };
+  statement?: {
+    at: number;
+    id: string;
+    revenue: number;
+    total: number;
+    lines: OrderLine[];
+    properties: string;
+    /** The margins of its lines were looked up: a line without one has none, whatever a later catalogue says. */
+    costed?: true;
+    /** It names a discount or a coupon; known where `costed`. */
+    discounted?: true;
+  };
   /** Products that only overtaken statements name. */
   formerly?: string[];
   /** Refunds and cancellations by id. */
@@ -144,9 +156,15 @@ const later = (a: { at: number; id: string }, b: { at: number; id: string }): bo
 /**
  * Folds one order event in. A function of the set of events: any order, one result. `before` is not changed.
  * `Order Updated` replaces lines; a refund without amount or lines takes back what is left; a cancellation without
- * lines cancels the whole.
+ * lines cancels the whole. The catalogue (absent while nothing is published) gives each product its margin, once: of a
+ * product that was ordered a later catalogue changes nothing.
  */
-export function foldOrder(before: Order | undefined, interaction: Interaction, shopCurrency: string): Order {
+export function foldOrder(
+  before: Order | undefined,
+  interaction: Interaction,
+  shopCurrency: string,
+  catalogue?: Catalogue,
+): Order {
   const { properties, at, id } = interaction;
   const key = orderKeyOf(interaction);
   if (key === undefined) throw new Error(`not an order event: ${interaction.name}`);
@@ -205,7 +223,36 @@ export function foldOrder(before: Order | undefined, interaction: Interaction, s
     default:
       break;
   }
+  if (catalogue !== undefined && order.statement !== undefined && !order.statement.costed) {
+    const { statement } = order;
+    const stated = statement.id === id ? properties : (JSON.parse(statement.properties) as JsonObject);
+    order.statement = costed(statement, known?.statement, stated, catalogue);
+  }
   return order;
+}
+
+type Statement = NonNullable<Order['statement']>;
+
+/** The statement with the margins of its products: as the statement before named them, else as the catalogue does now. */
+function costed(
+  statement: Statement,
+  before: Statement | undefined,
+  stated: JsonObject,
+  { products }: Catalogue,
+): Statement {
+  const earlier = new Map((before?.lines ?? []).map(({ product, margin }) => [product, margin]));
+  const lines = statement.lines.map(({ margin: _, ...line }): OrderLine => {
+    const { product } = line;
+    const margin = earlier.get(product) ?? (Object.hasOwn(products, product) ? products[product]?.margin : undefined);
+    return margin === undefined ? line : { ...line, margin };
+  });
+  return { ...statement, lines, costed: true, ...(isDiscounted(stated) && { discounted: true }) };
+}
+
+/** Whether what was stated names a discount above 0 or a coupon. */
+export function isDiscounted({ discount, coupon }: JsonObject): boolean {
+  const amount = typeof discount === 'number' || typeof discount === 'string' ? Number(discount) : 0;
+  return (Number.isFinite(amount) && amount !== 0) || (typeof coupon === 'string' && coupon !== '');
 }
 
 function completedWith(known: Order['completed'], one: { at: number; id: string }): NonNullable<Order['completed']> {

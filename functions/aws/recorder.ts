@@ -253,7 +253,8 @@ export class Recorder {
       return { kind: 'erased' };
     }
     const book = await this.#books.current();
-    const { currency } = book.definitions.settings;
+    const { catalogue, ordinal, settings } = book.definitions;
+    const { currency } = settings;
     const product = productIdOf(interaction);
     if (product !== undefined) {
       const before = draft.product(product);
@@ -265,7 +266,10 @@ export class Recorder {
 
     const orderKey = orderKeyOf(interaction);
     const before = orderKey === undefined ? undefined : livingOrder(draft, draft.order(orderKey));
-    const after = orderKey === undefined ? undefined : foldOrder(before, interaction, currency);
+    const after =
+      orderKey === undefined
+        ? undefined
+        : foldOrder(before, interaction, currency, ordinal > 0 ? catalogue : undefined);
     const contact = await this.#whose(draft, interaction, subjects, after);
     if (contact === 'gone') return { kind: 'erased' };
     if (orderKey !== undefined) {

@@ -430,7 +430,7 @@ export class World {
     this.#send(now);
     const key = orderKeyOf(interaction);
     const before = key === undefined ? undefined : this.orders.get(key);
-    const after = key === undefined ? undefined : foldOrder(before, interaction, this.book.currency);
+    const after = key === undefined ? undefined : this.#fold(before, interaction);
     const contact = this.#whose(interaction, after, now);
     if (contact === undefined) {
       if (after !== undefined) this.orders.set(after.key, { ...after, orphaned: true });
@@ -457,6 +457,11 @@ export class World {
     if (owned !== undefined) this.orders.set(owned.key, owned);
     this.interactions.push(interaction);
     this.#keep(decided);
+  }
+
+  #fold(before: Order | undefined, interaction: Interaction): Order {
+    const { currency, definitions } = this.book;
+    return foldOrder(before, interaction, currency, definitions.ordinal > 0 ? definitions.catalogue : undefined);
   }
 
   #whose(interaction: Interaction, order: Order | undefined, now: number): Contact | undefined {
