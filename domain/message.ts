@@ -48,7 +48,11 @@ export interface Message {
   inputs: {
     trigger: { name: string; at: number; properties: JsonObject };
     product?: string;
+    /** Products that it shows; and more of them, for those that are out of stock when it goes out. */
     recommendations: string[];
+    spare?: string[];
+    /** Of each of the recommendations, then of the spare ones, where it comes from: a letter each (`originsOf`). */
+    origins?: string;
     watchedAt?: number;
     /** The code that it carries, from the claim on. */
     coupon?: GivenCoupon;

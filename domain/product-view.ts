@@ -7,7 +7,7 @@ import type { Json } from './interaction.ts';
 import { isTerminal, type Message } from './message.ts';
 import { formatMoney, minorUnits } from './money.ts';
 import { inStock, lowestBefore, type StoredProduct } from './product.ts';
-import { latestBought } from './recommend.ts';
+import { latestBought, MOST_RECOMMENDED } from './recommend.ts';
 import type { CartView, ProductView } from './render.ts';
 
 const MOST_BOUGHT = 4;
@@ -32,6 +32,7 @@ export function productIdsOf(contact: Contact, message: Message): string[] {
     ...new Set([
       ...(product === undefined ? [] : [product.id]),
       ...message.inputs.recommendations,
+      ...(message.inputs.spare ?? []),
       ...boughtOf(contact, message).map(({ id }) => id),
       ...newestLines(contact)
         .slice(0, MOST_ASKED)
@@ -60,14 +61,28 @@ export function boughtOf(contact: Contact, message: Message, past = true): Line[
 }
 
 /**
- * What of a message's recommendations is shown: nothing that is out of stock, and nothing that was bought since. A message
- * that has gone out keeps what it showed.
+ * What of a message's recommendations is shown: nothing that is out of stock, and nothing that was bought since; a spare
+ * one stands in for each of those. A message that has gone out keeps what it showed.
  */
 export function recommendationsOf(contact: Contact, { inputs, state }: Message, feed: Feed): string[] {
   if (isTerminal(state)) return inputs.recommendations;
-  return inputs.recommendations.filter(
-    (id) => !Object.hasOwn(contact.facts.bought, id) && !(Object.hasOwn(feed, id) && inStock(feed[id] ?? {}) === false),
-  );
+  return [...inputs.recommendations, ...(inputs.spare ?? [])]
+    .filter((id) => !Object.hasOwn(contact.facts.bought, id) && !isSoldOut(id, feed))
+    .slice(0, MOST_RECOMMENDED);
+}
+
+/** Whether the feed says that there is none left; of a product without a word of its stock it does not. */
+export function isSoldOut(id: string, feed: Feed): boolean {
+  return Object.hasOwn(feed, id) && inStock(feed[id] ?? {}) === false;
+}
+
+/** The inputs of a message as it goes out: with what it shows and where that comes from, and without spare ones. */
+export function shownInputs(contact: Contact, message: Message, feed: Feed): Message['inputs'] {
+  const { spare = [], origins, ...inputs } = message.inputs;
+  const recommendations = recommendationsOf(contact, message, feed);
+  const planned = [...inputs.recommendations, ...spare];
+  const from = recommendations.map((id) => origins?.[planned.indexOf(id)] ?? '-').join('');
+  return { ...inputs, recommendations, ...(origins === undefined || from === '' ? {} : { origins: from }) };
 }
 
 /** Which of these products have a price that the feed gave longer ago than `most`, in milliseconds. */

@@ -7,7 +7,7 @@ import { type GivenCoupon, MESSAGE_SHAPE, type Message } from './message.ts';
 import { minorUnits } from './money.ts';
 import type { Person } from './person.ts';
 import type { StoredProduct } from './product.ts';
-import { MOST_RECOMMENDED, recommend } from './recommend.ts';
+import { recommend } from './recommend.ts';
 import type { Catalogue, CouponPool, Product } from './settings.ts';
 
 const DAY = 86_400_000;
@@ -58,7 +58,7 @@ export function sampleMessage(
   });
   const seeds = product !== undefined ? [product] : lines.length > 0 ? lines : (person.bought ?? []);
   const aim = campaign?.aim ?? 'cross-sell';
-  const recommendations = recommend(catalogue, contact.facts.bought, seeds, aim, MOST_RECOMMENDED);
+  const recommendations = recommend({ catalogue }, contact.facts.bought, seeds, aim).map((one) => one.product);
   for (const id of Object.keys(catalogue.products)) {
     if (recommendations.length >= to.least) break;
     const isNew = !recommendations.includes(id) && id !== product && !Object.hasOwn(contact.facts.bought, id);

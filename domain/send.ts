@@ -1,5 +1,6 @@
 // From a send to a message: who comes first under the caps, the gates, and what is frozen; or the ghost of a held-out run.
 import { becauseOf } from './because.ts';
+import type { Aim } from './campaign-grammar.ts';
 import type { CompiledCampaign } from './compiled-campaign.ts';
 import type { Run } from './contact.ts';
 import { bearsCoupon } from './coupon.ts';
@@ -7,7 +8,7 @@ import { type Draft, note } from './decision.ts';
 import { capFree, gate, productOf, sightOfRun } from './eligibility.ts';
 import { cartLines } from './facts.ts';
 import { MESSAGE_SHAPE, type Message, messageId } from './message.ts';
-import { latestBought, recommend } from './recommend.ts';
+import { latestBought, MOST_RECOMMENDED, MOST_SPARE, originsOf, type Recommendation, recommend } from './recommend.ts';
 import type { Sight } from './rule-node.ts';
 import { type SendInstruction, variantOf, walk } from './run.ts';
 import { openWindow, takeBackFromWindows } from './success.ts';
@@ -93,6 +94,16 @@ function bears({ book }: Draft, { coupon }: SendInstruction, lines: ReturnType<t
   return pool === undefined || bearsCoupon(pool, lines, catalogue, settings.currency);
 }
 
+/** What a message recommends, best first: those that it shows, and spare ones for what is out of stock at the send. */
+function offersFor(draft: Draft, run: Run, send: SendInstruction, aim: Aim, sight: Sight): Recommendation[] {
+  const { definitions, models } = draft.book;
+  const offers = { catalogue: definitions.catalogue, next: models?.models.next };
+  const most = MOST_RECOMMENDED + MOST_SPARE;
+  return recommend(offers, sight.contact.facts.bought, seedsOf(run, sight), aim, most).filter(({ product }) =>
+    bears(draft, send, [{ product }]),
+  );
+}
+
 /** Bulk: what a walk began for many at once; the person's own request is none. */
 function laneOf({ campaign }: CompiledCampaign, { occurrence }: Run): Message['lane'] {
   if (/^(broadcast|inside)\|/.test(occurrence)) return 'bulk';
@@ -113,9 +124,8 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
   run.sent = [...(run.sent ?? []), send.key];
   // The step's own instant counts, however late it is processed.
   const expiresAt = expires === undefined ? undefined : run.from + durationMs(expires);
-  const recommendations = recommend(book.definitions.catalogue, contact.facts.bought, seedsOf(run, sight), aim).filter(
-    (product) => bears(draft, send, [{ product }]),
-  );
+  const offered = offersFor(draft, run, send, aim, sight);
+  const recommendations = offered.slice(0, MOST_RECOMMENDED).map(({ product }) => product);
   if (!bears(draft, send, subjectOf(run, sight))) {
     note(draft, { ...said, kind: 'skip', reason: 'the coupon is worth more than the margin' });
     return true;
@@ -153,7 +163,7 @@ function plan(draft: Draft, campaign: CompiledCampaign, run: Run, send: SendInst
     run.looksAt = plannedAt;
     return false;
   }
-  const message = messageOf(draft, campaign, run, send, sight, { plannedAt, recommendations, expiresAt });
+  const message = messageOf(draft, campaign, run, send, sight, { plannedAt, offered, expiresAt });
   draft.messages.push(message);
   run.planned = true;
   if (recommendations.length > 0) {
@@ -181,11 +191,13 @@ function messageOf(
   run: Run,
   { key, step, email, ignoresQuiet, ...send }: SendInstruction,
   sight: Sight,
-  planned: { plannedAt: number; recommendations: string[]; expiresAt: number | undefined },
+  planned: { plannedAt: number; offered: Recommendation[]; expiresAt: number | undefined },
 ): Message {
   const { book, contact, now } = draft;
   const { kind, topic, sender } = campaign.campaign;
-  const { plannedAt, recommendations, expiresAt } = planned;
+  const { plannedAt, offered, expiresAt } = planned;
+  const products = offered.map(({ product }) => product);
+  const spare = products.slice(MOST_RECOMMENDED);
   const isGhost = run.heldOut !== undefined;
   const product = productOf(run);
   const { name, at, properties } = run.trigger;
@@ -210,7 +222,9 @@ function messageOf(
     ignoresQuiet,
     inputs: {
       trigger: { name, at, properties },
-      recommendations,
+      recommendations: products.slice(0, MOST_RECOMMENDED),
+      ...(spare.length === 0 ? {} : { spare }),
+      ...(products.length === 0 ? {} : { origins: originsOf(offered) }),
       ...(product === undefined ? {} : { product }),
       ...(run.watchedAt === undefined ? {} : { watchedAt: run.watchedAt }),
     },

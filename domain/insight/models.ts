@@ -103,7 +103,7 @@ export interface NextProducts {
 
 export interface NextProduct {
   product: string;
-  /** By which it is ranked: the lower bound of its lift times its confidence. */
+  /** By which it is ranked, and which adds up over several products: its surplus over chance, at least (`scoreOf`). */
   score: number;
   confidence: number;
   lift: number;

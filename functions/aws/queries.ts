@@ -7,6 +7,7 @@ export const VIEWS = [
   'people',
   'sales',
   'sale_lines',
+  'bought',
   'purchase_days',
   'customers',
   'message_facts',

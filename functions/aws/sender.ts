@@ -7,7 +7,7 @@ import { KairosError } from '../../domain/fault.ts';
 import type { LinkKeys } from '../../domain/links.ts';
 import type { Message } from '../../domain/message.ts';
 import type { StoredProduct } from '../../domain/product.ts';
-import { productIdsOf, recommendationsOf, stalePrices } from '../../domain/product-view.ts';
+import { productIdsOf, shownInputs, stalePrices } from '../../domain/product-view.ts';
 import { providerOf } from '../../domain/provider.ts';
 import { emailOf, showsPrices } from '../../domain/render.ts';
 import { accountOf } from './account.ts';
@@ -342,7 +342,7 @@ export class Sender {
     const claimedAt = now();
     const claimed: Message = {
       ...message,
-      inputs: { ...message.inputs, recommendations: recommendationsOf(loaded.contact.value, message, batch.products) },
+      inputs: shownInputs(loaded.contact.value, message, batch.products),
       state: 'claimed',
       claimedAt,
       due: claimedAt + CLAIM_LASTS,
