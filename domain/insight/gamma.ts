@@ -15,8 +15,8 @@ const ZETA_LESS_ONE = zetaLessOne(36);
 function zetaLessOne(most: number): Float64Array {
   const made = new Float64Array(most - 1);
   for (let k = 2; k <= most; k++) {
-    // Σ n^−k to 19, and Euler and Maclaurin's sum of the rest.
-    const m = 20;
+    // Σ n^−k to 59, and Euler and Maclaurin's sum of the rest.
+    const m = 60;
     let sum = 0;
     const rest = m ** (1 - k) / (k - 1) + m ** -k / 2 + (k * m ** (-k - 1)) / 12;
     sum += rest - (k * (k + 1) * (k + 2) * m ** (-k - 3)) / 720;

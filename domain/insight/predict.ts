@@ -25,6 +25,11 @@ const age = (customer: Customer, today: number): number => {
   return weeks > least ? weeks : least;
 };
 
+/** What the models read of a customer on a day: x, and t_x and T in weeks. */
+export function purchaseState(customer: Customer, today: number): { x: number; recency: number; age: number } {
+  return { x: repeats(customer), recency: recency(customer), age: age(customer, today) };
+}
+
 /**
  * The probability that the customer still buys here, from 0 to 1: P(alive) of BG/NBD as of the end of `today` (Fader,
  * Hardie and Lee 2005; the closed form of their note on it, 2008). Exactly 1 for whoever bought on one day only — in
@@ -100,7 +105,7 @@ function integrated(a: number, b: number, rho: number, z: number): number {
   const width = Math.sqrt(1 / a + 1 / b);
   const middle = Math.log(a / b);
   const end = Math.asinh(Math.max(12, 45 / (Math.min(a, b) * width)));
-  const step = end / Math.ceil(end / 0.05);
+  const step = end / Math.ceil(end / 0.03);
   // The density at its middle is taken as 1: it cancels.
   const top = -a * Math.log1p(b / a) - b * Math.log1p(a / b);
   let [sum, weights] = [0, 0];

@@ -35,8 +35,11 @@ const LEAST_REPEATERS = 10;
 const MOST_ERROR = 0.5;
 /** A century: whoever ordered before that has a wrong date. */
 const OLDEST = 36_525;
-/** In units of the log-likelihood: less is no reason for two parameters more. */
-const NO_GAIN = 0.01;
+/**
+ * BG/NBD is degenerate where its maximum gains nothing over the model in which nobody leaves; or where fewer leave after
+ * an order than one in a hundred, and the gain in log-likelihood is less than its two more parameters (Akaike 1974).
+ */
+const isDegenerate = (gain: number, leaves: number): boolean => !(gain > 0.01) || (leaves < 0.01 && gain < 2);
 
 /**
  * The rows of customers as of the end of a day. Whoever first ordered after it is left out; an order after it, of
@@ -85,7 +88,7 @@ export function fitPurchases(rows: PurchaseRows): Fitted<PurchaseModel> {
   const [a, b] = [Math.exp(full.at[2] ?? 0), Math.exp(full.at[3] ?? 0)];
   const gain = (nested.value - full.value) * customers;
   const leaves = a / (a + b);
-  const degenerate = !(gain > NO_GAIN) || leaves < 1e-3;
+  const degenerate = isDegenerate(gain, leaves);
   const found = degenerate ? nested : full;
   if (!found.converged) {
     return missing(
@@ -109,7 +112,7 @@ export function fitPurchases(rows: PurchaseRows): Fitted<PurchaseModel> {
   const replaced = degenerate
     ? {
         code: 'degenerate',
-        says: `BG/NBD has its maximum where nobody leaves (a ${figure(a)}, b ${figure(b)}: after an order ${figure(100 * leaves)} % would; its log-likelihood is ${figure(Math.max(0, gain))} greater): the model in which nobody does (NBD) stands in.`,
+        says: `BG/NBD has its maximum where as good as nobody leaves (a ${figure(a)}, b ${figure(b)}: ${figure(100 * leaves)} % after an order, for a log-likelihood ${figure(Math.max(0, gain))} greater): the model in which nobody does (NBD) stands in.`,
       }
     : boundary(full);
   return { kind: 'fitted', model, ...(replaced === undefined ? {} : { replaced }), iterations: found.iterations };
@@ -167,10 +170,10 @@ function totalError(model: PurchaseModel, data: Counted): number {
     margin: 0,
     valued: 0,
   };
-  const stride = Math.ceil(data.x.length / 300);
+  const stride = Math.ceil(data.x.length / 200);
   const error = logError(model, (other) => {
     let total = 0;
-    for (let T = 0; T < data.once.length; T += Math.ceil(data.once.length / 100)) {
+    for (let T = 0; T < data.once.length; T += Math.ceil(data.once.length / 50)) {
       const count = data.once[T] ?? 0;
       if (count > 0) total += count * expectedOrders(other, customer, T, 365);
     }
