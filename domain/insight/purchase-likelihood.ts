@@ -30,15 +30,8 @@ export interface Collapsed {
  */
 
 /** The part that NBD has too, summed over the customers: value, gradient (r, α) and Hessian (rr, rα, αα) of ln L. */
-function buying({ customers, all, repeats, beyond }: Collapsed, r: number, alpha: number, sums: Float64Array): void {
-  let [value, dr, dalpha, drr, dralpha, dalphas] = [
-    customers * r * Math.log(alpha),
-    customers * Math.log(alpha),
-    (customers * r) / alpha,
-    0,
-    customers / alpha,
-    (-customers * r) / (alpha * alpha),
-  ];
+function buying({ all, repeats, beyond }: Collapsed, r: number, alpha: number, sums: Float64Array): void {
+  let [value, dr, dalpha, drr, dralpha, dalphas] = [0, 0, 0, 0, 0, 0];
   for (let j = 0; j < beyond.length; j++) {
     const many = beyond[j] ?? 0;
     const one = 1 / (r + j);
@@ -46,17 +39,20 @@ function buying({ customers, all, repeats, beyond }: Collapsed, r: number, alpha
     dr += many * one;
     drr -= many * one * one;
   }
+  // r·ln α and the like are taken together with their counterparts at α + T: apart, a great r leaves no digits.
   for (let T = 0; T < all.length; T++) {
     const many = all[T] ?? 0;
     if (many === 0) continue;
-    const weeks = alpha + T / WEEK;
-    const log = Math.log(weeks);
-    const bought = many * r + (repeats[T] ?? 0);
-    value -= bought * log;
+    const bought = repeats[T] ?? 0;
+    const weeks = T / WEEK;
+    const one = 1 / (alpha + weeks);
+    const share = weeks * one;
+    const log = Math.log1p(weeks / alpha);
+    value -= many * r * log + bought * Math.log(alpha + weeks);
     dr -= many * log;
-    dalpha -= bought / weeks;
-    dralpha -= many / weeks;
-    dalphas += bought / (weeks * weeks);
+    dalpha += (many * r * share) / alpha - bought * one;
+    dralpha += (many * share) / alpha;
+    dalphas += bought * one * one - (many * r * share * (2 * alpha + weeks) * one) / (alpha * alpha);
   }
   sums.set([value, dr, dalpha, drr, dralpha, dalphas]);
 }

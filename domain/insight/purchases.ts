@@ -123,8 +123,8 @@ const figure = (value: number): string => String(Number(value.toPrecision(3)));
 
 /** Logarithms of r, α (weeks), a and b. Where they bind, the customers are as good as alike in it. */
 const BOUNDS = {
-  bgNbd: logs([1e-4, 1e-4, 1e-4, 1e-4], [1e4, 1e7, 1e4, 1e5]),
-  nbd: logs([1e-4, 1e-4], [1e4, 1e7]),
+  bgNbd: logs([1e-4, 1e-4, 1e-4, 1e-4], [1e3, 1e7, 1e3, 1e5]),
+  nbd: logs([1e-4, 1e-4], [1e3, 1e7]),
 };
 /** Of the gradient of the mean log-likelihood of a customer. */
 const TOLERANCE = 1e-9;
@@ -154,7 +154,7 @@ function boundary({ at, bound }: Minimum): Said | undefined {
   const said = names.map((name) => `${name} = ${figure(Math.exp(at[['r', 'alpha', 'a', 'b'].indexOf(name)] ?? 0))}`);
   return {
     code: 'boundary',
-    says: `The fit ends at a bound (${said.join(', ')}): as far as the orders tell, customers do not differ in it.`,
+    says: `The fit ends at a bound (${said.join(', ')}): there customers do not differ, or all of them leave at once.`,
   };
 }
 
@@ -197,7 +197,8 @@ interface Counted extends Collapsed {
   once: Float64Array;
 }
 
-function collapse(rows: PurchaseRows): Counted {
+/** Rows of which no two are equal: what the likelihood sums over, and the gates ask. */
+export function collapse(rows: PurchaseRows): Counted {
   const size = Math.min(rows.x.length, rows.tx.length, rows.T.length);
   const kept = (x: number, tx: number, T: number, count: number): boolean =>
     Number.isInteger(x) &&
