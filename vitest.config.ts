@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // It imports its own files without their endings, which Node does not take.
+    server: { deps: { inline: ['dt-sql-parser'] } },
   },
 });

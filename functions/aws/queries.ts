@@ -11,6 +11,7 @@ export const VIEWS = [
   'purchase_days',
   'customers',
   'message_facts',
+  'touches',
 ] as const satisfies readonly string[];
 
 /** The text of `sql/<name>.sql`; bundles hold the folder beside themselves. Throws where there is none. */

@@ -1,13 +1,13 @@
--- Orders as they stand, without the cancelled ones. placed: 1 of an order, 0 of a credit note that belongs to none,
--- which is negative revenue at its date. Orders in another currency count, and their money is 0. revenue and margin are
--- net of what came back; contact is the living one, absent for a guest. day: days since 1970-01-01. What is dated after
--- today is not there yet.
+-- Orders as they stand, without the cancelled ones. placed: 1 of an order, 0 of a credit note that belongs to none, which
+-- is negative revenue at its date. Orders in another currency count, and their money is 0. revenue and margin are net of
+-- what came back. contact: the living one, absent for a guest. day: days since 1970-01-01; instant: milliseconds. What is
+-- dated after today is not there yet.
 WITH stated AS (
   SELECT o.*, row_number() OVER (PARTITION BY o."order" ORDER BY o.version DESC) AS nth
   FROM orders o
 )
 SELECT
-  s."order", s.version,
+  s."order", s.version, s."at" AS instant,
   coalesce(m.living, s.contact) AS contact,
   CAST(s.date AS date) AS date,
   date_diff('day', CAST('1970-01-01' AS date), CAST(s.date AS date)) AS day,
