@@ -20,7 +20,10 @@ export interface Points {
 
 const CATEGORY = 'category:';
 const MOST_CATEGORIES = 8;
-/** A category is a feature from this share of revenue on, and stays one until it falls under half of that. */
+/**
+ * A category is a feature where it is at least this share of what customers buy, on average, each counting as one; it
+ * stays one until it falls under half of that.
+ */
 const CATEGORY_SHARE = 0.03;
 const FURTHEST = 3;
 const BASIC = ['recency', 'frequency', 'money', 'discounted', 'returned'] as const;
@@ -80,16 +83,16 @@ export function featuresOf(buyers: readonly Buyer[], reading: Reading, former: r
 const varies = ({ deviation }: Feature): boolean => deviation > 1e-9;
 
 function categoriesOf(buyers: readonly Buyer[], former: readonly Feature[]): string[] {
-  const revenue = new Map<string, number>();
-  let all = 0;
-  for (const buyer of buyers) {
-    all += Math.max(0, buyer.gross);
-    for (const [category, { revenue: part }] of Object.entries(buyer.categories))
-      revenue.set(category, (revenue.get(category) ?? 0) + part);
+  const bought = new Map<string, number>();
+  for (const { gross, categories } of buyers) {
+    if (gross <= 0) continue;
+    for (const [category, { revenue }] of Object.entries(categories))
+      bought.set(category, (bought.get(category) ?? 0) + Math.min(1, Math.max(0, revenue / gross)));
   }
   const before = new Set(former.map(({ name }) => categoryOf(name)));
-  const needed = (category: string): number => (before.has(category) ? CATEGORY_SHARE / 2 : CATEGORY_SHARE) * all;
-  return [...revenue]
+  const needed = (category: string): number =>
+    (before.has(category) ? CATEGORY_SHARE / 2 : CATEGORY_SHARE) * buyers.length;
+  return [...bought]
     .filter(([category, part]) => part > 0 && part >= needed(category))
     .sort(([a, x], [b, y]) => Number(before.has(b)) - Number(before.has(a)) || y - x || (a < b ? -1 : 1))
     .slice(0, MOST_CATEGORIES)
@@ -111,15 +114,18 @@ export function pointsOf(buyers: readonly Buyer[], features: readonly Feature[],
   return { count: buyers.length, width, at };
 }
 
-/** A place in one space said in another; a feature that the first does not have is taken to be at its mean. */
+/**
+ * A place in one space said in another. Of a category that the first does not have nothing was bought; any other feature
+ * of which it does not know is at its mean.
+ */
 export function carryOver(place: readonly number[], from: readonly Feature[], to: readonly Feature[]): number[] {
   const index = new Map(from.map(({ name }, j) => [name, j]));
   return to.map(({ name, mean, deviation }) => {
     const j = index.get(name);
-    if (j === undefined) return 0;
-    const { mean: before, deviation: scale } = from[j] as Feature;
-    const z = ((place[j] as number) * scale + before - mean) / deviation;
-    return Math.max(-FURTHEST, Math.min(FURTHEST, z));
+    const unknown = categoryOf(name) === undefined ? mean : 0;
+    const value =
+      j === undefined ? unknown : (place[j] as number) * (from[j] as Feature).deviation + (from[j] as Feature).mean;
+    return Math.max(-FURTHEST, Math.min(FURTHEST, (value - mean) / deviation));
   });
 }
 

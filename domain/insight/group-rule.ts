@@ -213,15 +213,15 @@ function sayable(name: string, value: number): boolean {
   return name.endsWith('Share') ? value > 0 && value < 1 : true;
 }
 
-function ruleOf(bounds: readonly Bound[], { known }: RuleReading): Rule {
+function ruleOf(bounds: readonly Bound[], reading: RuleReading): Rule {
   const rules: Rule[] = [];
   const bySubject = Map.groupBy(bounds, ({ subject }) => subject);
-  const has: Record<string, object> = {};
+  const has: Record<string, object | number> = {};
   for (const [subject, both] of bySubject) {
     const least = both.find(({ side }) => side === 'least')?.value;
     const most = both.find(({ side }) => side === 'most')?.value;
     const category = categoryOf(subject);
-    if (category !== undefined) rules.push(categoryRule(category, least, most, known));
+    if (category !== undefined) rules.push(categoryRule(category, least, most, reading.known));
     else if (subject === 'orders.last') {
       // Days since the last order at the end of the day: "at most 30" lie in the last 31 days then.
       const [one, other] = [
@@ -232,16 +232,16 @@ function ruleOf(bounds: readonly Bound[], { known }: RuleReading): Rule {
       if (other !== undefined) rules.push({ has: { [subject]: other } } as Rule);
     } else has[subject] = range(subject === 'orders.count' ? (least ?? 1) : least, most);
   }
-  // Those who never bought are in no group, and have spent, returned and bought of a category as little as can be.
-  const buys =
-    ['orders.count', 'orders.average', 'orders.last'].some((name) => name in has) ||
-    rules.some((rule) => !('not' in rule));
-  if (!buys) has['orders.count'] = { atLeast: 1 };
+  // Those who never bought are in no group; of all that can be asked, they have spent little, and not bought of anything.
+  const spent = bounds.some(({ subject, side, value }) => subject === 'orders.spend' && side === 'least' && value > 0);
+  const known = Object.keys(has).some((name) => name !== 'orders.spend');
+  if (!spent && !known && rules.every((rule) => 'not' in rule)) has['orders.count'] = { atLeast: 1 };
   const all = [...(Object.keys(has).length === 0 ? [] : [{ has } as Rule]), ...rules];
   return all.length === 1 ? (all[0] as Rule) : { all };
 }
 
-function range(least: number | undefined, most: number | undefined): object {
+function range(least: number | undefined, most: number | undefined): object | number {
+  if (least !== undefined && least === most) return least;
   if (least !== undefined && most !== undefined) return { between: [least, most] };
   return least === undefined ? { atMost: most } : { atLeast: least };
 }

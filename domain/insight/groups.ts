@@ -81,9 +81,9 @@ const SMALLEST = 0.01;
  * (feature-space.ts). Of 3 to 8 groups, that number with the best silhouette which is stable: parts of the customers
  * find the same groups (adjusted Rand index of at least 0.8), none of them under 1 %; where no number is stable, the
  * stablest, and `blurred`. `former`: the groups of the last run; they are moved, not found anew, as long as a fresh
- * partition is not better by 0.05 of silhouette. A group keeps its id while it has at least half of its people in common
- * with the one before (Jaccard), and its title while all of that is still true. No randomness: the same customers give
- * the same groups, in whatever order they come.
+ * partition is not better by 0.05 of silhouette. A group keeps its id while most of its people are those of the former
+ * one and its centre moved less than half of the way to another, and its title while all of that is still true. No
+ * randomness: the same customers give the same groups, in whatever order they come.
  */
 export function discoverGroups(buyers: readonly Buyer[], reading: Reading, former?: Groups): Discovered {
   if (buyers.length < FEWEST_CUSTOMERS) {
@@ -104,7 +104,7 @@ export function discoverGroups(buyers: readonly Buyer[], reading: Reading, forme
   }
   const all = pointsOf(buyers, features, reading);
   const { of } = assign(all, found.centres);
-  const names = former === undefined ? [] : namesakes(all, of, found.centres.length, carried(former, features));
+  const names = former === undefined ? [] : namesakes(all, of, found.centres, carried(former, features));
   return { kind: 'groups', ...described(buyers, of, found.centres, features, reading, names, former), ...found.fit };
 }
 
@@ -214,11 +214,14 @@ function hashOf(text: string): number {
 const carried = (former: Groups, features: readonly Feature[]): number[][] =>
   former.groups.map(({ centre }) => carryOver(centre, former.features, features));
 
-/** By group the place of the former one whose people it has: at least half of those of both (Jaccard). */
-function namesakes(points: Points, of: Uint8Array, k: number, former: number[][]): (number | undefined)[] {
+/**
+ * By group the place of the former one that it is: most of the people who are near the former centre today (Jaccard over
+ * one half), and a centre that moved by less than half of the way to the next former one.
+ */
+function namesakes(points: Points, of: Uint8Array, centres: number[][], former: number[][]): (number | undefined)[] {
   const before = assign(points, former).of;
-  const both = Array.from({ length: k }, () => new Array<number>(former.length).fill(0));
-  const [sizes, sizesBefore] = [new Array<number>(k).fill(0), new Array<number>(former.length).fill(0)];
+  const both = centres.map(() => new Array<number>(former.length).fill(0));
+  const [sizes, sizesBefore] = [new Array<number>(centres.length).fill(0), new Array<number>(former.length).fill(0)];
   for (let i = 0; i < of.length; i += 1) {
     const [now, then] = [of[i] as number, before[i] as number];
     const row = both[now] as number[];
@@ -226,14 +229,21 @@ function namesakes(points: Points, of: Uint8Array, k: number, former: number[][]
     sizes[now] = (sizes[now] as number) + 1;
     sizesBefore[then] = (sizesBefore[then] as number) + 1;
   }
+  const next = former.map((place, i) =>
+    Math.min(...former.filter((_, j) => j !== i).map((other) => apart(place, other))),
+  );
   return both.map((row, now) => {
     const then = row.findIndex((shared, i) => {
       const either = (sizes[now] as number) + (sizesBefore[i] as number) - shared;
-      return either > 0 && shared / either > 0.5;
+      const moved = apart(centres[now] as number[], former[i] as number[]);
+      return either > 0 && shared / either > 0.5 && moved <= (next[i] as number) / 2;
     });
     return then < 0 ? undefined : then;
   });
 }
+
+const apart = (a: readonly number[], b: readonly number[]): number =>
+  Math.hypot(...a.map((x, j) => x - (b[j] as number)));
 
 function described(
   buyers: readonly Buyer[],
