@@ -32,6 +32,9 @@ export const trackedSetName = (stage: Stage): string => physicalName(stage, 'tra
 /** Where the lake is asked: the Athena workgroup, and the Glue database of its tables and views. */
 export const workgroupName = (stage: Stage): string => physicalName(stage, 'insight');
 export const databaseName = (stage: Stage): string => `kairos_${stage}`;
+/** Where in the bucket the lake is, and where Athena leaves its answers for a week. */
+export const LAKE_PREFIX = 'lake/';
+export const ATHENA_PREFIX = 'athena/';
 export const busName = (stage: Stage): string => `kairos-${stage}`;
 
 /** `record-interaction` → `RecordInteraction`: the id in the stack. */

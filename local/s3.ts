@@ -67,6 +67,9 @@ export class Buckets {
         if (headers['x-amz-copy-source'] !== undefined)
           throw new ServiceError('NotImplemented', 'The laptop copies no objects.', 501);
         if (headers['if-none-match'] === '*' && found !== undefined) throw precondition();
+        if (headers['if-match'] !== undefined && found === undefined) {
+          throw new ServiceError('NoSuchKey', 'The specified key does not exist.', 404);
+        }
         if (headers['if-match'] !== undefined && headers['if-match'] !== found?.etag) throw precondition();
         const kept = Object.entries(headers).filter(
           ([name]) => KEPT_HEADERS.has(name) || name.startsWith('x-amz-meta-'),
@@ -93,6 +96,9 @@ export class Buckets {
         return answerWith(found, method === 'GET' ? headers.range : undefined, method === 'HEAD');
       }
       case 'DELETE':
+        if (headers['if-match'] !== undefined && found !== undefined && headers['if-match'] !== found.etag) {
+          throw precondition();
+        }
         objects.delete(key);
         return { status: 204 };
       default:

@@ -179,13 +179,19 @@ export function decisionLine({ id: contact, book, journey }: Contact, campaign: 
   return lineOf('decisions', { contact, campaign, at: instant(at), kind, reason, step, book: book?.hash });
 }
 
-/** A message as it stands; the newest line of an id says the most. The success that it had, and its order, are lines of their own. */
+/** In which order a message takes its states: of those in one second the last one counts. */
+const STATES: Message['state'][] = ['ready', 'claimed', 'sent', 'uncertain', 'failed', 'dropped', 'ghost'];
+
+/**
+ * A message as it stands; the newest line of an id says the most. Streams tell arrival in whole seconds, so thousandths
+ * say which of two lines of one second came later. The success that it had, and its order, are lines of their own.
+ */
 export function messageLine(message: Message, at: number): Line {
   const { id, state, conversion, plannedAt, coupon, reason } = message;
   return lineOf('messages', {
     ...message,
     message: id,
-    at: instant(at),
+    at: instant(at + STATES.indexOf(state) + (conversion === undefined ? 0 : STATES.length)),
     plannedAt: instant(plannedAt),
     arm: state === 'ghost' ? 'ghost' : 'sent',
     // Who cancelled it is a person's name.

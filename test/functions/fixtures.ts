@@ -1,4 +1,5 @@
 // What the tests of the functions share: a small shop, its events, and the parts that a function is given.
+import { createHash } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { Definitions } from '../../domain/book.ts';
 import { campaignVersion } from '../../domain/book.ts';
@@ -9,7 +10,7 @@ import { type Interaction, type Json, type JsonObject, sha256 } from '../../doma
 import { MESSAGE_SHAPE, type Message } from '../../domain/message.ts';
 import { orderKeyOf, orderSubject } from '../../domain/order.ts';
 import { BookStore } from '../../functions/aws/book-store.ts';
-import type { Bucket } from '../../functions/aws/bucket.ts';
+import type { Bucket, Files, Listed } from '../../functions/aws/bucket.ts';
 import { Bus } from '../../functions/aws/bus.ts';
 import type { Log } from '../../functions/aws/handler.ts';
 import { readModels } from '../../functions/aws/model-store.ts';
@@ -36,7 +37,7 @@ export interface StoppedClock {
   now: () => number;
 }
 
-export class MemoryBucket implements Bucket {
+export class MemoryBucket implements Files {
   readonly objects = new Map<string, string | Uint8Array>();
   async get(name: string): Promise<string | undefined> {
     const body = this.objects.get(name);
@@ -45,7 +46,32 @@ export class MemoryBucket implements Bucket {
   async put(name: string, body: string | Uint8Array): Promise<void> {
     this.objects.set(name, body);
   }
+  async *list(prefix: string): AsyncIterable<Listed> {
+    for (const name of [...this.objects.keys()].filter((each) => each.startsWith(prefix)).sort()) {
+      const body = this.objects.get(name);
+      if (body === undefined) continue;
+      yield { name, bytes: Buffer.from(body as string).length, tag: tagOf(body), modified: NOON };
+    }
+  }
+  async read(name: string): Promise<{ body: Uint8Array; tag: string } | undefined> {
+    const body = this.objects.get(name);
+    return body === undefined ? undefined : { body: Buffer.from(body as string), tag: tagOf(body) };
+  }
+  async replace(name: string, body: string | Uint8Array, _: string, tag: string | undefined): Promise<boolean> {
+    const known = this.objects.get(name);
+    if ((known === undefined ? undefined : tagOf(known)) !== tag) return false;
+    await this.put(name, body);
+    return true;
+  }
+  async remove(name: string, tag?: string): Promise<boolean> {
+    const known = this.objects.get(name);
+    if (known !== undefined && tag !== undefined && tagOf(known) !== tag) return false;
+    this.objects.delete(name);
+    return true;
+  }
 }
+
+const tagOf = (body: string | Uint8Array): string => createHash('md5').update(body).digest('hex');
 
 export class MemoryLog implements Log {
   readonly lines: { level: string; name: string; values?: Record<string, unknown> | undefined }[] = [];
