@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DuckDbWarehouse } from '../../cli/duckdb.ts';
 import { newContact } from '../../domain/contact.ts';
+import { dayOfDate } from '../../domain/insight/customer.ts';
 import type { Interaction, JsonObject } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { foldOrder, type Order } from '../../domain/order.ts';
@@ -378,7 +379,7 @@ describe('given one batch of the stream', () => {
         }
       }
     }
-    const warehouse = await DuckDbWarehouse.ofRows(rows, { currency: 'EUR' });
+    const warehouse = await DuckDbWarehouse.ofRows(rows, { currency: 'EUR', today: dayOfDate('2026-05-09') });
     try {
       return {
         sales: await warehouse.rows('SELECT * FROM sales ORDER BY 1'),
