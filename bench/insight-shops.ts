@@ -90,31 +90,41 @@ export interface Buying {
   b: number;
 }
 
-/**
- * Customers who buy and leave as BG/NBD says, first seen on evenly spread days of the first half of a history. Purchases
- * of one day are one, as they are in use.
- */
-export function simulatedRows(size: number, { r, alpha, a, b }: Buying, historyDays: number, seed: number) {
+/** Visits the days after the first, to the T-th, on which somebody buys who buys and leaves as BG/NBD says. */
+export function simulateRepeats(
+  { r, alpha, a, b }: Buying,
+  T: number,
+  uniform: () => number,
+  visit: (day: number) => void,
+): void {
+  const rate = gammaVariate(r, uniform) / alpha / 7;
+  const [one, other] = [gammaVariate(a, uniform), gammaVariate(b, uniform)];
+  const leaves = one / (one + other);
+  let [at, day] = [0, 0];
+  for (;;) {
+    at -= Math.log(1 - uniform()) / rate;
+    if (!(at < T + 1)) return;
+    // Purchases of one day are one, as they are in use.
+    if (Math.floor(at) === day) continue;
+    day = Math.floor(at);
+    visit(day);
+    if (uniform() < leaves) return;
+  }
+}
+
+/** Such customers, first seen on evenly spread days of the first half of a history. */
+export function simulatedRows(size: number, buying: Buying, historyDays: number, seed: number) {
   const uniform = random(seed);
   const rows = { x: new Int32Array(size), tx: new Int32Array(size), T: new Int32Array(size) } satisfies PurchaseRows;
   for (let i = 0; i < size; i++) {
     const T = historyDays - Math.floor((i * historyDays) / 2 / size);
-    const rate = gammaVariate(r, uniform) / alpha / 7;
-    const [one, other] = [gammaVariate(a, uniform), gammaVariate(b, uniform)];
-    const leaves = one / (one + other);
-    let [x, last, at] = [0, 0, 0];
-    for (;;) {
-      at -= Math.log(1 - uniform()) / rate;
-      if (!(at < T + 1)) break;
-      const day = Math.floor(at);
-      if (day > last) {
-        x++;
-        last = day;
-        if (uniform() < leaves) break;
-      }
-    }
+    let [x, tx] = [0, 0];
+    simulateRepeats(buying, T, uniform, (day) => {
+      x++;
+      tx = day;
+    });
     rows.x[i] = x;
-    rows.tx[i] = last;
+    rows.tx[i] = tx;
     rows.T[i] = T;
   }
   return rows;
