@@ -96,6 +96,7 @@ td.text{min-width:9rem}
 .heat td{text-align:right;min-width:2.6rem;border-radius:2px}
 .heat thead th{text-align:right;font-size:.825rem}
 .heat thead th:first-child,.heat th[colspan]{text-align:left}
+.heat thead th:first-child{padding-left:0}
 .heat tbody tr th{position:sticky;left:0;background:var(--paper);padding-left:0;max-width:9rem;overflow:hidden;text-overflow:ellipsis}
 svg text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;fill:var(--ink);font-variant-numeric:tabular-nums}
 svg.narrow text{font-size:12px}

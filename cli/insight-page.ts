@@ -89,7 +89,9 @@ class Ids {
   }
 }
 
-const text = (value: string): string => escapeText(plain(value));
+/** A text that is safe in HTML; a number stays with its unit when lines break. */
+const text = (value: string): string =>
+  escapeText(plain(value).replace(/(\p{Sc}) (?=[\d.,]*\d)|(\d) (?=%)/gu, '$1$2\u00a0'));
 
 function drawPart(part: Part, level: number, ids: Ids): string {
   switch (part.kind) {
@@ -171,9 +173,15 @@ function bars({ bars }: Of<'bars'>): string {
         : `<rect class="${share < 0 ? 's1' : 's0'}" x="${n(share < 0 ? zero - long : zero)}%" y="3" width="${n(Math.max(long, 0.3))}%" height="14"/>`;
     const line = least > 0 ? `<line class="zero" x1="${n(zero)}%" x2="${n(zero)}%" y1="0" y2="20"/>` : '';
     const svg = `<svg width="100%" height="20" aria-hidden="true">${drawn}${line}</svg>`;
-    return `<tr><th scope="row">${text(bar.label)}</th><td class="num${widthOf(bar.text) > 24 ? ' long' : ''}">${text(bar.text)}</td><td class="bar">${svg}</td></tr>`;
+    return `<tr><th scope="row">${text(shortened(bar.label))}</th><td class="num${widthOf(bar.text) > 24 ? ' long' : ''}">${text(bar.text)}</td><td class="bar">${svg}</td></tr>`;
   });
   return `<table class="bars"><tbody>\n${rows.join('\n')}\n</tbody></table>`;
+}
+
+/** A label that does not push all others away. */
+function shortened(label: string): string {
+  const clean = plain(label);
+  return clean.length <= 90 ? clean : `${clean.slice(0, 89).trimEnd()}…`;
 }
 
 function heat({ rowTitle, columnTitle, columns, rows }: Of<'heat'>): string {
@@ -307,7 +315,7 @@ const key = (index: number, dashed: boolean): string =>
   `<svg width="24" height="12"><line class="line s${index % SERIES}${dashed ? ' dash' : ''}" x1="0" x2="24" y1="6" y2="6"/></svg>`;
 
 function plotLines(
-  { x, y, marks = [] }: Lines,
+  { title, x, y, marks = [] }: Lines,
   drawn: Drawn[],
   id: string,
   size: Size,
@@ -412,7 +420,10 @@ function plotLines(
       ...hits,
     ].join('\n'),
   );
-  return { html, named: atEnds || inPlot !== undefined || (drawn.length === 1 && drawn[0]!.title === '') };
+  return {
+    html,
+    named: atEnds || inPlot !== undefined || (drawn.length === 1 && [y.title, title].includes(drawn[0]!.title)),
+  };
 }
 
 /** Ticks of the lying axis, as many as have room side by side. */

@@ -204,25 +204,25 @@ function squeeze(natural: number[], aligns: Align[], width: number): number[] {
   }
 }
 
-/** Columns in as many groups as the width asks for; the first column is in all of them. */
+/** Columns in as many groups as the width asks for; the first column, cut where it must be, is in all of them. */
 function pieces(widths: number[], width: number): number[][] {
-  const first = widths[0]!;
-  const found: number[][] = [];
-  let used = Number.POSITIVE_INFINITY;
+  const whole = widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length);
+  if (whole <= width) return [widths.map((_, column) => column)];
+  const first = Math.min(widths[0]!, Math.max(4, Math.floor(width / 3)));
+  widths[0] = first;
+  const found: number[][] = [[0]];
+  let used = first;
   for (let column = 1; column < widths.length; column++) {
+    widths[column] = Math.min(widths[column]!, width - first - GAP.length);
     const wide = widths[column]! + GAP.length;
-    if (used + wide > width && !(found.at(-1)?.length === 1)) {
+    if (used + wide > width) {
       found.push([0]);
       used = first;
-    }
-    if (used + wide > width) {
-      widths[0] = Math.max(4, width - wide);
-      widths[column] = Math.min(widths[column]!, width - widths[0] - GAP.length);
     }
     found.at(-1)!.push(column);
     used += wide;
   }
-  return found.length === 0 ? [[0]] : found;
+  return found;
 }
 
 // ---- bars ----
@@ -237,10 +237,11 @@ function bars({ title, bars }: Of<'bars'>, width: number, paint: Paint): string[
   const shares = bars.map(({ share }) => (Number.isFinite(share) ? Math.max(-1, Math.min(1, share)) : 0));
   const most = Math.max(0, ...shares);
   const least = Math.max(0, ...shares.map((share) => -share));
-  const left = least === 0 ? 0 : Math.max(1, Math.round((room * least) / (least + most)));
-  const right = Math.max(least > 0 && most > 0 ? 1 : 0, room - left);
+  const right =
+    most === 0 ? 0 : least === 0 ? room : Math.max(1, Math.min(room - 1, Math.round((room * most) / (least + most))));
+  const left = room - right;
   // One scale for both directions, so that equal lengths are equal amounts.
-  const scale = Math.min(left === 0 ? Number.POSITIVE_INFINITY : left / least, most === 0 ? left : right / most);
+  const scale = Math.min(left === 0 ? right : left / (least || 1), most === 0 ? left : right / most);
   return [
     ...head,
     ...bars.map((bar, at) => {

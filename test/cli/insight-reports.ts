@@ -1,5 +1,6 @@
 // Reports for the tests of both renderers: one with every part as a shop would have it, and one of everything that could go wrong.
-import type { Report } from '../../cli/insight-report.ts';
+import fc from 'fast-check';
+import type { Part, Report } from '../../cli/insight-report.ts';
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 const MONTHS = ['2010-12', '2011-01', '2011-02', '2011-03', '2011-04', '2011-05', '2011-06', '2011-07', '2011-08'];
@@ -370,3 +371,83 @@ export const ODD: Report = {
     },
   ],
 };
+
+const words = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 30 }),
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('<script>', '"&\'', '', 'a b c '.repeat(12)),
+);
+const value = fc.oneof(fc.double(), fc.double({ min: -100, max: 100 }), fc.integer({ min: -3, max: 3 }));
+const axis = fc.record({ title: words, say: fc.constant((at: number) => `${at}`) });
+const few = <T>(of: fc.Arbitrary<T>) => fc.array(of, { maxLength: 5 });
+
+/** Any part at all, also such as nobody would make. */
+export const anyReport: fc.Arbitrary<Report> = fc.record({
+  name: words,
+  title: words,
+  basis: words,
+  json: fc.constant({}),
+  parts: few(
+    fc.oneof<fc.Arbitrary<Part>[]>(
+      fc.record({ kind: fc.constant('text' as const), text: words }),
+      fc.record({
+        kind: fc.constant('figures' as const),
+        figures: few(fc.record({ value: words, caption: words, note: words })),
+      }),
+      fc.record({
+        kind: fc.constant('table' as const),
+        title: words,
+        columns: few(fc.record({ title: words, align: fc.constantFrom('left' as const, 'right' as const) })),
+        rows: few(few(words)),
+      }),
+      fc.record({
+        kind: fc.constant('bars' as const),
+        title: words,
+        bars: few(fc.record({ label: words, share: value, text: words })),
+      }),
+      fc.record({
+        kind: fc.constant('heat' as const),
+        title: words,
+        rowTitle: words,
+        columnTitle: words,
+        columns: few(words),
+        rows: few(
+          fc.record({ label: words, cells: few(fc.record({ shade: value, text: words }, { requiredKeys: ['text'] })) }),
+        ),
+      }),
+      fc.record({
+        kind: fc.constant('lines' as const),
+        title: words,
+        x: axis,
+        y: axis,
+        series: few(
+          fc.record({
+            title: words,
+            points: few(fc.tuple(value, value)),
+            band: few(fc.tuple(value, value, value)),
+            dashed: fc.boolean(),
+          }),
+        ),
+        marks: few(fc.record({ x: value, title: words })),
+      }),
+      fc.record({
+        kind: fc.constant('columns' as const),
+        title: words,
+        xTitle: words,
+        y: axis,
+        columns: few(words),
+        series: few(
+          fc.record(
+            {
+              title: words,
+              values: few(value),
+              as: fc.constant('points' as const),
+              intervals: few(fc.tuple(value, value)),
+            },
+            { requiredKeys: ['title', 'values'] },
+          ),
+        ),
+      }),
+    ),
+  ),
+});
