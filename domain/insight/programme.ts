@@ -48,6 +48,8 @@ const OPTIONS: { [K in keyof Programme]: { says: string; least: number; most: nu
   years: { says: 'a whole number of years from 1 to 50', least: 1, most: 50, whole: true },
 };
 const PERCENT: ReadonlySet<string> = new Set(['retention', 'margin', 'discount']);
+/** Of these less than one percent is a share that was meant as such: 0.6 for 60. */
+const NO_SHARE: ReadonlySet<string> = new Set(['retention', 'margin']);
 
 /** The names of what a programme is made of. */
 export const PROGRAMME_KEYS = Object.keys(OPTIONS) as (keyof Programme)[];
@@ -72,14 +74,15 @@ export function readProgramme(texts: Readonly<Record<string, string>>, at: strin
     const { says, least, most, whole = false } = OPTIONS[key];
     const number = /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
     const value = PERCENT.has(key) ? number / 100 : number;
-    if (!(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+    const share = NO_SHARE.has(key) && number > 0 && number < 1;
+    if (!(value >= least && value <= most) || share || (whole && !Number.isInteger(value))) {
       throw new KairosError({
         code: 'programme.value',
         path: at,
         message: `"${name}" is ${JSON.stringify(text)}.`,
         received: text,
         expected: says,
-        remedy: `Write ${says}.`,
+        remedy: share ? `Write ${says}: ${number * 100} where ${number * 100} % are meant.` : `Write ${says}.`,
       });
     }
     read[key] = value;
