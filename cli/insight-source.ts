@@ -1,4 +1,5 @@
 // Where a report gets its figures: the lake of a stage, or a plain file of orders with no stack at all.
+import path from 'node:path';
 import { KairosError } from '../domain/fault.ts';
 import type { Models } from '../domain/insight/models.ts';
 import type { Shop } from '../domain/insight/order-rows.ts';
@@ -20,6 +21,10 @@ export interface InsightSource {
   models?: Models;
   /** In a sentence: what was read, and what was left out. */
   says: string;
+  /** What the shop, or the file, is called. */
+  name?: string;
+  /** The clock of the stage, epoch milliseconds; of a file, this machine's. */
+  now?: number;
   close(): Promise<void>;
 }
 
@@ -84,6 +89,8 @@ async function openFile(orders: string, mappingFile: string, until: string | und
     shop: tables.shop,
     today: tables.today,
     says: sayFile(orders, file, tables),
+    name: mapping.title ?? path.basename(orders),
+    now: Date.now(),
     close: () => warehouse.close(),
   };
 }
