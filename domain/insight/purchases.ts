@@ -269,3 +269,13 @@ export function collapse(rows: PurchaseRows): Counted {
   const meanWeeks = customers > 0 ? weeks / customers : 0;
   return { customers, repeaters, oldest, meanWeeks, x, tx, T, count, once, all, repeats, beyond };
 }
+
+/** The log-likelihood of customers under a model, whatever it was fitted to: comparable with that of a fit to the same rows. */
+export function logLikelihoodOf({ r, alpha, a, b }: PurchaseModel, rows: PurchaseRows): number {
+  const data = collapse(rows);
+  if (data.customers === 0) return 0;
+  const nested = a === undefined || b === undefined;
+  const at = Float64Array.from(nested ? [r, alpha] : [r, alpha, a, b], Math.log);
+  const objective = nested ? nbd(data) : bgNbd(data);
+  return -objective(at, new Float64Array(at.length), new Float64Array(at.length ** 2)) * data.customers;
+}
