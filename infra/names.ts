@@ -14,6 +14,7 @@ export const STEPS = [
   'manage-preferences',
   'walk-roster',
   'write-lake',
+  'refresh-insight',
 ] as const;
 export type StepName = (typeof STEPS)[number];
 

@@ -1,4 +1,5 @@
 // The core stack: everything an event meets on its way to an e-mail, in the order in which it meets it.
+import { fileURLToPath } from 'node:url';
 import { Aws, CfnOutput, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, type IEventBus, Match, Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -12,11 +13,13 @@ import { Door } from './door.ts';
 import {
   busName,
   coreStackName,
+  databaseName,
   pascal,
   physicalName,
   type QueueName,
   type StepName,
   trackedSetName,
+  workgroupName,
 } from './names.ts';
 import type { StageSettings } from './settings.ts';
 import { type Entries, functionFile, STREAM_FAILURES_PREFIX, Step, type StepProps } from './step.ts';
@@ -35,6 +38,7 @@ const TIMEOUTS: Record<StepName, number> = {
   'manage-preferences': 10,
   'walk-roster': 60,
   'write-lake': 120,
+  'refresh-insight': 900,
 };
 
 /** Where operational events come from: `Campaign Paused`, `Sending Stopped` … */
@@ -116,13 +120,14 @@ export class KairosStack extends Stack {
         'Books are named by their hash; the role reads no other folder.',
       );
 
-    const step = (name: StepName, props: Pick<StepProps, 'memory' | 'environment' | 'may'>) =>
+    const step = (name: StepName, props: Pick<StepProps, 'memory' | 'environment' | 'may' | 'beside'>) =>
       new Step(this, pascal(name), name, {
         settings,
         entries: this.#entries,
         timeout: TIMEOUTS[name],
         memory: props.memory,
         may: props.may,
+        ...(props.beside && { beside: props.beside }),
         environment: {
           [variable.stage]: settings.stage,
           [variable.table]: table.tableName,
@@ -355,6 +360,48 @@ export class KairosStack extends Stack {
       namesShards: true,
     });
 
+    // Each night. No retry: the next night is one. It makes the same models of the same lake; a pointer that another run
+    // has moved stays; a walk that was begun twice does each contact twice, which changes nothing.
+    const refreshInsight = step('refresh-insight', {
+      memory: 2048,
+      environment: {
+        [variable.workgroup]: workgroupName(settings.stage),
+        [variable.database]: databaseName(settings.stage),
+        [variable.rosterQueue]: rosterQueue.queue.queueUrl,
+      },
+      beside: { folder: fileURLToPath(new URL('../functions/aws/sql', import.meta.url)), name: 'sql' },
+      may: [
+        {
+          actions: ['BatchGetItem', 'PutItem', 'UpdateItem'].map((call) => `dynamodb:${call}`),
+          resources: [table.tableArn],
+        },
+        send(rosterQueue),
+        ...this.#askLake(bucket),
+      ],
+    });
+    refreshInsight.mayUnder(
+      this.#lakeTables(),
+      `arn:<AWS::Partition>:glue:<AWS::Region>:<AWS::AccountId>:table/${databaseName(settings.stage)}/*`,
+      'Tables and views of the lake are all that this database of ours holds.',
+    );
+    readsBooks(refreshInsight);
+    refreshInsight.mayUseObjects(bucket, 's3:GetObject', 'lake/', 'Athena reads the lake with the rights of who asks.');
+    for (const action of [
+      's3:GetObject',
+      's3:PutObject',
+      's3:AbortMultipartUpload',
+      's3:ListMultipartUploadParts',
+    ] as const)
+      refreshInsight.mayUseObjects(bucket, action, 'athena/', 'Athena leaves its results there, each under its id.');
+    for (const action of ['s3:GetObject', 's3:PutObject'] as const)
+      refreshInsight.mayUseObjects(
+        bucket,
+        action,
+        'models/',
+        'Models are named by their hash; the role reads and writes no other folder of ours.',
+      );
+    this.#eachNight('InsightRule', 'insight', refreshInsight);
+
     const door = new Door(this, settings, receiveEvent, managePreferences);
     sendMessage.function.addEnvironment(variable.publicBaseUrl, door.preferencesUrl);
 
@@ -393,6 +440,54 @@ export class KairosStack extends Stack {
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [new LambdaFunction(step.function, once)],
     });
+  }
+
+  /** Wakes a step each night, when the shop's day has surely ended in Europe; a night that was missed is not made up. */
+  #eachNight(id: string, rule: string, step: Step): void {
+    const once = { retryAttempts: 0, maxEventAge: Duration.hours(1) };
+    step.function.configureAsyncInvoke(once);
+    new Rule(this, id, {
+      ruleName: physicalName(this.#settings.stage, rule),
+      description: `Wakes ${step.name}`,
+      schedule: Schedule.cron({ minute: '15', hour: '3' }),
+      targets: [new LambdaFunction(step.function, once)],
+    });
+  }
+
+  /** To ask the lake through its workgroup, and to leave the answers in the bucket. The operational stack makes both. */
+  #askLake(bucket: Bucket): StepProps['may'] {
+    const { stage } = this.#settings;
+    const here = (service: string, resource: string) =>
+      `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
+    return [
+      {
+        actions: ['StartQueryExecution', 'GetQueryExecution', 'GetQueryResults', 'StopQueryExecution'].map(
+          (call) => `athena:${call}`,
+        ),
+        resources: [here('athena', `workgroup/${workgroupName(stage)}`)],
+      },
+      {
+        actions: ['glue:GetDatabase', 'glue:GetDatabases'],
+        resources: [here('glue', 'catalog'), here('glue', `database/${databaseName(stage)}`)],
+      },
+      {
+        actions: ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'],
+        resources: [bucket.bucketArn],
+      },
+    ];
+  }
+
+  /** To read the tables of the lake, and to make its views. */
+  #lakeTables(): StepProps['may'][number] {
+    const { stage } = this.#settings;
+    const here = (resource: string) => `arn:${Aws.PARTITION}:glue:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
+    const database = databaseName(stage);
+    return {
+      actions: ['GetTable', 'GetTables', 'GetPartition', 'GetPartitions', 'CreateTable', 'UpdateTable'].map(
+        (call) => `glue:${call}`,
+      ),
+      resources: [here('catalog'), here(`database/${database}`), here(`table/${database}/*`)],
+    };
   }
 
   #queue(name: QueueName, reader: StepName): WorkQueue {

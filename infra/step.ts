@@ -12,7 +12,7 @@ import {
   StartingPosition,
   SystemLogLevel,
 } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -40,8 +40,22 @@ export interface StepProps {
   /** Megabytes; CPU grows with it. */
   memory: number;
   environment: Record<string, string>;
+  /** A folder that its bundle holds beside the code, and under which name. */
+  beside?: { folder: string; name: string };
   /** What its role may do, beside writing its own log. */
   may: PolicyStatementProps[];
+}
+
+type ObjectAction = 's3:GetObject' | 's3:PutObject' | 's3:AbortMultipartUpload' | 's3:ListMultipartUploadParts';
+
+/** Copies a folder into the bundle once it is made. */
+function copying({ folder, name }: NonNullable<StepProps['beside']>): ICommandHooks {
+  const copy = (to: string): string => `require('node:fs').cpSync('${folder}', '${to}/${name}', { recursive: true })`;
+  return {
+    beforeBundling: () => [],
+    beforeInstall: () => [],
+    afterBundling: (_from, to) => [`"${process.execPath}" -e "${copy(to)}"`],
+  };
 }
 
 /** A Lambda with a role and a log group of its own. */
@@ -91,6 +105,7 @@ export class Step extends Construct {
         mainFields: ['module', 'main'],
         target: 'node24',
         esbuildArgs: CREDENTIAL_CHAIN,
+        ...(props.beside && { commandHooks: copying(props.beside) }),
       },
     });
     this.function.node.addDependency(this.#policy);
@@ -166,10 +181,16 @@ export class Step extends Construct {
   }
 
   /** Grants one call on the objects under a prefix; `why` answers cdk-nag, which asks at each wildcard. */
-  mayUseObjects(bucket: Bucket, action: 's3:GetObject' | 's3:PutObject', prefix: string, why: string): void {
+  mayUseObjects(bucket: Bucket, action: ObjectAction, prefix: string, why: string): void {
     this.may({ actions: [action], resources: [bucket.arnForObjects(`${prefix}*`)] });
     const logicalId = Stack.of(this).getLogicalId(bucket.node.defaultChild as CfnBucket);
     this.#acknowledge(`Resource::<${logicalId}.Arn>/${prefix}*`, why);
+  }
+
+  /** Grants calls on resources under a wildcard, of which cdk-nag asks: `finding` as it writes it, `why` the answer. */
+  mayUnder(statement: PolicyStatementProps, finding: string, why: string): void {
+    this.may(statement);
+    this.#acknowledge(`Resource::${finding}`, why);
   }
 
   #acknowledge(finding: string, reason: string): void {
