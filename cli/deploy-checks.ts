@@ -528,7 +528,7 @@ const IN_ORDER = { at: 0, max24h: -1, sent24h: 0, sendingEnabled: true, producti
 /** What it costs, as far as is known before the first bill. US dollars. */
 export function costLines(findings: Pick<Findings, 'sandbox' | 'dailyQuota'>): string[] {
   return [
-    'Idle: about 4 to 7 USD a month, less inside the free tier (29 alarms 2.90, polling of queues and the minute of the timers about 3, the secret 0.40, budgets 0.10 per campaign). Metrics of our own, 7 at most, cost up to 0.30 each in months in which something is wrong, and nothing otherwise.',
+    'Idle: about 4 to 7 USD a month, less inside the free tier (32 alarms 3.20, polling of queues and the minute of the timers about 3, the secret 0.40, budgets 0.10 per campaign). Metrics of our own, 7 at most, cost up to 0.30 each in months in which something is wrong, and nothing otherwise.',
     'SES: 0.10 USD per 1,000 e-mails; accounts that are new to SES since July 2026 are said to start on a plan of 0.16 USD. Look at your plan in the SES console.',
     'At 100,000 contacts and 1,000,000 e-mails a month: about 130 USD in all, of which SES 100. This is an estimate; no bill has confirmed it yet.',
     ...(findings.sandbox ? ['In the sandbox nothing but trying is possible, at well under 1 USD for e-mail.'] : []),

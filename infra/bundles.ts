@@ -27,6 +27,8 @@ const REASONS: Partial<Record<StepName, string>> = {
   'manage-preferences':
     'it opens the book for names and topics: schemas 100, Liquid 82, time zones 56, and clients of bus, table, bucket and secret 340',
   'write-lake': 'it reads orders in the shop’s days: time zones 56, and clients of table and bucket 330',
+  'refresh-insight':
+    'it fits: schemas 100, models and groups 60, time zones 56, and clients of Athena, table, queue and bucket 430',
 };
 
 interface Bundle {

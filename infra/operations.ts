@@ -74,6 +74,8 @@ interface AlarmProps {
   /** It alarms at this value and above; with `below`, under it. */
   threshold: number;
   below?: boolean;
+  /** In so many periods, one after another; in one where it is absent. */
+  periods?: number;
 }
 
 /** The anchor of a heading, as GitHub and most renderers make it. */
@@ -110,6 +112,7 @@ export class OperationsStack extends Stack {
     );
     this.#failedDelivery('each-minute', 'EventBridge could not wake run-timers.');
     this.#failedDelivery('guard', 'EventBridge could not wake guard-sending.');
+    this.#failedDelivery('insight', 'EventBridge could not wake refresh-insight.');
     this.#oldestMessage('record', 5);
     this.#oldestMessage('triggered', 10);
     this.#oldestMessage('feedback', 10);
@@ -128,6 +131,7 @@ export class OperationsStack extends Stack {
       'The guard is silent',
       'nothing watches the account and the error budgets',
     );
+    this.#eachNight('Insight', 'refresh-insight', 'The nightly run is silent', 'predictions are made with old models');
     this.#alarm('DueLate', {
       heading: 'Due work is late',
       says: 'The oldest entry of the due index has waited 10 minutes.',
@@ -174,13 +178,13 @@ export class OperationsStack extends Stack {
     });
   }
 
-  #alarm(id: string, { heading, says, metric, threshold, below = false }: AlarmProps): void {
+  #alarm(id: string, { heading, says, metric, threshold, below = false, periods = 1 }: AlarmProps): void {
     new Alarm(this, id, {
       alarmName: physicalName(this.#stage, id.replace(/(?<=.)[A-Z]/g, '-$&').toLowerCase()),
       alarmDescription: `${says} What to do: docs/runbook.md#${anchorOf(heading)}`,
       metric,
       threshold,
-      evaluationPeriods: 1,
+      evaluationPeriods: periods,
       comparisonOperator: below
         ? ComparisonOperator.LESS_THAN_THRESHOLD
         : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -203,6 +207,26 @@ export class OperationsStack extends Stack {
       says: `${step} has failed at each run for 5 minutes: ${so}.`,
       metric: this.#lambda('Errors', step, Stats.SUM, period),
       threshold: 4,
+    });
+  }
+
+  /** A step that is woken each night: two nights without a run, or with one that failed. */
+  #eachNight(id: string, step: StepName, heading: string, so: string): void {
+    const period = Duration.days(1);
+    this.#alarm(`${id}Silent`, {
+      heading,
+      says: `${step} has not run for two days: ${so}.`,
+      metric: this.#lambda('Invocations', step, Stats.SUM, period),
+      threshold: 1,
+      below: true,
+      periods: 2,
+    });
+    this.#alarm(`${id}Failing`, {
+      heading,
+      says: `${step} has failed on two days: ${so}.`,
+      metric: this.#lambda('Errors', step, Stats.SUM, period),
+      threshold: 1,
+      periods: 2,
     });
   }
 

@@ -81,6 +81,7 @@ describe('Alarm: an operator is woken, and told what to do', () => {
       'unsubscribes-not-delivered': 1,
       'each-minute-not-delivered': 1,
       'guard-not-delivered': 1,
+      'insight-not-delivered': 1,
       'record-queue-late': 300,
       'triggered-queue-late': 600,
       'feedback-queue-late': 600,
@@ -90,6 +91,8 @@ describe('Alarm: an operator is woken, and told what to do', () => {
       'timers-failing': 4,
       'guard-silent': 1,
       'guard-failing': 4,
+      'insight-silent': 1,
+      'insight-failing': 1,
       'due-late': 600,
       stopped: 1,
       'under-review': 1,
@@ -102,8 +105,8 @@ describe('Alarm: an operator is woken, and told what to do', () => {
     });
   });
 
-  it('Alarm5: silence of the timers and of the guard alarms, silence of anything else does not', () => {
-    const silences = ['timers-silent', 'guard-silent'];
+  it('Alarm5: silence of the timers, of the guard and of the nightly run alarms, silence of anything else does not', () => {
+    const silences = ['timers-silent', 'guard-silent', 'insight-silent'];
     for (const name of silences)
       expect(named(name)).toMatchObject({ TreatMissingData: 'breaching', ComparisonOperator: 'LessThanThreshold' });
     const names = silences.map((name) => `kairos-prod-${name}`);
@@ -128,6 +131,14 @@ describe('Alarm: an operator is woken, and told what to do', () => {
       expect(failing).toMatchObject({ ...of, Namespace: 'AWS/Lambda', MetricName: 'Errors' });
       const link = /#\S+$/;
       expect(link.exec(failing!.AlarmDescription)![0]).toBe(link.exec(silent!.AlarmDescription)![0]);
+    }
+  });
+
+  it('Alarm8: the nightly run alarms after two days without a run, or with none that went well; all others at once', () => {
+    for (const { AlarmName, EvaluationPeriods, Period } of alarms) {
+      const nightly = /insight-(silent|failing)$/.test(AlarmName);
+      expect({ AlarmName, EvaluationPeriods }).toEqual({ AlarmName, EvaluationPeriods: nightly ? 2 : 1 });
+      if (nightly) expect(Period).toBe(86_400);
     }
   });
 
@@ -244,7 +255,7 @@ describe('Runbook: it speaks of what is there', () => {
     const outputs = Object.keys(core.toJSON().Outputs);
     for (const output of words(/<([A-Z]\w+)>/g)) expect(outputs).toContain(output);
     expect(
-      words(/\b((?:receive|record|hand|run|walk|send|guard|manage|write)-[a-z]+)\b/g).filter(
+      words(/\b((?:receive|record|hand|run|walk|send|guard|manage|write|refresh)-[a-z]+)\b/g).filter(
         (name) => !(STEPS as readonly string[]).includes(name),
       ),
     ).toEqual(NO_STEPS);

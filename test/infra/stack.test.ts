@@ -230,6 +230,7 @@ describe('Rule: what EventBridge hands to whom', () => {
       feedback: 'default bus',
       'each-minute': 'rate(1 minute)',
       guard: 'rate(1 minute)',
+      insight: 'cron(15 3 * * ? *)',
     });
     expect(rules).toHaveLength(5);
   });
@@ -380,9 +381,25 @@ describe('Function: one file, one Lambda, one role, one log', () => {
     for (const { RetryPolicy } of woken)
       expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
     const configured = resources(prod, 'AWS::Lambda::EventInvokeConfig');
-    expect(configured.map(([id]) => id.replace(/Function.*$/, '')).sort()).toEqual(['GuardSending', 'RunTimers']);
-    for (const [, { Properties }] of configured)
-      expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+    const oldest = Object.fromEntries(
+      configured.map(([id, { Properties }]) => {
+        expect(Properties.MaximumRetryAttempts).toBe(0);
+        return [id.replace(/Function.*$/, ''), Properties.MaximumEventAgeInSeconds];
+      }),
+    );
+    expect(oldest).toEqual({ GuardSending: 60, RunTimers: 60, RefreshInsight: 3600 });
+  });
+
+  it('Function7: refresh-insight has time and memory for a million customers, and one start a night that is never retried', () => {
+    expect(functionOf(prod, 'refresh-insight').Properties).toMatchObject({ Timeout: 900, MemorySize: 2048 });
+    const [[, rule] = []] = resources(prod, 'AWS::Events::Rule').filter(
+      ([, { Properties }]) => Properties.ScheduleExpression === 'cron(15 3 * * ? *)',
+    );
+    expect(rule?.Properties.Targets).toHaveLength(1);
+    expect(rule?.Properties.Targets[0]).toMatchObject({
+      RetryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 3600 },
+    });
+    expect(JSON.stringify(rule?.Properties.Targets[0].Arn)).toContain('RefreshInsightFunction');
   });
 
   it('Function5: each finds in its environment every name that its code reads', () => {
@@ -496,6 +513,20 @@ describe('Role: a step may do what it does, and no more', () => {
     resource(template, 'AWS::IAM::Policy', `${pascal(step)}Policy`).Properties.PolicyDocument.Statement;
   const many = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
   const bucket = { 'Fn::GetAtt': [stateful['AWS::S3::Bucket'][0], 'Arn'] };
+  const here = (service: string, name: string) => ({
+    'Fn::Join': [
+      '',
+      [
+        'arn:',
+        { Ref: 'AWS::Partition' },
+        `:${service}:`,
+        { Ref: 'AWS::Region' },
+        ':',
+        { Ref: 'AWS::AccountId' },
+        `:${name}`,
+      ],
+    ],
+  });
   const objects = (prefix: string) => ({ 'Fn::Join': ['', [bucket, `/${prefix}*`]] });
 
   it('Role1: no role carries a policy that AWS manages', () => {
@@ -511,6 +542,17 @@ describe('Role: a step may do what it does, and no more', () => {
       { Action: 's3:GetObject', Resource: objects('images/') },
       { Action: 's3:PutObject', Resource: objects('aws/lambda/') },
       { Action: 's3:PutObject', Resource: objects('lake/') },
+      ...['GetObject', 'PutObject', 'AbortMultipartUpload', 'ListMultipartUploadParts'].map((call) => ({
+        Action: `s3:${call}`,
+        Resource: objects('athena/'),
+      })),
+      { Action: 's3:GetObject', Resource: objects('lake/') },
+      { Action: 's3:GetObject', Resource: objects('models/') },
+      { Action: 's3:PutObject', Resource: objects('models/') },
+      ...['CreateTable', 'GetPartition', 'GetPartitions', 'GetTable', 'GetTables', 'UpdateTable'].map((call) => ({
+        Action: `glue:${call}`,
+        Resource: here('glue', 'table/kairos_prod/*'),
+      })),
     ].map((entry) => JSON.stringify(entry));
     const found = STEPS.flatMap((step) =>
       statements(prod, step).flatMap(({ Action, Resource }) =>
@@ -606,6 +648,29 @@ describe('Role: a step may do what it does, and no more', () => {
         step,
         may: /\bbus\(\)/.test(code(step)) ? 1 : 0,
       });
+  });
+
+  it('Role10: refresh-insight asks one workgroup, makes views and no other tables than those of one database, and deletes nothing', () => {
+    const [asks, ...others] = granted(prod, 'refresh-insight', 'athena');
+    expect(others).toEqual([]);
+    expect(asks!.Resource).toEqual(here('athena', 'workgroup/kairos-prod-insight'));
+    expect(many(asks!.Action).sort()).toEqual(
+      ['GetQueryExecution', 'GetQueryResults', 'StartQueryExecution', 'StopQueryExecution'].map(
+        (call) => `athena:${call}`,
+      ),
+    );
+    const database = [here('glue', 'catalog'), here('glue', 'database/kairos_prod')];
+    expect(granted(prod, 'refresh-insight', 'glue').map(({ Resource }) => Resource)).toEqual(
+      expect.arrayContaining([database, [...database, here('glue', 'table/kairos_prod/*')]]),
+    );
+    const actions = statements(prod, 'refresh-insight').flatMap(({ Action }) => many(Action));
+    expect(actions.filter((action) => /Delete|\*/.test(action))).toEqual([]);
+    const asking = STEPS.filter((step) => granted(prod, step, 'athena').length > 0);
+    expect(asking).toEqual(['refresh-insight']);
+    expect(environment(prod, 'refresh-insight')).toMatchObject({
+      WORKGROUP_NAME: 'kairos-prod-insight',
+      DATABASE_NAME: 'kairos_prod',
+    });
   });
 
   it('Role7: manage-preferences reads the table and writes nothing into it: what a person asks goes over the bus', () => {
