@@ -33,6 +33,8 @@ export const trackedSetName = (stage: Stage): string => physicalName(stage, 'tra
 /** Where the lake is asked: the Athena workgroup, and the Glue database of its tables and views. */
 export const workgroupName = (stage: Stage): string => physicalName(stage, 'insight');
 export const databaseName = (stage: Stage): string => `kairos_${stage}`;
+/** Under which name the core stack says the name of its bucket, which CloudFormation chose. */
+export const bucketParameter = (stage: Stage): string => `/kairos/${stage}/bucket`;
 /** Where in the bucket the lake is, and where Athena leaves its answers for a week. */
 export const LAKE_PREFIX = 'lake/';
 export const ATHENA_PREFIX = 'athena/';

@@ -1,12 +1,15 @@
-// The operational stack: what wakes an operator. It names the core stack's parts and refers to none, so neither locks the other.
+// The operational stack: what wakes an operator, and where the lake is asked. It names the core stack's parts and refers to none, so neither locks the other.
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { FilterPattern, type IFilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
+import { LakeTables } from './lake.ts';
 import {
+  bucketParameter,
   busName,
   deadLettersName,
   logGroupName,
@@ -87,13 +90,19 @@ export class OperationsStack extends Stack {
 
   constructor(scope: Construct, settings: StageSettings) {
     super(scope, operationsStackName(settings.stage), {
-      description: `Kairos, stage ${settings.stage}: alarms`,
+      description: `Kairos, stage ${settings.stage}: alarms, and the tables of the lake`,
       terminationProtection: settings.keepsData,
     });
     const { stage } = settings;
     this.#stage = stage;
     this.#topic = new Topic(this, 'Alarms', { displayName: `Kairos ${stage}`, enforceSSL: true });
     if (settings.alarmAddress) this.#topic.addSubscription(new EmailSubscription(settings.alarmAddress));
+
+    new LakeTables(this, 'Lake', {
+      stage,
+      account: this.account,
+      bucket: StringParameter.valueForStringParameter(this, bucketParameter(stage)),
+    });
 
     for (const queue of QUEUES) {
       this.#alarm(`${pascal(queue)}DeadLetters`, {

@@ -7,10 +7,13 @@ import { LambdaFunction, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { ConfigurationSet, EmailSendingEvent, EventDestination, SuppressionReasons } from 'aws-cdk-lib/aws-ses';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { variable } from '../functions/aws/env.ts';
 import { Door } from './door.ts';
 import {
+  ATHENA_PREFIX,
+  bucketParameter,
   busName,
   coreStackName,
   databaseName,
@@ -424,6 +427,11 @@ export class KairosStack extends Stack {
       outputs[`${pascal(queue.name)}DeadLettersUrl`] = queue.deadLetters.queueUrl;
     }
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+    new StringParameter(this, 'BucketParameter', {
+      parameterName: bucketParameter(settings.stage),
+      description: 'The bucket, for the operational stack, which refers to nothing of this one',
+      stringValue: bucket.bucketName,
+    });
   }
 
   get #keep(): RemovalPolicy {
@@ -531,6 +539,7 @@ export class KairosStack extends Stack {
       lifecycleRules: [
         { id: 'failures', prefix: 'failures/', expiration: Duration.days(90) },
         { id: 'stream-failures', prefix: STREAM_FAILURES_PREFIX, expiration: Duration.days(90) },
+        { id: 'answers-of-athena', prefix: ATHENA_PREFIX, expiration: Duration.days(7) },
         { id: 'broken-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
       ],
       removalPolicy: this.#keep,

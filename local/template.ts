@@ -127,6 +127,7 @@ const PASSED_OVER = new Set([
   'AWS::SNS::Topic',
   'AWS::SNS::TopicPolicy',
   'AWS::SQS::QueuePolicy',
+  'AWS::SSM::Parameter',
 ]);
 
 const INTERPRETED = new Set([
