@@ -68,6 +68,7 @@ a{color:var(--link)}
 nav ol{list-style:none;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:.25rem 1.5rem}
 nav a{display:inline-block;padding:.25rem 0}
 figure{margin:1.75rem 0}
+h2+figure,h3+figure{margin-top:.75rem}
 figcaption{font-weight:600;margin-bottom:.5rem;max-width:42rem;text-wrap:pretty}
 footer{margin-top:3rem;font-size:.875rem;border-top:1px solid var(--grid);padding-top:.5rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1rem;margin:1.25rem 0}
@@ -138,7 +139,8 @@ ul.narrow{display:flex}
 body{max-width:none;font-size:10.5pt;padding:0;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 nav,details{display:none}
 figure,.figures div,tr{break-inside:avoid}
-h2,h3,figcaption{break-after:avoid}
+h2,h3,h2+figure,h3+figure{margin-top:.75rem}
+figcaption{break-after:avoid}
 .scroll{overflow:visible}
 }
 `;

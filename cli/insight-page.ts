@@ -9,6 +9,7 @@ import {
   drawable,
   heightAt,
   type Lines,
+  partedTexts,
   plain,
   rangeOf,
   ticksOf,
@@ -41,10 +42,13 @@ export function pageOf(reports: readonly Report[], { shop, made }: PageOptions):
   const single = reports.length === 1 && only !== undefined;
   const title = single ? only.title : 'Insight';
   const level = single ? 2 : 3;
+  // What all of them were made of is said once.
+  const basisOf = (report: Report): string => (report.basis === '' ? '' : `<p class="basis">${text(report.basis)}</p>`);
+  const shared = !single && only !== undefined && reports.every(({ basis }) => basis === only.basis);
   const sections = reports.map((report) => {
     const id = ids.named(report.name);
     const parts = report.parts.map((part) => drawPart(part, level, ids)).join('\n');
-    const basis = `<p class="basis">${text(report.basis)}</p>`;
+    const basis = shared ? '' : basisOf(report);
     const head = single ? basis : `<h2 id="${id}-title">${text(report.title)}</h2>${basis}`;
     const labelled = single ? '' : ` aria-labelledby="${id}-title"`;
     return { id, report, html: `<section id="${id}"${labelled}>\n${head}\n${parts || EMPTY}\n</section>` };
@@ -57,7 +61,7 @@ export function pageOf(reports: readonly Report[], { shop, made }: PageOptions):
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer"><title>${text(title)} · ${text(shop)}</title>
 <style>${STYLE}</style></head><body>
-<header><p class="shop">${text(shop)}</p><h1>${text(title)}</h1></header>
+<header><p class="shop">${text(shop)}</p><h1>${text(title)}</h1>${shared ? basisOf(only) : ''}</header>
 ${single ? '' : `<nav aria-label="Reports"><ol>${contents.join('')}</ol></nav>`}
 <main>
 ${sections.length === 0 ? EMPTY : sections.map(({ html }) => html).join('\n')}
@@ -164,6 +168,7 @@ function bars({ bars }: Of<'bars'>): string {
   const least = Math.max(0, ...shares.map((share) => -share));
   const whole = most + least || 1;
   const zero = (100 * least) / whole;
+  const texts = partedTexts(bars.map((bar) => bar.text));
   const rows = bars.map((bar, at) => {
     const share = shares[at]!;
     const long = (100 * Math.abs(share)) / whole;
@@ -173,7 +178,8 @@ function bars({ bars }: Of<'bars'>): string {
         : `<rect class="${share < 0 ? 's1' : 's0'}" x="${n(share < 0 ? zero - long : zero)}%" y="3" width="${n(Math.max(long, 0.3))}%" height="14"/>`;
     const line = least > 0 ? `<line class="zero" x1="${n(zero)}%" x2="${n(zero)}%" y1="0" y2="20"/>` : '';
     const svg = `<svg width="100%" height="20" aria-hidden="true">${drawn}${line}</svg>`;
-    return `<tr><th scope="row">${text(shortened(bar.label))}</th><td class="num${widthOf(bar.text) > 24 ? ' long' : ''}">${text(bar.text)}</td><td class="bar">${svg}</td></tr>`;
+    const cells = texts[at]!.map((cell) => `<td class="num${widthOf(cell) > 24 ? ' long' : ''}">${text(cell)}</td>`);
+    return `<tr><th scope="row">${text(shortened(bar.label))}</th>${cells.join('')}<td class="bar">${svg}</td></tr>`;
   });
   return `<table class="bars"><tbody>\n${rows.join('\n')}\n</tbody></table>`;
 }
@@ -315,7 +321,7 @@ const key = (index: number, dashed: boolean): string =>
   `<svg width="24" height="12"><line class="line s${index % SERIES}${dashed ? ' dash' : ''}" x1="0" x2="24" y1="6" y2="6"/></svg>`;
 
 function plotLines(
-  { title, x, y, marks = [] }: Lines,
+  { x, y, marks = [] }: Lines,
   drawn: Drawn[],
   id: string,
   size: Size,
@@ -422,7 +428,7 @@ function plotLines(
   );
   return {
     html,
-    named: atEnds || inPlot !== undefined || (drawn.length === 1 && [y.title, title].includes(drawn[0]!.title)),
+    named: atEnds || inPlot !== undefined || drawn.length === 1,
   };
 }
 

@@ -11,7 +11,10 @@ export type Part =
   /** Few numbers that matter most, large, each with what it is: "41 %", "came back". */
   | { kind: 'figures'; figures: { value: string; caption: string; note?: string }[] }
   | { kind: 'table'; title?: string; columns: { title: string; align?: Align }[]; rows: string[][] }
-  /** Horizontal bars, one below the other; `share` of the longest is drawn, from 0 to 1, below 0 to the left. */
+  /**
+   * Horizontal bars, one below the other; `share` of the longest is drawn, from 0 to 1, below 0 to the left. Two spaces in
+   * a text part it into columns, each to the right.
+   */
   | { kind: 'bars'; title: string; bars: { label: string; share: number; text: string }[] }
   /** Cells by row and column; `shade` from 0 to 1, absent where there is no cell. */
   | {

@@ -104,3 +104,10 @@ export function plain(text: string): string {
     .replace(/\p{Cc}+/gu, ' ')
     .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, '');
 }
+
+/** The texts of bars in the columns that two spaces part them into; all have as many as the longest. */
+export function partedTexts(texts: readonly string[]): string[][] {
+  const parted = texts.map((text) => plain(text).split(/ {2,}/));
+  const most = Math.max(0, ...parted.map((cells) => cells.length));
+  return parted.map((cells) => [...cells, ...Array.from({ length: most - cells.length }, () => '')]);
+}

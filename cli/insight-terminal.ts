@@ -6,6 +6,7 @@ import {
   drawable,
   heightAt,
   type Lines,
+  partedTexts,
   plain,
   rangeOf,
   ticksOf,
@@ -230,7 +231,10 @@ function pieces(widths: number[], width: number): number[][] {
 function bars({ title, bars }: Of<'bars'>, width: number, paint: Paint): string[] {
   const head = titled(title, width, paint);
   if (bars.length === 0) return [...head, EMPTY];
-  const text = Math.min(widest(bars.map((bar) => bar.text)), Math.floor(width / 3));
+  const parted = partedTexts(bars.map((bar) => bar.text));
+  const wide = (parted[0] ?? []).map((_, column) => widest(parted.map((cells) => cells[column]!)));
+  const texts = parted.map((cells) => cells.map((cell, column) => sized(cell, wide[column]!, 'right')).join(GAP));
+  const text = Math.min(widest(texts), Math.floor(width / 3));
   const label = Math.min(widest(bars.map((bar) => bar.label)), Math.floor((width - text) / 2));
   const axis = bars.some(({ share }) => share < 0) ? 1 : 0;
   const room = Math.max(4, Math.min(60, width - label - text - axis - 2 * GAP.length));
@@ -249,7 +253,7 @@ function bars({ title, bars }: Of<'bars'>, width: number, paint: Paint): string[
       const minus = sized(share < 0 ? blocksBackward(-share * scale) : '', left, 'right');
       const plus = share > 0 ? blocksForward(share * scale) : '';
       const drawn = `${paint(SERIES[1]!, minus)}${least > 0 ? paint('dim', '│') : ''}${paint(SERIES[0]!, plus)}`;
-      return `${sized(bar.label, label)}${GAP}${sized(bar.text, text, 'right')}${GAP}${drawn}`;
+      return `${sized(bar.label, label)}${GAP}${sized(texts[at]!, text, 'right')}${GAP}${drawn}`;
     }),
   ];
 }
@@ -454,7 +458,7 @@ function plot({ title, x, y, series, marks = [] }: Lines, width: number, paint: 
       names.set(row, `  ${paint(colourOf(index), sized(title, longest))}`);
   }
   const lines = [...head];
-  if (!beside && drawn.length > 0)
+  if (!beside && drawn.length > 1)
     for (const [index, { title, dashed }] of drawn.entries())
       lines.push(paint(colourOf(index), sized(`${dashed ? '╌╌' : '──'} ${title}`, width)));
   lines.push(paint('dim', sized(y.title, width)));

@@ -115,6 +115,12 @@ describe('bars', () => {
     ]);
   });
 
+  it('have the columns of their texts one below the other', () => {
+    const part = (text: string) => ({ label: 'a', share: 0, text });
+    const lines = drawn({ kind: 'bars', title: 'T', bars: ['9 %  1,234', '100 %  7', '–'].map(part) });
+    expect(lines.slice(1)).toEqual(['a    9 %  1,234', 'a  100 %      7', 'a      –']);
+  });
+
   it('go to the left below nothing, on the same scale', () => {
     const [plus, minus, none] = bars(1, -0.5, 0) as [string, string, string];
     expect(plus.indexOf('│')).toBe(minus.indexOf('│'));
@@ -174,7 +180,7 @@ describe('lines', () => {
         series: [{ title: 's', points }],
       },
       width,
-    ).slice(3);
+    ).slice(2);
   const cells = (lines: string[]): string[] =>
     lines.filter((line) => /[│┤]/.test(line)).map((line) => line.replace(/^.*?[│┤]/, ''));
 
