@@ -18,18 +18,21 @@ export interface Bought {
 /** The transactions of a file of CDNOW: all 23,570 customers, or the published sample of 2,357. */
 export function cdnowOrders(file: 'CDNOW_master.txt' | 'CDNOW_sample.txt'): Bought[] {
   const text = readFileSync(`${CDNOW}/${file}`, 'utf8');
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const fields = line.trim().split(/\s+/);
-      const date = fields.at(-3) ?? '';
-      return {
-        customer: fields[0] ?? '',
-        day: dayOfDate(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6, 8)}`),
-        amount: Math.round(Number(fields.at(-1)) * 100),
-      };
-    });
+  return (
+    text
+      .split('\n')
+      // The file ends with the end-of-file mark of CP/M.
+      .filter((line) => /^\s*\d/.test(line))
+      .map((line) => {
+        const fields = line.trim().split(/\s+/);
+        const date = fields.at(-3) ?? '';
+        return {
+          customer: fields[0] ?? '',
+          day: dayOfDate(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6, 8)}`),
+          amount: Math.round(Number(fields.at(-1)) * 100),
+        };
+      })
+  );
 }
 
 /** What is known of each customer at the end of a day; in the order in which they come first. Margin is not known. */

@@ -26,6 +26,10 @@ const benches: Record<string, () => Promise<Bench>> = {
     const { measureTurns, sayTurns } = await import('./turns.ts');
     return { measure: measureTurns, say: sayTurns };
   },
+  async insight() {
+    const { measureInsight, sayInsight } = await import('./insight.ts');
+    return { measure: measureInsight, say: sayInsight };
+  },
 };
 
 const [name, ...flags] = process.argv.slice(2);

@@ -27,7 +27,8 @@ export interface Lifetime {
  * leave next to no revenue to a loss: a share counts as −1 at the least.
  */
 export function shareOf(models: Models, { margin, valued }: Customer): number | undefined {
-  return valued > 0 ? Math.min(1, Math.max(-1, margin / valued)) : models.margin?.share;
+  const own = valued > 0 ? margin / valued : Number.NaN;
+  return Number.isFinite(own) ? Math.min(1, Math.max(-1, own)) : models.margin?.share;
 }
 
 /** The value of a customer on a day. Never NaN; see `Lifetime` for what may be absent. */
@@ -35,8 +36,9 @@ export function lifetimeOf(models: Models, customer: Customer, today: number): L
   const share = shareOf(models, customer);
   const { purchases, spend } = models;
   const made: Lifetime = {};
-  if (customer.valued === customer.revenue) made.past = customer.margin;
-  else if (share !== undefined) made.past = customer.margin + (customer.revenue - customer.valued) * share;
+  const unknown = customer.revenue - customer.valued;
+  const past = unknown === 0 ? customer.margin : customer.margin + unknown * (share ?? Number.NaN);
+  if (Number.isFinite(past)) made.past = past;
   if (purchases === undefined) return made;
   made.alive = alive(purchases, customer, today);
   made.orders90 = expectedOrders(purchases, customer, today, 90);
@@ -55,6 +57,7 @@ export function lifetimeOf(models: Models, customer: Customer, today: number): L
 export function marginShare(customers: Iterable<Customer>): number | undefined {
   let [margin, valued] = [0, 0];
   for (const customer of customers) {
+    if (!Number.isFinite(customer.margin + customer.valued)) continue;
     margin += customer.margin;
     valued += customer.valued;
   }

@@ -52,6 +52,7 @@ function aliveAt({ r, alpha, a, b }: PurchaseModel, x: number, tx: number, age: 
 export function aliveUntil(model: PurchaseModel, customer: Customer, probability: number): number | undefined {
   const { r, alpha, a, b } = model;
   const x = repeats(customer);
+  if (!Number.isFinite(customer.last)) return undefined;
   if (probability > 1) return customer.last;
   if (a === undefined || b === undefined || x === 0 || !(probability > 0)) return undefined;
   const under = (day: number): boolean => alive(model, customer, day) < probability;
@@ -135,7 +136,7 @@ export function nextOrderDay(model: PurchaseModel, customer: Customer): number |
   if (!(gone > 0)) return undefined;
   const weeks = (model.alpha + tx) * Math.expm1(-Math.log(gone) / (model.r + x));
   const days = Math.ceil(weeks * WEEK);
-  return days <= FURTHEST ? customer.last + Math.max(1, days) : undefined;
+  return days <= FURTHEST && Number.isFinite(customer.last) ? customer.last + Math.max(1, days) : undefined;
 }
 
 /**
@@ -146,6 +147,6 @@ export function nextOrderDay(model: PurchaseModel, customer: Customer): number |
 export function expectedSpend({ p, q, v }: SpendModel, customer: Customer, perMajor: number): number {
   const x = repeats(customer);
   const repeated = customer.revenue - customer.firstRevenue;
-  const spent = x > 0 && repeated > 0 ? repeated / perMajor : 0;
+  const spent = x > 0 && repeated > 0 && Number.isFinite(repeated) ? repeated / perMajor : 0;
   return ((p * (v + spent)) / (p * x + q - 1)) * perMajor;
 }

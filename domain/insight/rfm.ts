@@ -32,6 +32,7 @@ export type RfmGroup = (typeof RFM_GROUPS)[number];
 export function rfmCuts(customers: Iterable<Customer>, today: number): RfmCuts | undefined {
   const [recency, frequency, money]: number[][] = [[], [], []];
   for (const customer of customers) {
+    if (!Number.isFinite(customer.last + customer.days + customer.revenue)) continue;
     recency?.push(today - customer.last);
     frequency?.push(customer.days);
     money?.push(customer.revenue);

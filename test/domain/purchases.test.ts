@@ -275,6 +275,43 @@ describe('fitting what customers spend', () => {
   });
 });
 
+describe('the rows of customers', () => {
+  it('count days, not orders: the cases of the Python package lifetimes', () => {
+    const today = dayOfDate('2015-02-07');
+    const orders = [
+      ['1', '2015-01-01', 1],
+      ['1', '2015-02-06', 2],
+      ['2', '2015-01-01', 2],
+      ['3', '2015-01-01', 3],
+      ['3', '2015-01-02', 1],
+      ['3', '2015-01-05', 5],
+      ['4', '2015-01-16', 6],
+      ['4', '2015-02-02', 3],
+      ['4', '2015-02-05', 3],
+      ['5', '2015-01-16', 3],
+      ['5', '2015-01-17', 1],
+      ['5', '2015-01-18', 8],
+      ['6', '2015-02-02', 5],
+    ] as const;
+    const customers = customersAt(
+      orders.map(([customer, date, amount]) => ({ customer, day: dayOfDate(date), amount: amount * 100 })),
+      today,
+    );
+    expect(purchaseRows(customers, today)).toEqual({
+      x: [1, 0, 2, 2, 2, 0],
+      tx: [36, 0, 4, 20, 2, 0],
+      T: [37, 37, 37, 22, 22, 5],
+    });
+    expect(spendRows(customers, today, 100)).toEqual({ x: [1, 2, 2, 2], mean: [2, 3, 3, 4.5], leftOut: 0 });
+  });
+
+  it('leave out whoever came after the day, and make nobody older than today but by an order', () => {
+    const customer = { days: 2, first: 10, last: 50, orders: 2, revenue: 0, firstRevenue: 0, margin: 0, valued: 0 };
+    const rows = purchaseRows([customer, { ...customer, first: 41 }, { ...customer, first: Number.NaN }], 40);
+    expect(rows).toEqual({ x: [1], tx: [40], T: [40] });
+  });
+});
+
 describe.skipIf(missing)('CDNOW, as published', () => {
   const until = dayOfDate('1997-09-30');
   const customers = missing ? [] : customersAt(cdnowOrders('CDNOW_sample.txt'), until);
