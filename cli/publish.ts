@@ -23,6 +23,7 @@ import { ofVariant, variantName } from '../domain/render.ts';
 import { sayStep } from '../domain/say-campaign.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
+import { writeDimensions } from '../functions/aws/lake-dimensions.ts';
 import { readableModels } from '../functions/aws/model-store.ts';
 import { Queue } from '../functions/aws/queue.ts';
 import { rosterSteps, SETTLE_SECONDS } from '../functions/aws/roster.ts';
@@ -211,6 +212,8 @@ export async function publish(
   });
   if (before !== undefined && pointer !== undefined && said(before) === said(definitions)) {
     const { hash, ordinal } = pointer;
+    // A publish that broke off may have left the files of the book before.
+    if (!preview) await writeDimensions(bucket, before);
     if (controls.filled < ordinal && !preview) {
       const [{ contacts: from }, { contacts }] = await Promise.all([
         readFilling(table, ordinal),
@@ -266,6 +269,7 @@ export async function publish(
       remedy: 'Fetch their templates, and publish again.',
     });
   }
+  await writeDimensions(bucket, definitions);
   await startFill(shelf, hash, definitions.ordinal, { contacts, ...rated(shelf), startedAt: now, from: 0 });
   return seen;
 }

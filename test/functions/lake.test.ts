@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Definitions } from '../../domain/book.ts';
 import { type Contact, newContact } from '../../domain/contact.ts';
 import { countryCode } from '../../domain/country.ts';
 import type { Shop } from '../../domain/insight/order-rows.ts';
@@ -9,10 +10,11 @@ import type { Interaction, JsonObject } from '../../domain/interaction.ts';
 import type { Message } from '../../domain/message.ts';
 import { foldOrder, type Order, orderKeyOf } from '../../domain/order.ts';
 import { type Change, type Kind, type Line, linesOf, packed } from '../../functions/aws/lake.ts';
+import { campaignRows, productRows } from '../../functions/aws/lake-dimensions.ts';
 import { LAKE_TABLES, type LakeTable } from '../../functions/aws/lake-tables.ts';
 import { UNPUBLISHED } from '../../functions/aws/shop-store.ts';
 import { contactItem, interactionItem, messageItem, orderItem } from '../../functions/aws/table.ts';
-import { interaction, NOON } from './fixtures.ts';
+import { definitions, interaction, NOON } from './fixtures.ts';
 
 const shop: Shop = {
   currency: 'EUR',
@@ -327,5 +329,33 @@ describe('given a contact', () => {
 describe('given files', () => {
   it('the same lines are the same bytes', () => {
     expect(Buffer.from(packed(['{"a":1}'])).equals(Buffer.from(packed(['{"a":1}'])))).toBe(true);
+  });
+});
+
+describe('given what is published', () => {
+  const base = definitions();
+  it('products and campaigns are rows with money in minor units, parts of a cent too', () => {
+    const thanks = base.campaigns.thanks!;
+    const costly = { ...thanks, campaign: { ...thanks.campaign, costs: { perMessage: 0.0012, fixed: 250 } } };
+    const gone = { ...thanks, id: 'gone', campaign: { ...thanks.campaign, title: 'Long ago' } };
+    const of: Definitions = {
+      ...base,
+      campaigns: { ...base.campaigns, thanks: costly },
+      retired: { 'gone@1': gone, 'thanks@0': thanks },
+      catalogue: {
+        products: {
+          pan: { name: 'Pan', upgrade: 'cup' },
+          cup: { name: 'Cup', price: 9.9, margin: 0.4, category: 'kitchen' },
+        },
+      },
+    };
+    expect(productRows(of)).toEqual([
+      { product: 'cup', name: 'Cup', category: 'kitchen', price: 990, margin: 0.4 },
+      { product: 'pan', name: 'Pan', upgrade: 'cup' },
+    ]);
+    const rows = campaignRows(of);
+    expect(rows.map(({ campaign }) => campaign)).toEqual(['confirm', 'gone', 'offer', 'thanks']);
+    expect(rows[3]).toMatchObject({ kind: 'service', aim: 'service', perMessage: 0.12, fixed: 25_000 });
+    expect(rows[1]).toMatchObject({ title: 'Long ago' });
   });
 });

@@ -1,4 +1,5 @@
 // Publishing: the book under its hash, the pointer moved once, ordinals kept, old versions kept for those under way.
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findPerson, describe as tell } from '../../cli/contact.ts';
 import { readFilling } from '../../cli/filling.ts';
@@ -7,8 +8,10 @@ import { buildTemplates, type TemplatesRefused } from '../../cli/templates-folde
 import { compileBook, type Definitions } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
 import type { KairosError } from '../../domain/fault.ts';
+import type { JsonObject } from '../../domain/interaction.ts';
 import { sha256 } from '../../domain/interaction.ts';
 import { sampleMessage } from '../../domain/sample-message.ts';
+import { LAKE_TABLES } from '../../functions/aws/lake-tables.ts';
 import { contactItem, key, messageItem } from '../../functions/aws/table.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { type Edit, edited } from './edit.ts';
@@ -18,11 +21,15 @@ const templatesWith = async (edits: Edit[] = []) => buildTemplates(await edited(
 
 class Shelfed implements Shelf {
   readonly objects = new Map<string, string>();
+  readonly files = new Map<string, Uint8Array>();
   readonly posted: { url: string; bodies: unknown[] }[] = [];
   readonly rosterQueueUrl = 'https://queue.example/roster';
   readonly bucket = {
     get: async (name: string) => this.objects.get(name),
-    put: async (name: string, body: string | Uint8Array) => void this.objects.set(name, String(body)),
+    put: async (name: string, body: string | Uint8Array) => {
+      if (typeof body === 'string') this.objects.set(name, body);
+      else this.files.set(name, body);
+    },
   };
   readonly queue = { send: async (url: string, bodies: unknown[]) => void this.posted.push({ url, bodies }) };
   readonly table: Shelf['table'];
@@ -152,6 +159,39 @@ describe('publishing to a table and a bucket', () => {
         ],
       },
     ]);
+  });
+
+  it('leaves products and campaigns for the lake, with money in minor units, and the same again at a repeat', async () => {
+    const shelf = new Shelfed(await engine.table(2));
+    const { hash } = await publish(await templatesWith(), shelf, { by: 'ann', now: NOW });
+    const rows = (name: string): JsonObject[] =>
+      gunzipSync(shelf.files.get(`lake/${name}/${name}.ndjson.gz`)!)
+        .toString()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as JsonObject);
+    const { catalogue, campaigns } = shelf.book(hash);
+    expect(rows('products').map(({ product }) => product)).toEqual(Object.keys(catalogue.products).sort());
+    expect(rows('campaigns').map(({ campaign }) => campaign)).toEqual(Object.keys(campaigns).sort());
+    for (const name of ['products', 'campaigns'] as const) {
+      const columns: Record<string, string> = LAKE_TABLES[name].columns;
+      for (const [column, value] of rows(name).flatMap((row) => Object.entries(row))) {
+        const type = columns[column];
+        expect([name, column, type === 'bigint' ? Number.isSafeInteger(value) : typeof value]).toEqual([
+          name,
+          column,
+          type === 'bigint' ? true : type === 'double' ? 'number' : type,
+        ]);
+      }
+    }
+    const first = new Map(shelf.files);
+    shelf.files.clear();
+    await publish(await templatesWith(), shelf, { by: 'bob', now: NOW + 1, preview: true });
+    expect(shelf.files.size).toBe(0);
+    await publish(await templatesWith(), shelf, { by: 'bob', now: NOW + 1 });
+    for (const [name, body] of shelf.files)
+      expect([name, Buffer.from(body)]).toEqual([name, Buffer.from(first.get(name)!)]);
+    expect(shelf.files.has('lake/products/products.ndjson.gz')).toBe(true);
   });
 
   it('changes nothing where the same book stands there, and starts a walk again that has not ended', async () => {
