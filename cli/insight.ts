@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { dateOfDay } from '../domain/insight/customer.ts';
 import { pageOf } from './insight-page.ts';
+import { pairsReport } from './insight-pairs.ts';
 import { pareto } from './insight-pareto.ts';
 import type { Part, Report, ReportCommand } from './insight-report.ts';
 import { retention } from './insight-retention.ts';
@@ -13,7 +14,7 @@ import { paperOf } from './page.ts';
 import { STAGE_OPTION } from './stage.ts';
 
 /** Every report, in the order in which `kairos insight --help` and the overview have them. */
-const REPORTS: readonly ReportCommand[] = [rfm, retention, pareto];
+const REPORTS: readonly ReportCommand[] = [rfm, retention, pareto, pairsReport];
 
 /** What every report takes beside its own options. */
 interface CommonOptions extends SourceOptions {

@@ -5,19 +5,23 @@ import type { NextCounts, PairCount } from '../../domain/insight/next-product.ts
 import { query } from './queries.ts';
 import type { Parameters, Row, Warehouse } from './warehouse.ts';
 
-/** Days that count for what goes together; for what is popular, and where that is too little, as for the rest. */
-const DAYS = 730;
-const RECENT_DAYS = 90;
+/** What bounds the counts: so that the joins grow with the orders, and what is told rests on more than a few. */
+export const NEXT_BOUNDS = {
+  /** Days that count; and for what is popular, where that is enough. */
+  days: 730,
+  recentDays: 90,
+  /** Products of a basket, and of a contact, that are paired with each other. */
+  lines: 100,
+  /** Products that take part, the most-bought first. */
+  products: 5000,
+  /** Least baskets, or contacts, that hold both; of upgrades, which are fewer. */
+  support: 5,
+  upgradeSupport: 3,
+  /** How much dearer an upgrade is at least, as a share. */
+  dearer: 0.1,
+} as const;
+/** Popular products of the recent days with which these are enough. */
 const FEW_POPULAR = 20;
-/** Products of a basket, and of a contact, that are paired with each other. */
-const MOST_LINES = 100;
-/** Products that take part, the most-bought first. */
-const MOST_PRODUCTS = 5000;
-/** Least baskets, or contacts, that hold both; of upgrades, which are fewer. */
-const SUPPORT = 5;
-const UPGRADE_SUPPORT = 3;
-/** How much dearer an upgrade is at least, as a share. */
-const DEARER = 0.1;
 /** Partners that are fetched of each product; more than the model keeps, since that ranks by lower bounds. */
 const MOST_PARTNERS = 20;
 const MOST_POPULAR = 50;
@@ -34,17 +38,22 @@ export interface Counting {
 /** Counts what goes together, in four statements. Answers no rows where there are no orders. */
 export async function countNext(warehouse: Warehouse, counting: Counting): Promise<NextCounts> {
   const { today, currency, leave = 0 } = counting;
-  const window = { since: dateOfDay(today - DAYS), leave, currency };
-  const bounds = { ...window, lines: MOST_LINES, most: MOST_PARTNERS };
-  const pairs = { ...bounds, products: MOST_PRODUCTS, support: SUPPORT };
+  const window = { since: dateOfDay(today - NEXT_BOUNDS.days), leave, currency };
+  const bounds = { ...window, lines: NEXT_BOUNDS.lines, most: MOST_PARTNERS };
+  const pairs = { ...bounds, products: NEXT_BOUNDS.products, support: NEXT_BOUNDS.support };
   const ask = (name: string, parameters: Parameters) => warehouse.rows(query(name), parameters);
   const together = await ask('pairs', pairs);
   const after = await ask('sequences', pairs);
-  const upgrades = await ask('upgrades', { ...bounds, support: UPGRADE_SUPPORT, dearer: DEARER });
+  const upgrades = await ask('upgrades', {
+    ...bounds,
+    support: NEXT_BOUNDS.upgradeSupport,
+    dearer: NEXT_BOUNDS.dearer,
+  });
   const popularSince = (days: number) =>
     ask('popular', { ...window, since: dateOfDay(today - days), most: MOST_POPULAR });
-  let popular = await popularSince(RECENT_DAYS);
-  if (popular.filter(({ category }) => category === '').length < FEW_POPULAR) popular = await popularSince(DAYS);
+  let popular = await popularSince(NEXT_BOUNDS.recentDays);
+  if (popular.filter(({ category }) => category === '').length < FEW_POPULAR)
+    popular = await popularSince(NEXT_BOUNDS.days);
   return {
     together: together.map(pairOf),
     after: after.map(pairOf),
