@@ -23,6 +23,8 @@ function figures({ product, other, both, first, second, all, support, confidence
   return { product, other, both, first, second, all, support, confidence, lift, low, high, score };
 }
 
+/** A name of which two find room beside each other. */
+const cut = (name: string): string => (name.length > 24 ? `${name.slice(0, 23).trimEnd()}…` : name);
 const number = (value: number): string => value.toLocaleString('en');
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 const times = (lift: number): string => lift.toFixed(lift < 100 ? 1 : 0);
@@ -34,7 +36,7 @@ async function make(source: InsightSource, options: Options): Promise<Report> {
   const { currency } = shop;
   const counts = await countNext(warehouse, { today, currency });
   const without = await countNext(warehouse, { today, currency, leave: 1 });
-  const cases = await nextCases(warehouse, { currency, leave: 1, customers: MOST_TRIED });
+  const cases = await nextCases(warehouse, { today, currency, leave: 1, customers: MOST_TRIED });
   const check = checkNext(cases, nextProducts(without), withNames(source, cases));
   const model = nextProducts(counts);
   const { product } = options;
@@ -124,7 +126,7 @@ function refuse({ shop }: InsightSource, product: string): never {
 
 function nameOf({ shop }: InsightSource, id: string): string {
   const known = Object.hasOwn(shop.catalogue.products, id) ? shop.catalogue.products[id] : undefined;
-  return known === undefined || known.name === id ? id : `${known.name} (${id})`;
+  return known === undefined || known.name === id ? id : `${cut(known.name)} (${id})`;
 }
 
 const ASSOCIATION = [
@@ -261,7 +263,7 @@ function checkPart({ customers, at }: NextCheck): Part[] {
     return [heading, tooLittle('Nobody bought something new in a second order: there is nothing to try it on.')];
   const rate = ({ rate: share, low, high }: HitRate): string => `${percent(share)} (${percent(low)}–${percent(high)})`;
   const signed = (share: number): string => `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
-  const beaten = at.every(({ better }) => better.low > 0);
+  const unsure = at.filter(({ better }) => better.low <= 0).map(({ most }) => `the first ${most}`);
   return [
     heading,
     {
@@ -283,7 +285,9 @@ function checkPart({ customers, at }: NextCheck): Part[] {
       kind: 'text',
       text: `The last order of ${number(customers)} customers was left out of the counts and told from what they had bought before: a hit is a product that was new to them in it. Intervals of 95 %.`,
     },
-    ...(beaten ? [] : [tooLittle('It is not surely better than what is most popular here.')]),
+    ...(unsure.length === 0
+      ? []
+      : [tooLittle(`Among ${unsure.join(' and ')} it is not surely better than what is most popular.`)]),
   ];
 }
 

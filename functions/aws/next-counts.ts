@@ -38,7 +38,7 @@ export interface Counting {
 /** Counts what goes together, in four statements. Answers no rows where there are no orders. */
 export async function countNext(warehouse: Warehouse, counting: Counting): Promise<NextCounts> {
   const { today, currency, leave = 0 } = counting;
-  const window = { since: dateOfDay(today - NEXT_BOUNDS.days), leave, currency };
+  const window = { since: dateOfDay(today - NEXT_BOUNDS.days), leave, currency, today };
   const bounds = { ...window, lines: NEXT_BOUNDS.lines, most: MOST_PARTNERS };
   const pairs = { ...bounds, products: NEXT_BOUNDS.products, support: NEXT_BOUNDS.support };
   const ask = (name: string, parameters: Parameters) => warehouse.rows(query(name), parameters);
@@ -88,9 +88,9 @@ function pairOf(row: Row): PairCount {
  */
 export async function nextCases(
   warehouse: Warehouse,
-  { currency, leave, customers }: { currency: string; leave: number; customers: number },
+  { today, currency, leave, customers }: Counting & { leave: number; customers: number },
 ): Promise<NextCase[]> {
-  const rows = await warehouse.rows(query('next-cases'), { currency, leave, customers });
+  const rows = await warehouse.rows(query('next-cases'), { today, currency, leave, customers });
   return [...Map.groupBy(rows, ({ contact }) => contact).values()].map((own) => ({
     owned: Object.fromEntries(
       own.filter(({ target }) => target === 0).map(({ product, day }) => [String(product), Number(day)]),
