@@ -7,7 +7,7 @@ export const VIEWS = [
   'people',
   'sales',
   'sale_lines',
-  'bought',
+  'bought_products',
   'purchase_days',
   'customers',
   'message_facts',

@@ -6,7 +6,6 @@ import { dateOfDay, dayOfDate } from '../../domain/insight/customer.ts';
 import type { PairCount } from '../../domain/insight/next-product.ts';
 import type { JsonObject } from '../../domain/interaction.ts';
 import { countNext, NEXT_BOUNDS, nextCases } from '../../functions/aws/next-counts.ts';
-import { query, withViews } from '../../functions/aws/queries.ts';
 
 const TODAY = dayOfDate('2026-06-30');
 
@@ -338,9 +337,4 @@ describe('given any orders', () => {
     );
     expect(some).toBeGreaterThan(0);
   });
-});
-
-it('an engine that holds the tables alone is asked with the views that each statement reads', () => {
-  for (const name of ['pairs', 'sequences', 'upgrades', 'popular', 'next-cases'])
-    expect(withViews(query(name))).toMatch(/^WITH living AS .*\bbought AS \(/s);
 });

@@ -128,6 +128,14 @@ const PARAMETERS: Parameters = {
   to: dayOfDate('2026-03-31'),
   months: 1,
   window: 60,
+  since: '2026-01-01',
+  leave: 0,
+  lines: 9,
+  products: 9,
+  support: 1,
+  most: 9,
+  dearer: 0.1,
+  customers: 9,
 };
 const ask = (name: string, parameters: Parameters = {}) => rows.rows(query(name), { ...PARAMETERS, ...parameters });
 const day = dayOfDate;
@@ -338,7 +346,8 @@ describe('the statements', () => {
   const sorted = (found: Row[]): string[] => found.map((row) => JSON.stringify(row)).sort();
   it.each(NAMES)('%s answers alike over rows, over files, with its views before it, and over nothing', async (name) => {
     const expected = sorted(await ask(name));
-    expect(expected.length).toBeGreaterThan(0);
+    // Of dearer products of one category, and of orders that are left out, test/functions/next-counts.test.ts speaks.
+    if (name !== 'upgrades' && name !== 'next-cases') expect(expected.length).toBeGreaterThan(0);
     expect(sorted(await files.rows(query(name), PARAMETERS))).toEqual(expected);
     expect(sorted(await tables.rows(withViews(query(name)), PARAMETERS))).toEqual(expected);
     const empty = await DuckDbWarehouse.ofRows({}, VIEW_PARAMETERS);

@@ -5,7 +5,7 @@
 -- :products the most-bought products take part   :support  least number of baskets with both       :most  partners each
 WITH ranked AS (
   SELECT "order", product, row_number() OVER (PARTITION BY "order" ORDER BY gross DESC, product) AS nth
-  FROM bought
+  FROM bought_products
   WHERE date >= CAST(:since AS date) AND (contact IS NULL OR back > :leave)
 ), held AS (
   SELECT "order", product FROM ranked WHERE nth <= :lines

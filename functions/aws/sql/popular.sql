@@ -3,7 +3,7 @@
 -- :most   products of a category, and over all
 WITH sold AS (
   SELECT product, max(category) AS category, count(*) AS baskets
-  FROM bought
+  FROM bought_products
   WHERE date >= CAST(:since AS date) AND (contact IS NULL OR back > :leave)
   GROUP BY product
 ), placed AS (

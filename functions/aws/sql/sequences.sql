@@ -6,13 +6,13 @@
 -- :products the most-bought products take part  :support  least number of contacts with both      :most  products each
 WITH days AS (
   SELECT contact, min(day) AS first_day, max(day) AS last_day
-  FROM bought
+  FROM bought_products
   WHERE contact IS NOT NULL AND date >= CAST(:since AS date) AND back > :leave
   GROUP BY contact
   HAVING min(day) < max(day)
 ), firsts AS (
   SELECT b.contact, b.product, min(b.day) AS day, d.first_day, d.last_day
-  FROM bought b JOIN days d ON d.contact = b.contact
+  FROM bought_products b JOIN days d ON d.contact = b.contact
   WHERE b.date >= CAST(:since AS date) AND b.back > :leave
   GROUP BY b.contact, b.product, d.first_day, d.last_day
 ), ranked AS (

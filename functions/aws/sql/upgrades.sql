@@ -2,13 +2,13 @@
 -- :dearer (0.1: a tenth). A price is the catalogue's, else what was paid for one on average.
 WITH days AS (
   SELECT contact, min(day) AS first_day, max(day) AS last_day
-  FROM bought
+  FROM bought_products
   WHERE contact IS NOT NULL AND date >= CAST(:since AS date) AND back > :leave
   GROUP BY contact
   HAVING min(day) < max(day)
 ), known AS (
   SELECT b.product, max(b.category) AS category, CAST(sum(b.gross) AS double) / sum(b.quantity) AS paid
-  FROM bought b
+  FROM bought_products b
   WHERE b.gross > 0
   GROUP BY b.product
 ), priced AS (
@@ -17,7 +17,7 @@ WITH days AS (
   WHERE k.category IS NOT NULL
 ), firsts AS (
   SELECT b.contact, b.product, min(b.day) AS day, d.first_day, d.last_day
-  FROM bought b JOIN days d ON d.contact = b.contact
+  FROM bought_products b JOIN days d ON d.contact = b.contact
   WHERE b.date >= CAST(:since AS date) AND b.back > :leave
   GROUP BY b.contact, b.product, d.first_day, d.last_day
 ), ranked AS (
