@@ -256,7 +256,6 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     brand,
     catalogueHash: shortHash(canonical(definitions.catalogue)),
     isMoney: moneyTest(definitions.fields),
-    ...(models === undefined ? {} : { models: models.models }),
     counters,
   };
   const partsOf = new Map<string, Set<ModelPart>>();

@@ -15,6 +15,8 @@ const MOST_KEPT = 1000;
 // The anniversaries of a date around an instant, as long as no other has come.
 const years = new Map<string, ReturnType<typeof anniversaries>>();
 const kept = new Map<string, Period & { since: number }>();
+// The day of a zone, as long as it lasts.
+const today = new Map<string, { day: number; from: number; to: number }>();
 
 const text = (day: number): string => new Date(day * DAY).toISOString().slice(0, 10);
 const dayOf = (year: number, month: number, day: number): number => Date.UTC(year, month, day) / DAY;
@@ -23,6 +25,19 @@ const dayOf = (year: number, month: number, day: number): number => Date.UTC(yea
 function localDay(now: number, zone: string): number {
   const day = Date.parse(localTime(now, zone).date) / DAY;
   return instantOf(text(day + 1), '00:00', zone) <= now ? day + 1 : day;
+}
+
+/** The midnight that begins a day (a number since 1970-01-01) in a zone; of a day that the zone left out, the next one's. */
+export const midnightOf = (day: number, zone: string): number => instantOf(text(day), '00:00', zone);
+
+/** The day of a zone's calendar that has begun last, as a number since 1970-01-01: never less than a moment before. */
+export function dayAt(now: number, zone: string): number {
+  const known = today.get(zone);
+  if (known !== undefined && now >= known.from && now < known.to) return known.day;
+  const day = localDay(now, zone);
+  if (today.size >= MOST_KEPT) today.clear();
+  today.set(zone, { day, from: midnightOf(day, zone), to: midnightOf(day + 1, zone) });
+  return day;
 }
 
 /** What a calendar word means at an instant in a zone: [from, to) in epoch milliseconds. Weeks begin on Monday. */

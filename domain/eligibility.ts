@@ -50,6 +50,7 @@ export function sightOf(book: Book, contact: Contact, now: number): BookSight {
     zone: zoneOf(book, contact),
     shopZone: book.definitions.settings.zone,
     catalogue: book.definitions.catalogue,
+    ...(book.models !== undefined && { models: book.models.models }),
     at: (then) => sightOf(book, contact, then),
     membership() {
       if (known === undefined) {

@@ -3,6 +3,7 @@ import { anniversaries, dayOfYear } from './calendar.ts';
 import type { Contact } from './contact.ts';
 import { cartLines } from './facts.ts';
 import type { Comparison, OperatorName } from './grammar.ts';
+import { modelAttributes, movesByTime, nextDated, nextModelled, readModelled } from './insight/attributes.ts';
 import type { Json } from './interaction.ts';
 import { minorUnits } from './money.ts';
 import { type Atom, type Column, columnOf, type Found, type RuleContext, type Sight } from './rule-node.ts';
@@ -38,6 +39,8 @@ const derived: Record<string, Getter> = {
     facts.orders.gross > 0 ? facts.orders.refunded / facts.orders.gross : undefined,
   'orders.average': ({ contact: { facts } }) =>
     facts.orders.count > 0 ? Math.round((facts.orders.gross - facts.orders.refunded) / facts.orders.count) : undefined,
+  'orders.discountedShare': ({ contact: { facts } }) =>
+    facts.orders.count > 0 ? (facts.orders.discounted ?? 0) / facts.orders.count : undefined,
   'cart.items': ({ contact }) => cartLines(contact.facts).length || undefined,
   'cart.value': ({ contact }) =>
     cartLines(contact.facts).reduce((sum, [, line]) => sum + line.quantity * (line.price ?? 0), 0) || undefined,
@@ -49,7 +52,15 @@ const derived: Record<string, Getter> = {
   ...Object.fromEntries(
     Object.keys(SCORES).map((name): [string, Getter] => [name, ({ contact }) => scoreOf(contact.facts, name)]),
   ),
+  ...Object.fromEntries(
+    Object.keys(modelAttributes).map((name): [string, Getter] => [
+      name,
+      (sight) => readModelled(name, modelled(sight)),
+    ]),
+  ),
 };
+
+const modelled = ({ contact: { facts }, models, now, shopZone }: Sight) => ({ facts, models, now, zone: shopZone });
 
 type DerivedType = 'number' | 'money' | 'date' | 'list' | 'text' | 'boolean';
 const typed: Record<string, DerivedType> = {
@@ -61,6 +72,7 @@ const typed: Record<string, DerivedType> = {
   'subscription.active': 'boolean',
   running: 'list',
   ...SCORES,
+  ...modelAttributes,
 };
 
 /** Names of derived attributes that rules may read, with their type. */
@@ -108,9 +120,17 @@ export function hasAtom(name: string, wanted: Comparison, context: RuleContext):
   const scale = derivedAttributes[name] === 'money' ? 10 ** Math.round(Math.log10(minorUnits(1, context.currency))) : 1;
   const { family, cuts } = sorted(name, wanted, scale);
   const { test, next } = compileComparison(wanted, scale);
-  const column = columnOf(`has|${name}|${family}`, family, context, () => readers[family](getterOf(name)));
+  const column = columnOf(`has|${name}|${family}`, family, context, () => {
+    const read = readers[family](getterOf(name));
+    if (!Object.hasOwn(modelAttributes, name)) return read;
+    return (sight, turn) => {
+      turn.at = Math.min(turn.at, nextDated(name, modelled(sight)));
+      return read(sight, turn);
+    };
+  });
   // What grows with time turns where it meets the bound, not where the finding changes.
   if (name === 'rhythm.overdue') return { column, cuts: [], test, next: overdueNext(wanted) };
+  if (movesByTime(name)) return { column, cuts: [], test, next: modelledNext(name, wanted, scale, test) };
   return { column, cuts, test, next };
 }
 
@@ -119,7 +139,7 @@ const DERIVED_NUMBERS = new Set(['number', 'money']);
 /** The family in which a comparison's answer is one in each bucket, and where the buckets begin. */
 function sorted(name: string, wanted: Comparison, scale: number): Pick<Atom, 'cuts'> & { family: Column['family'] } {
   const unsorted = { family: 'other', cuts: [] } as const;
-  if (name === 'running' || name === 'rhythm.overdue') return unsorted;
+  if (name === 'running' || name === 'rhythm.overdue' || movesByTime(name)) return unsorted;
   const scaled = (value: number): number => Math.round(value * scale * 1e6) / 1e6;
   const constants = (values: unknown[], ordered: boolean): ReturnType<typeof sorted> => {
     if (values.some((value) => typeof value === 'string' && value.startsWith('@'))) return unsorted;
@@ -161,6 +181,18 @@ function sorted(name: string, wanted: Comparison, scale: number): Pick<Atom, 'cu
     default:
       return constants([value].flat(), true);
   }
+}
+
+/** When what the models say meets a bound. */
+function modelledNext(name: string, wanted: Comparison, scale: number, test: Atom['test']): Atom['next'] {
+  const said = [isOperator(wanted) ? Object.values(wanted)[0] : wanted].flat();
+  const scaled = said.flatMap((bound) => (typeof bound === 'number' ? Math.round(bound * scale * 1e6) / 1e6 : []));
+  const references = said.filter((bound): bound is string => typeof bound === 'string' && bound.startsWith('@'));
+  return (_found, sight) => {
+    const meant = references.flatMap((reference) => sight.resolve?.(reference) ?? []);
+    const bounds = [...scaled, ...meant.filter((bound) => typeof bound === 'number')];
+    return nextModelled(name, modelled(sight), bounds, (found) => test(found, sight));
+  };
 }
 
 /** When `rhythm.overdue` reaches a bound: at last + bound × interval; nothing else turns it by time. */

@@ -11,6 +11,8 @@ export interface Sight extends Around {
   contact: Contact;
   /** The shop's zone: calendar words about money follow it; those about anything else, the contact's. */
   shopZone: string;
+  /** What insight has fitted; absent before the first fit. */
+  models?: Models;
   /** Whether the contact is in a segment at this instant. */
   inSegment(id: string): boolean;
   /** Counters of the run that is asked for; absent in segments. */
@@ -66,8 +68,6 @@ export interface RuleContext {
   catalogueHash: string;
   /** Property names that hold money of the shop's currency. */
   isMoney(event: string, property: string): boolean;
-  /** What insight has fitted; absent before the first fit. */
-  models?: Models;
   /** Counters shared by all rules of the book, by id. */
   counters: Map<string, Counter>;
   /** Counters of one campaign's runs; absent in segments. */

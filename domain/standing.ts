@@ -10,19 +10,25 @@ export const SCORES: Record<string, 'number' | 'money' | 'text'> = {
   'rfm.recency': 'number',
   'rfm.frequency': 'number',
   'rfm.money': 'number',
+  'rfm.group': 'text',
   'value.decile': 'number',
+  'value.past': 'money',
   'value.lifetime': 'money',
+  'predicted.alive': 'number',
   'predicted.orders': 'number',
+  'predicted.orders90': 'number',
   'predicted.value': 'money',
+  'predicted.value90': 'money',
   'loyalty.tier': 'text',
 };
 
-/** Fifths and tenths of the customers: 5 and 1 are best. */
+/** Fifths and tenths of the customers: 5 and 1 are best. A probability. */
 const BOUNDS: Record<string, [least: number, most: number]> = {
   'rfm.recency': [1, 5],
   'rfm.frequency': [1, 5],
   'rfm.money': [1, 5],
   'value.decile': [1, 10],
+  'predicted.alive': [0, 1],
 };
 
 const MOST_CASES = 50;

@@ -203,11 +203,13 @@ describe('how a person stands', () => {
 });
 
 test('every score is a number, money or text', () => {
-  expect(Object.keys(SCORES)).toHaveLength(8);
+  expect(Object.keys(SCORES)).toHaveLength(13);
   for (const type of Object.values(SCORES)) expect(['number', 'money', 'text']).toContain(type);
 });
 
-test('a score outside its bounds is passed over: fifths from 1 to 5, tenths from 1 to 10', () => {
+test('a score outside its bounds is passed over: fifths from 1 to 5, tenths from 1 to 10, a chance from 0 to 1', () => {
+  expect(factsAfter(scored(1, { 'predicted.alive': 1.01 }))).not.toHaveProperty('scores');
+  expect(scoreOf(factsAfter(scored(1, { 'predicted.alive': 0 })), 'predicted.alive')).toBe(0);
   const facts = factsAfter(scored(1, { 'rfm.recency': 5, 'rfm.money': 0, 'value.decile': 11, 'value.lifetime': -5 }));
   expect(Object.keys(facts.scores ?? {}).sort()).toEqual(['rfm.recency', 'value.lifetime']);
   expect(scoreOf(factsAfter(scored(1, { 'value.decile': 10 })), 'value.decile')).toBe(10);

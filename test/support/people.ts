@@ -8,6 +8,7 @@ import type { Converted, Decided, Decision, Notice, Stimulus, Watch } from '../.
 import { recheck } from '../../domain/eligibility.ts';
 import type { Rule } from '../../domain/grammar.ts';
 import { linkContact, resolve } from '../../domain/identity.ts';
+import type { Models } from '../../domain/insight/models.ts';
 import { type Interaction, identityKeys, type JsonObject, type SubjectKey, sha256 } from '../../domain/interaction.ts';
 import { mergeContacts } from '../../domain/merge.ts';
 import type { Message } from '../../domain/message.ts';
@@ -102,6 +103,8 @@ export interface Parts {
   retired?: PublishedCampaign[];
   paused?: string[];
   stopped?: boolean;
+  /** What insight has fitted. */
+  models?: Models;
 }
 
 /** A compiled book of these parts, over a shop in Warsaw that sells in EUR. */
@@ -125,11 +128,13 @@ export function bookOf(parts: Parts = {}): Book {
     fields,
     ...(parts.coupons && { coupons: { pools: parts.coupons } }),
   };
-  return compileBook(definitions, `book-${ordinal}`, {
+  const controls = {
     paused: Object.fromEntries((parts.paused ?? []).map((id) => [id, { by: 'test', at: 0, why: 'a test' }])),
     filled: parts.filled ?? ordinal,
     ...(parts.stopped ? { stopped: { by: 'test', at: 0, why: 'test' } } : {}),
-  });
+  };
+  const { models } = parts;
+  return compileBook(definitions, `book-${ordinal}`, controls, models && { hash: 'models', models });
 }
 
 /** A campaign as published, at the version that its text has. */
