@@ -1,6 +1,6 @@
 // kairos insight retention: who comes back: rates by period, cohorts, repeat purchases, time between them, and who lapsed.
 import { KairosError, suggest } from '../domain/fault.ts';
-import { dateOfDay } from '../domain/insight/customer.ts';
+import { dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
 import { query } from '../functions/aws/queries.ts';
 import {
   CALENDARS,
@@ -67,7 +67,7 @@ export const retention: ReportCommand<RetentionOptions> = {
           {
             value: percent(kept),
             caption: `of a ${calendar.name}’s buyers buy in the next`,
-            note: known.length === 0 ? 'no period is over yet' : `mean of ${counted(known.length, calendar.name)}`,
+            note: known.length === 0 ? 'no period is over yet' : `over ${counted(known.length, calendar.name)}`,
           },
           {
             value: gaps.median === undefined ? '–' : counted(gaps.median, 'day'),
@@ -361,7 +361,9 @@ async function churnOf({ warehouse, today }: InsightSource, window: number, aske
   for (let day = first; rows.length > 0 && nextMonth(day) - 1 <= today; day = nextMonth(day)) {
     const month = monthOf(day);
     const { began, lapsed } = turns.get(month) ?? { began: 0, lapsed: 0 };
-    months.push({ month, active, began, lapsed, rate: shareOf(lapsed, active) });
+    // Before the history is that long nobody can have lapsed.
+    const isKnown = dayOfDate(`${month}-01`) > first + window;
+    months.push({ month, active, began, lapsed, rate: isKnown ? shareOf(lapsed, active) : undefined });
     active += began - lapsed;
   }
   return { window, asked, months, latest: months.findLast(({ rate }) => rate !== undefined) };

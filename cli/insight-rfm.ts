@@ -110,11 +110,9 @@ export const rfm: ReportCommand = {
       },
       {
         kind: 'table',
-        title: 'Groups: a customer is in the first whose cells hold it',
+        title: 'Groups',
         columns: [
           { title: 'group' },
-          { title: 'cells' },
-          { title: 'they' },
           { title: 'customers', align: 'right' },
           { title: 'share', align: 'right' },
           { title: 'of revenue', align: 'right' },
@@ -125,7 +123,6 @@ export const rfm: ReportCommand = {
           const group = groups.get(name) ?? { customers: 0, revenue: 0, orders: 0, recency: 0 };
           return [
             name,
-            ...MEANINGS[name],
             count(group.customers),
             percent(shareOf(group.customers, all.customers)),
             percent(shareOf(group.revenue, all.revenue)),
@@ -133,6 +130,12 @@ export const rfm: ReportCommand = {
             count(group.customers === 0 ? undefined : group.recency / group.customers),
           ];
         }),
+      },
+      {
+        kind: 'table',
+        title: 'What they are: a customer is in the first whose cells hold it',
+        columns: [{ title: 'group' }, { title: 'cells' }, { title: 'they' }],
+        rows: RFM_GROUPS.map((name) => [name, ...MEANINGS[name]]),
       },
     ];
     if (new Set(cuts.frequency).size < 4) {

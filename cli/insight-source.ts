@@ -88,7 +88,7 @@ async function openFile(orders: string, mappingFile: string, until: string | und
     warehouse,
     shop: tables.shop,
     today: tables.today,
-    says: sayFile(orders, file, tables),
+    says: sayFile(path.basename(orders), file, tables),
     name: mapping.title ?? path.basename(orders),
     now: Date.now(),
     close: () => warehouse.close(),

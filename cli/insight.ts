@@ -10,11 +10,19 @@ import { retention } from './insight-retention.ts';
 import { rfm } from './insight-rfm.ts';
 import { type InsightSource, openSource, type SourceOptions } from './insight-source.ts';
 import { sayReport } from './insight-terminal.ts';
+import { value } from './insight-value.ts';
 import { paperOf } from './page.ts';
 import { STAGE_OPTION } from './stage.ts';
 
 /** Every report, in the order in which `kairos insight --help` and the overview have them. */
-const REPORTS: readonly ReportCommand[] = [rfm, retention, pareto, pairsReport];
+// biome-ignore format: one on a line
+const REPORTS: readonly ReportCommand[] = [
+  rfm,
+  retention,
+  value,
+  pareto,
+  pairsReport,
+];
 
 /** What every report takes beside its own options. */
 interface CommonOptions extends SourceOptions {

@@ -1,0 +1,599 @@
+// kairos insight value: what customers have brought and may bring yet, how sure that is, and how well the models foretold before.
+import { KairosError } from '../domain/fault.ts';
+import { dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
+import { ordersRange, shopForecast } from '../domain/insight/interval.ts';
+import { decileCuts, decileOf, type Lifetime, lifetimeOf, marginShare } from '../domain/insight/lifetime.ts';
+import type { ModelNote, ModelPart, Models } from '../domain/insight/models.ts';
+import { expectedOrders } from '../domain/insight/predict.ts';
+import { type Fitted, fitPurchases, purchaseRows } from '../domain/insight/purchases.ts';
+import { fitSpend, spendRows } from '../domain/insight/spend.ts';
+import { trackedOf, trackingOf } from '../domain/insight/tracking.ts';
+import { isDate } from '../domain/mapping.ts';
+import { unitsPerMajor } from '../domain/money.ts';
+import { query } from '../functions/aws/queries.ts';
+import {
+  count,
+  counted,
+  customerIn,
+  customersOf,
+  type KnownCustomer,
+  moneyOf,
+  number,
+  percent,
+  shareOf,
+} from './insight-figures.ts';
+import type { Part, Point, ReportCommand } from './insight-report.ts';
+import type { InsightSource } from './insight-source.ts';
+import { wholeNumber } from './messages.ts';
+
+interface ValueOptions {
+  from?: string;
+  to?: string;
+  top?: string;
+}
+
+/** A history that is halved needs so many days on either side. */
+const LEAST_HALF = 90;
+
+export const value: ReportCommand<ValueOptions> = {
+  name: 'value',
+  description: 'what customers have brought and may bring yet, how sure that is, and who they are',
+  options: [
+    ['--from <date>', 'past value from this day on; by default a year'],
+    ['--to <date>', 'past value up to this day'],
+    ['--top <number>', 'show so many customers; by default 10'],
+  ],
+  async make(source, options) {
+    const { today } = source;
+    const top = options.top === undefined ? 10 : wholeNumber('--top', options.top);
+    const period = periodAsked(options, today);
+    const customers = await customersOf(source);
+    const report = { name: 'value', title: 'What customers are worth', basis: source.says };
+    const past = await pastOf(source, period);
+    if (customers.length === 0) {
+      const text = 'No customer has bought yet: nothing can be said of their value.';
+      return {
+        ...report,
+        parts: [{ kind: 'text', tone: 'warning', text }, ...pastParts(past, source)],
+        json: { customers: 0, past: past.json },
+      };
+    }
+    const { models, isRevenue } = modelsOf(source, customers);
+    const lives = customers.map((customer) => ({ ...customer, life: lifetimeOf(models, customer, today) }));
+    const perMajor = unitsPerMajor(source.shop.currency);
+    const forecasts = [90, 365].map((days) => ({ days, ...shopForecast(models, customers, today, days, perMajor) }));
+    const check = await checkOf(source);
+    return {
+      ...report,
+      parts: [
+        ...figureParts(lives, forecasts, isRevenue, source),
+        ...modelParts(models, isRevenue),
+        ...forecastParts(forecasts, isRevenue, source),
+        ...aliveParts(lives),
+        ...decileParts(models, lives, source),
+        ...topParts(models, lives, top, isRevenue, source),
+        ...checkParts(check, today),
+        ...pastParts(past, source),
+      ],
+      json: {
+        today: dateOfDay(today),
+        customers: customers.length,
+        value: isRevenue ? 'revenue, because no margin is known' : 'margin',
+        models: { purchases: models.purchases ?? null, spend: models.spend ?? null, notes: models.notes },
+        forecast: forecasts.map(({ days, orders, value: worth }) => ({
+          days,
+          orders: orders ?? null,
+          valueMinor: worth ?? null,
+        })),
+        customersByLifetime: byLifetime(lives)
+          .slice(0, top)
+          .map(({ contact, life }) => ({
+            contact,
+            pastMinor: life.past ?? null,
+            alive: life.alive ?? null,
+            orders90: life.orders90 ?? null,
+            orders365: life.orders365 ?? null,
+            value90Minor: life.value90 ?? null,
+            value365Minor: life.value365 ?? null,
+            lifetimeMinor: life.lifetime ?? null,
+            nextOrder: life.nextOrder === undefined ? null : dateOfDay(life.nextOrder),
+          })),
+        check: check?.json ?? null,
+        past: past.json,
+      },
+    };
+  },
+};
+
+/** The models of the stage, or such as are fitted on the spot; where no margin is known, revenue stands for it. */
+function modelsOf(
+  { models, shop, today }: InsightSource,
+  customers: readonly KnownCustomer[],
+): { models: Models; isRevenue: boolean } {
+  const share = marginShare(customers);
+  const isRevenue = (models?.margin?.share ?? share) === undefined;
+  const margin = { share: share ?? 1, asOf: today };
+  if (models !== undefined) return { models: isRevenue ? { ...models, margin } : models, isRevenue };
+  const notes: ModelNote[] = [];
+  const made: Models = {
+    shape: 1,
+    at: 0,
+    today,
+    currency: shop.currency,
+    customers: customers.length,
+    orders: customers.reduce((sum, { orders }) => sum + orders, 0),
+    margin,
+    notes,
+  };
+  const kept = <M>(part: ModelPart, fitted: Fitted<M>): M | undefined => {
+    if (fitted.kind === 'missing') {
+      notes.push({ part, kind: 'missing', code: fitted.code, says: fitted.says });
+      return undefined;
+    }
+    if (fitted.replaced !== undefined) notes.push({ part, kind: 'replaced', ...fitted.replaced });
+    return fitted.model;
+  };
+  const purchases = kept('purchases', fitPurchases(purchaseRows(customers, today)));
+  const spend = kept('spend', fitSpend(spendRows(customers, today, unitsPerMajor(shop.currency))));
+  if (purchases !== undefined) made.purchases = { ...purchases, asOf: today };
+  if (spend !== undefined) made.spend = { ...spend, asOf: today };
+  return { models: made, isRevenue };
+}
+
+type Living = KnownCustomer & { life: Lifetime };
+type Forecast = { days: number } & Partial<NonNullable<ReturnType<typeof shopForecast>>>;
+
+/** What is counted, as people call it. */
+const worthOf = (isRevenue: boolean): string => (isRevenue ? 'revenue' : 'margin');
+
+const byLifetime = (lives: readonly Living[]): Living[] =>
+  lives.toSorted(
+    (a, b) =>
+      (b.life.lifetime ?? b.life.past ?? b.revenue) - (a.life.lifetime ?? a.life.past ?? a.revenue) ||
+      (a.contact < b.contact ? -1 : 1),
+  );
+
+function figureParts(
+  lives: readonly Living[],
+  forecasts: readonly Forecast[],
+  isRevenue: boolean,
+  source: InsightSource,
+): Part[] {
+  const { whole } = moneyOf(source);
+  const past = lives.reduce((sum, { life }) => sum + (life.past ?? 0), 0);
+  const year = forecasts.find(({ days }) => days === 365);
+  const here = lives.reduce((sum, { life }) => sum + (life.alive ?? 0), 0);
+  return [
+    {
+      kind: 'figures',
+      figures: [
+        { value: whole(past), caption: `${worthOf(isRevenue)} so far`, note: counted(lives.length, 'customer') },
+        ...(year?.orders === undefined
+          ? []
+          : [
+              {
+                value: percent(here / lives.length, 0),
+                caption: 'still buy here',
+                note: `${count(here)} of ${count(lives.length)}, expected`,
+              },
+              {
+                value: count(year.orders.expected),
+                caption: 'purchases in a year',
+                note: `90 %: ${count(year.orders.low)} to ${count(year.orders.high)}`,
+              },
+            ]),
+        ...(year?.value === undefined
+          ? []
+          : [
+              {
+                value: whole(year.value.expected),
+                caption: `${worthOf(isRevenue)} in a year`,
+                note: `90 %: ${whole(year.value.low)} to ${whole(year.value.high)}`,
+              },
+            ]),
+      ],
+    },
+  ];
+}
+
+function modelParts({ purchases, spend, notes }: Models, isRevenue: boolean): Part[] {
+  const parts: Part[] = [];
+  const shown = (value: number): string => String(Number(value.toPrecision(4)));
+  if (purchases !== undefined) {
+    const { kind, r, alpha, a, b, customers } = purchases;
+    const leaving = a === undefined || b === undefined ? '' : `, a ${shown(a)}, b ${shown(b)}`;
+    const money =
+      spend === undefined
+        ? ''
+        : ` Money: Gamma-Gamma (p ${shown(spend.p)}, q ${shown(spend.q)}, v ${shown(spend.v)}) over the ${counted(
+            spend.customers,
+            'customer',
+          )} who came back; frequency and mean spend correlate by ${shown(spend.correlation)}, and the model takes them to be independent.`;
+    parts.push({
+      kind: 'text',
+      text:
+        `Purchases: ${kind === 'bg/nbd' ? 'BG/NBD' : 'NBD, in which nobody leaves'} (r ${shown(r)}, α ${shown(alpha)} weeks${leaving}) ` +
+        `over ${counted(customers, 'customer')}.${money}`,
+    });
+  }
+  if (isRevenue) {
+    parts.push({
+      kind: 'text',
+      text: 'No margin is known, so revenue stands for it: give margins in the catalogue, or in the products of the mapping.',
+    });
+  }
+  for (const note of notes) {
+    if (note.part === 'purchases' || note.part === 'spend' || note.part === 'margin')
+      parts.push({ kind: 'text', tone: 'warning', text: note.says });
+  }
+  return parts;
+}
+
+function forecastParts(forecasts: readonly Forecast[], isRevenue: boolean, source: InsightSource): Part[] {
+  const { whole } = moneyOf(source);
+  const rows = forecasts.flatMap(({ days, orders, value: worth }) =>
+    orders === undefined
+      ? []
+      : [
+          [
+            `${days} days`,
+            count(orders.expected),
+            `${count(orders.low)} to ${count(orders.high)}`,
+            whole(worth?.expected),
+            worth === undefined ? '–' : `${whole(worth.low)} to ${whole(worth.high)}`,
+          ],
+        ],
+  );
+  if (rows.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      title: 'What the customers of today are expected to bring',
+      columns: [
+        { title: 'in' },
+        { title: 'purchases', align: 'right' },
+        { title: '90 %', align: 'right' },
+        { title: worthOf(isRevenue), align: 'right' },
+        { title: '90 %', align: 'right' },
+      ],
+      rows,
+    },
+    {
+      kind: 'text',
+      text: 'The intervals hold chance and the error of the fit; not that people may come to buy otherwise than they did, nor new customers.',
+    },
+  ];
+}
+
+const TENTHS = Array.from({ length: 10 }, (_, i) => i);
+
+function aliveParts(lives: readonly Living[]): Part[] {
+  const known = lives.filter(({ life }) => life.alive !== undefined);
+  if (known.length === 0) return [];
+  const counts = TENTHS.map(() => ({ once: 0, more: 0 }));
+  for (const { life, days } of known) {
+    const place = counts[Math.min(9, Math.floor(10 * (life.alive ?? 0)))];
+    if (place !== undefined) place[days === 1 ? 'once' : 'more'] += 1;
+  }
+  return [
+    {
+      kind: 'columns',
+      title: 'Customers by the probability that they still buy here',
+      xTitle: 'P(alive), %',
+      y: { title: 'customers', say: (many) => count(many) },
+      columns: TENTHS.map((i) => `${10 * i}–${10 * (i + 1)}`),
+      series: [
+        { title: 'bought on several days', values: counts.map(({ more }) => more) },
+        { title: 'bought on one day', values: counts.map(({ once }) => once) },
+      ],
+    },
+    {
+      kind: 'text',
+      text: 'Who bought on one day only counts as alive: in the model people leave right after a repeat purchase. What tells them apart is how many orders are expected of them.',
+    },
+  ];
+}
+
+function decileParts(models: Models, lives: readonly Living[], source: InsightSource): Part[] {
+  const cuts = decileCuts(models, lives, source.today);
+  if (cuts === undefined) return [];
+  const { whole } = moneyOf(source);
+  const all = lives.reduce((sum, { life }) => sum + (life.lifetime ?? 0), 0);
+  const rows = TENTHS.map((i) => i + 1).flatMap((tenth) => {
+    const own = lives.filter(({ life }) => life.lifetime !== undefined && decileOf(cuts, life.lifetime) === tenth);
+    if (own.length === 0) return [];
+    const sum = (of: (life: Lifetime) => number | undefined): number =>
+      own.reduce((total, { life }) => total + (of(life) ?? 0), 0);
+    return [
+      {
+        tenth,
+        many: own.length,
+        past: sum(({ past }) => past),
+        future: sum(({ value365 }) => value365),
+        lifetime: sum(({ lifetime }) => lifetime),
+        orders: sum(({ orders365 }) => orders365),
+      },
+    ];
+  });
+  if (rows.length === 0) return [];
+  const most = Math.max(1, ...rows.map(({ past, future, many }) => Math.max(past, future) / many));
+  return [
+    {
+      kind: 'columns',
+      title: 'Past and future value of a customer, by tenths of lifetime value',
+      xTitle: 'tenth, 1 the best',
+      y: { title: 'each', say: (minor) => whole(minor) },
+      columns: rows.map(({ tenth }) => `${tenth}`),
+      series: [
+        { title: 'so far', values: rows.map(({ past, many }) => past / many) },
+        { title: 'in the year to come', values: rows.map(({ future, many }) => future / many) },
+      ],
+    },
+    {
+      kind: 'table',
+      columns: [
+        { title: 'tenth' },
+        { title: 'customers', align: 'right' },
+        { title: 'so far, each', align: 'right' },
+        { title: 'in a year, each', align: 'right' },
+        { title: 'orders in a year', align: 'right' },
+        { title: 'of all lifetime value', align: 'right' },
+      ],
+      rows: rows.map(({ tenth, many, past, future, lifetime, orders }) => [
+        `${tenth}`,
+        count(many),
+        whole(past / many),
+        whole(future / many),
+        count(orders / many, 2),
+        most > 0 ? percent(shareOf(lifetime, all)) : '–',
+      ]),
+    },
+  ];
+}
+
+function topParts(
+  { purchases }: Models,
+  lives: readonly Living[],
+  top: number,
+  isRevenue: boolean,
+  source: InsightSource,
+): Part[] {
+  const { whole } = moneyOf(source);
+  return [
+    {
+      kind: 'table',
+      title: 'The customers of the greatest lifetime value: past, and the year to come',
+      columns: [
+        { title: 'contact' },
+        { title: `${worthOf(isRevenue)} so far`, align: 'right' },
+        { title: 'alive', align: 'right' },
+        { title: 'orders in a year', align: 'right' },
+        { title: '90 %', align: 'right' },
+        { title: worthOf(isRevenue), align: 'right' },
+        { title: 'next order by' },
+      ],
+      rows: byLifetime(lives)
+        .slice(0, top)
+        .map((customer) => {
+          const { contact, life } = customer;
+          const range = purchases === undefined ? undefined : ordersRange(purchases, customer, source.today, 365);
+          return [
+            contact,
+            whole(life.past),
+            percent(life.alive, 0),
+            count(life.orders365, 1),
+            range === undefined ? '–' : `${count(range.low)} to ${count(range.high)}`,
+            whole(life.value365),
+            life.nextOrder === undefined ? '–' : dateOfDay(life.nextOrder),
+          ];
+        }),
+    },
+  ];
+}
+
+/** The model fitted to the first half of the history, held against the second. `undefined` where the history is too short. */
+async function checkOf(source: InsightSource) {
+  const { warehouse, today } = source;
+  const [totals = {}] = await warehouse.rows(query('totals'), { today });
+  const first = number(totals.first_day);
+  const until = Math.floor((first + today) / 2);
+  if (totals.first_day === null || until - first < LEAST_HALF || today - until < LEAST_HALF) return undefined;
+  const rows = (await warehouse.rows(query('holdout'), { until, today })).map((row) => ({
+    ...customerIn(row),
+    later: number(row.later_days),
+  }));
+  const fitted = fitPurchases(purchaseRows(rows, until));
+  if (fitted.kind === 'missing')
+    return { kind: 'missing' as const, says: fitted.says, until, json: { says: fitted.says } };
+  const { model } = fitted;
+  const days = today - until;
+  const firstDays = rows.map((one) => one.first);
+  const repeats = (await warehouse.rows(query('tracking'), { until, today })).map((row) => ({
+    day: number(row.day),
+    many: number(row.repeats),
+  }));
+  const expected = trackingOf(model, firstDays, today);
+  const happened = trackedOf(firstDays, eachOf(repeats), today);
+  const foretold = rows.map((customer) => expectedOrders(model, customer, until, days));
+  const foretoldAll = foretold.reduce((sum, one) => sum + one, 0);
+  const happenedAll = rows.reduce((sum, { later }) => sum + later, 0);
+  const error = rows.reduce((sum, { later }, i) => sum + Math.abs(later - (foretold[i] ?? 0)), 0) / rows.length;
+  const mean = happenedAll / rows.length;
+  const naive = rows.reduce((sum, { later }) => sum + Math.abs(later - mean), 0) / rows.length;
+  const groups = byFrequency(rows, foretold);
+  return {
+    kind: 'checked' as const,
+    until,
+    days,
+    customers: rows.length,
+    model,
+    expected,
+    happened,
+    foretoldAll,
+    happenedAll,
+    error,
+    naive,
+    groups,
+    json: {
+      fittedUntil: dateOfDay(until),
+      days,
+      customers: rows.length,
+      model: model.kind,
+      purchases: { foretold: foretoldAll, happened: happenedAll },
+      meanAbsoluteError: { model: error, allAlike: naive },
+      byRepeatPurchases: groups.map(({ label, ...rest }) => ({ repeats: label, ...rest })),
+    },
+  };
+}
+
+function* eachOf(days: readonly { day: number; many: number }[]): Generator<number> {
+  for (const { day, many } of days) for (let i = 0; i < many; i += 1) yield day;
+}
+
+const MOST_REPEATS = 7;
+
+function byFrequency(rows: readonly (KnownCustomer & { later: number })[], foretold: readonly number[]) {
+  const groups = Array.from({ length: MOST_REPEATS + 1 }, (_, x) => ({
+    label: x === MOST_REPEATS ? `${x}+` : `${x}`,
+    customers: 0,
+    happened: 0,
+    foretold: 0,
+  }));
+  rows.forEach(({ days, later }, i) => {
+    const group = groups[Math.min(MOST_REPEATS, days - 1)];
+    if (group === undefined) return;
+    group.customers += 1;
+    group.happened += later;
+    group.foretold += foretold[i] ?? 0;
+  });
+  return groups.filter(({ customers }) => customers > 0);
+}
+
+function checkParts(check: Awaited<ReturnType<typeof checkOf>>, today: number): Part[] {
+  const heading: Part = { kind: 'heading', text: 'How well it would have foretold' };
+  if (check === undefined) {
+    const text = `It takes ${LEAST_HALF} days of orders on either side to fit one half of the history and try the other.`;
+    return [heading, { kind: 'text', text }];
+  }
+  if (check.kind === 'missing') {
+    const text = `To the first half of the history, up to ${dateOfDay(check.until)}, no model can be fitted: ${check.says}`;
+    return [heading, { kind: 'text', text }];
+  }
+  const { until, customers, expected, happened, foretoldAll, happenedAll, error, naive, groups, days } = check;
+  const start = expected[0]?.day ?? until;
+  const week = (day: number): number => (day - start) / 7 + 1;
+  const points = (tracked: readonly { day: number; repeats: number }[]): Point[] =>
+    tracked.map(({ day, repeats }) => [week(day), repeats]);
+  const off = shareOf(foretoldAll - happenedAll, happenedAll);
+  return [
+    heading,
+    {
+      kind: 'text',
+      text:
+        `Fitted to the orders up to ${dateOfDay(until)} of ${counted(customers, 'customer')}, and held against the ${counted(days, 'day')} ` +
+        `since then: ${count(foretoldAll)} purchases foretold, ${count(happenedAll)} happened` +
+        `${off === undefined ? '' : ` (${off > 0 ? '+' : ''}${percent(off)})`}. A customer is missed by ${count(error, 2)} purchases in the mean; ` +
+        `taking all for alike, by ${count(naive, 2)}.`,
+    },
+    {
+      kind: 'lines',
+      title: 'Repeat purchases so far, as they came and as the model foretold them',
+      x: { title: 'week', say: (at) => count(at) },
+      y: { title: 'repeat purchases', say: (many) => count(many) },
+      series: [
+        { title: 'happened', points: points(happened) },
+        { title: 'model', dashed: true, points: points(expected) },
+      ],
+      marks: until < today ? [{ x: week(until), title: 'the fit ends' }] : [],
+    },
+    {
+      kind: 'columns',
+      title: 'Purchases of a customer after the fit, by repeat purchases before it',
+      xTitle: 'repeat purchases up to the fit',
+      y: { title: 'purchases each', say: (many) => count(many, 1) },
+      columns: groups.map(({ label }) => label),
+      series: [
+        { title: 'happened', values: groups.map((one) => one.happened / one.customers) },
+        { title: 'model', as: 'points', values: groups.map((one) => one.foretold / one.customers) },
+      ],
+    },
+  ];
+}
+
+/** From a day to another, both included: by default the year up to today. Throws KairosError `insight.date`. */
+function periodAsked({ from, to }: ValueOptions, today: number): { from: number; to: number } {
+  const day = (name: string, text: string | undefined): number | undefined => {
+    if (text === undefined) return undefined;
+    if (isDate(text)) return dayOfDate(text);
+    throw new KairosError({
+      code: 'insight.date',
+      path: name,
+      message: `${JSON.stringify(text)} is not a date.`,
+      remedy: 'Write a date such as 2026-03-01.',
+    });
+  };
+  const last = day('--to', to) ?? today;
+  return { from: day('--from', from) ?? last - 364, to: last };
+}
+
+/** What a period brought in and has cost, customer by customer and in all. */
+async function pastOf({ warehouse }: InsightSource, { from, to }: { from: number; to: number }) {
+  const rows = await warehouse.rows(query('period-value'), { from, to });
+  const sum = (name: string): number => rows.reduce((all, row) => all + number(row[name]), 0);
+  const [revenue, margin, valued, cost] = [sum('revenue'), sum('margin'), sum('valued'), sum('cost')];
+  const buyers = rows.filter((row) => number(row.orders) > 0).length;
+  const made = {
+    from,
+    to,
+    customers: rows.length,
+    buyers,
+    orders: sum('orders'),
+    messages: sum('messages'),
+    coupons: sum('coupons'),
+    revenue,
+    valued,
+    /** Of the revenue of which margins are known. */
+    goods: valued - margin,
+    margin,
+    cost,
+  };
+  return {
+    ...made,
+    json: {
+      from: dateOfDay(from),
+      to: dateOfDay(to),
+      customers: rows.length,
+      buyers,
+      orders: made.orders,
+      messages: made.messages,
+      coupons: made.coupons,
+      revenueMinor: revenue,
+      revenueOfKnownMarginMinor: valued,
+      goodsCostMinor: made.goods,
+      marginMinor: margin,
+      mailCostMinor: cost,
+    },
+  };
+}
+
+function pastParts(past: Awaited<ReturnType<typeof pastOf>>, source: InsightSource): Part[] {
+  const { money } = moneyOf(source);
+  const each = (minor: number): string => money(past.buyers === 0 ? undefined : minor / past.buyers);
+  const rows: [string, number, boolean][] = [
+    ['revenue, net of refunds', past.revenue, true],
+    ['of which margins are known', past.valued, past.valued !== past.revenue],
+    ['cost of goods, of these', -past.goods, past.valued !== 0],
+    ['margin', past.margin, past.valued !== 0],
+    ['mail and coupons', -past.cost, past.valued !== 0 || past.cost !== 0],
+    ['left', past.margin - past.cost, past.valued !== 0],
+  ];
+  return [
+    { kind: 'heading', text: `From ${dateOfDay(past.from)} to ${dateOfDay(past.to)}` },
+    {
+      kind: 'table',
+      title: `${counted(past.buyers, 'buyer')}, ${counted(past.orders, 'order')}, ${counted(past.messages, 'message')}`,
+      columns: [{ title: '' }, { title: 'in all', align: 'right' }, { title: 'each buyer', align: 'right' }],
+      rows: rows.filter(([, , shown]) => shown).map(([title, minor]) => [title, money(minor), each(minor)]),
+    },
+  ];
+}
