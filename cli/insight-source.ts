@@ -1,15 +1,26 @@
 // Where a report gets its figures: the lake of a stage, or a plain file of orders with no stack at all.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { KairosError } from '../domain/fault.ts';
+import { calendarDay, dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
 import type { Models } from '../domain/insight/models.ts';
 import type { Shop } from '../domain/insight/order-rows.ts';
 import { isDate, OrdersMapping } from '../domain/mapping.ts';
+import { AthenaWarehouse } from '../functions/aws/athena.ts';
+import { readableModels } from '../functions/aws/model-store.ts';
+import { withViews } from '../functions/aws/queries.ts';
+import { pooled } from '../functions/aws/table.ts';
 import type { Warehouse } from '../functions/aws/warehouse.ts';
-import { DuckDbWarehouse } from './duckdb.ts';
+import { ATHENA_PREFIX, databaseName, LAKE_PREFIX, workgroupName } from '../infra/names.ts';
+import type { Stage as StageName } from '../infra/settings.ts';
+import { DuckDbWarehouse, type ViewParameters } from './duckdb.ts';
 import { fileSize } from './import-csv.ts';
 import { readMapping, readOrders } from './import-orders.ts';
 import { sayFile, tablesOf } from './insight-file.ts';
-import { progressLine } from './stage.ts';
+import { output } from './outputs.ts';
+import { openStage, progressLine, readBook, type Stage } from './stage.ts';
 
 export interface InsightSource {
   /** The tables of the lake, and the views over them. */
@@ -39,8 +50,8 @@ export interface SourceOptions {
 
 /**
  * Opens where a report gets its figures: the file, where one is named, else the stage. Whoever opens it closes it.
- * Throws KairosError `insight.mapping`, `insight.until` or `insight.orders` for options that do not go together, and what
- * reading the file or finding the stage throws.
+ * Throws KairosError `insight.mapping` or `insight.until` for options that do not go together, `insight.unpublished` for a
+ * stage that knows no shop, and what reading the file or finding the stage throws.
  */
 export async function openSource(options: SourceOptions): Promise<InsightSource> {
   const { orders, mapping, until } = options;
@@ -52,14 +63,7 @@ export async function openSource(options: SourceOptions): Promise<InsightSource>
       remedy: 'Write a date such as 2026-03-01.',
     });
   }
-  if (orders === undefined) {
-    throw new KairosError({
-      code: 'insight.orders',
-      path: '--orders',
-      message: 'A report needs a file of orders.',
-      remedy: 'Give --orders FILE.csv --mapping MAPPING.json.',
-    });
-  }
+  if (orders === undefined) return openLake(options);
   if (mapping === undefined) {
     throw new KairosError({
       code: 'insight.mapping',
@@ -92,5 +96,95 @@ async function openFile(orders: string, mappingFile: string, until: string | und
     name: mapping.title ?? path.basename(orders),
     now: Date.now(),
     close: () => warehouse.close(),
+  };
+}
+
+/** The lake of a stage: on a laptop its files in DuckDB, in AWS Athena, each with the views of this version. */
+async function openLake({ stage, until, mapping }: SourceOptions): Promise<InsightSource> {
+  if (mapping !== undefined) {
+    throw new KairosError({
+      code: 'insight.orders',
+      path: '--mapping',
+      message: 'A mapping says how a file of orders is read, and none is given.',
+      remedy: 'Give --orders FILE too, or leave --mapping out.',
+    });
+  }
+  const opened = await openStage({ stage });
+  const { definitions } = await readBook(opened);
+  if (definitions.ordinal === 0) {
+    throw new KairosError({
+      code: 'insight.unpublished',
+      path: '',
+      message: 'Nothing is published yet, so neither currency nor zone of the shop are known.',
+      remedy: 'Publish first: npx kairos publish. A file of orders needs no stage: --orders FILE --mapping FILE.',
+    });
+  }
+  const { settings, catalogue } = definitions;
+  const shop = { currency: settings.currency, zone: settings.zone, catalogue };
+  const now = opened.now();
+  // The last whole day, as the nightly run has it: what a day has brought so far is not what it will.
+  const today = until === undefined ? calendarDay(now, shop.zone) - 1 : dayOfDate(until);
+  const views = { currency: shop.currency, today };
+  const warehouse = opened.target.stage === 'laptop' ? await ofBucket(opened, views) : athenaOf(opened, views);
+  const models = await readableModels(opened.table, opened.bucket);
+  const [brand] = Object.values(settings.brands);
+  return {
+    warehouse,
+    shop,
+    today,
+    ...(models !== undefined && until === undefined && { models: models.models }),
+    says:
+      `The lake of stage ${opened.target.stage}, up to ${dateOfDay(today)}` +
+      (models === undefined || until !== undefined
+        ? '; models are fitted to it on the spot.'
+        : `; models as of ${dateOfDay(models.models.today)}.`),
+    name: brand?.legalName ?? opened.target.stage,
+    now,
+    close: () => warehouse.close(),
+  };
+}
+
+/** Copies the lake of a laptop run into a folder, and asks it there. */
+async function ofBucket({ s3, target }: Stage, views: ViewParameters): Promise<DuckDbWarehouse> {
+  const bucket = output(target, 'BucketName');
+  const folder = await mkdtemp(path.join(tmpdir(), 'kairos-lake-'));
+  try {
+    const files: string[] = [];
+    for await (const { Contents = [] } of paginateListObjectsV2(
+      { client: s3 },
+      { Bucket: bucket, Prefix: LAKE_PREFIX },
+    ))
+      files.push(...Contents.flatMap(({ Key }) => Key ?? []));
+    const line = progressLine('Reading the lake, files');
+    let read = 0;
+    await pooled(files, 8, async (name) => {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: name }));
+      const file = path.join(folder, name.slice(LAKE_PREFIX.length));
+      await mkdir(path.dirname(file), { recursive: true });
+      await writeFile(file, (await Body?.transformToByteArray()) ?? new Uint8Array());
+      read += 1;
+      line.at(read, files.length);
+    });
+    line.end();
+    return await DuckDbWarehouse.ofFolder(folder, views);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Athena over the lake of a stage in AWS: the views are put before each statement, so that none need to be there. */
+function athenaOf({ target, s3 }: Stage, views: ViewParameters): Warehouse & { close(): Promise<void> } {
+  const stage = target.stage as Exclude<StageName, 'laptop'>;
+  const athena = new AthenaWarehouse(
+    {
+      workgroup: workgroupName(stage),
+      database: databaseName(stage),
+      output: `s3://${output(target, 'BucketName')}/${ATHENA_PREFIX}`,
+    },
+    { s3 },
+  );
+  return {
+    rows: (sql, parameters = {}) => athena.rows(withViews(sql), { ...views, ...parameters }),
+    close: async () => {},
   };
 }

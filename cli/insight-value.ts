@@ -66,10 +66,10 @@ export const value: ReportCommand<ValueOptions> = {
     return {
       ...report,
       parts: [
-        ...figureParts(lives, forecasts, isRevenue, source),
+        ...figureParts(lives, forecasts, { isRevenue, leaves: models.purchases?.kind === 'bg/nbd' }, source),
         ...modelParts(models, isRevenue),
         ...forecastParts(forecasts, isRevenue, source),
-        ...aliveParts(lives),
+        ...(models.purchases?.kind === 'bg/nbd' ? aliveParts(lives) : []),
         ...decileParts(models, lives, source),
         ...topParts(models, lives, top, isRevenue, source),
         ...checkParts(check, today),
@@ -156,7 +156,7 @@ const byLifetime = (lives: readonly Living[]): Living[] =>
 function figureParts(
   lives: readonly Living[],
   forecasts: readonly Forecast[],
-  isRevenue: boolean,
+  { isRevenue, leaves }: { isRevenue: boolean; leaves: boolean },
   source: InsightSource,
 ): Part[] {
   const { whole } = moneyOf(source);
@@ -171,11 +171,15 @@ function figureParts(
         ...(year?.orders === undefined
           ? []
           : [
-              {
-                value: percent(here / lives.length, 0),
-                caption: 'still buy here',
-                note: `${count(here)} of ${count(lives.length)}, expected`,
-              },
+              ...(leaves
+                ? [
+                    {
+                      value: percent(here / lives.length, 0),
+                      caption: 'still buy here',
+                      note: `${count(here)} of ${count(lives.length)}, expected`,
+                    },
+                  ]
+                : []),
               {
                 value: count(year.orders.expected),
                 caption: 'purchases in a year',
@@ -581,7 +585,7 @@ function pastParts(past: Awaited<ReturnType<typeof pastOf>>, source: InsightSour
   const each = (minor: number): string => money(past.buyers === 0 ? undefined : minor / past.buyers);
   const rows: [string, number, boolean][] = [
     ['revenue, net of refunds', past.revenue, true],
-    ['of which margins are known', past.valued, past.valued !== past.revenue],
+    ['of which margins are known', past.valued, past.valued !== past.revenue && past.valued !== 0],
     ['cost of goods, of these', -past.goods, past.valued !== 0],
     ['margin', past.margin, past.valued !== 0],
     ['mail and coupons', -past.cost, past.valued !== 0 || past.cost !== 0],
