@@ -388,6 +388,14 @@ export class KairosStack extends Stack {
       'Tables and views of the lake are all that this database of ours holds.',
     );
     readsBooks(refreshInsight);
+    refreshInsight.mayUseObjects(
+      bucket,
+      's3:GetObject',
+      'erased/',
+      'Who was erased is left out when files are put together.',
+    );
+    for (const action of ['s3:PutObject', 's3:DeleteObject'] as const)
+      refreshInsight.mayUseObjects(bucket, action, 'lake/', 'It puts the files of a day together into one.');
     refreshInsight.mayUseObjects(bucket, 's3:GetObject', 'lake/', 'Athena reads the lake with the rights of who asks.');
     for (const action of [
       's3:GetObject',

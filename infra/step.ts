@@ -46,7 +46,12 @@ export interface StepProps {
   may: PolicyStatementProps[];
 }
 
-type ObjectAction = 's3:GetObject' | 's3:PutObject' | 's3:AbortMultipartUpload' | 's3:ListMultipartUploadParts';
+type ObjectAction =
+  | 's3:GetObject'
+  | 's3:PutObject'
+  | 's3:DeleteObject'
+  | 's3:AbortMultipartUpload'
+  | 's3:ListMultipartUploadParts';
 
 /** Copies a folder into the bundle once it is made. */
 function copying({ folder, name }: NonNullable<StepProps['beside']>): ICommandHooks {

@@ -138,7 +138,10 @@ export class Athena {
   }
 
   async #answer(connection: DuckDBConnection, statement: string): Promise<Result> {
-    const text = statement.trim().replace(/;$/, '');
+    const text = statement
+      .replace(/^(\s*--[^\n]*\n)+/, '')
+      .trim()
+      .replace(/;$/, '');
     if (/^CREATE\s+OR\s+REPLACE\s+VIEW\s/i.test(text)) {
       await connection.run(text);
       this.#lake++;

@@ -103,6 +103,8 @@ export interface Laptop {
   nextDue(): number | undefined;
   /** Fires each rule of `rate(1 minute)` once, then waits for idle. */
   runTimers(options?: IdleOptions): Promise<void>;
+  /** Fires each rule of `cron(…)` once, whatever the time, then waits for idle. Live schedules fire them at their time. */
+  runNight(options?: IdleOptions): Promise<void>;
   /** Puts any number of events, on the stack's own bus unless they name another. Throws KairosError when one is refused. */
   putEvents(entries: readonly Entry[]): Promise<void>;
   /** Invokes the function whose logical id begins with the name (`record-interaction`). Throws InvocationError. */
@@ -495,6 +497,10 @@ export async function startLaptop(options: LaptopOptions): Promise<Laptop> {
     nextDue: () => due.next(),
     async runTimers(idleOptions) {
       events.tick();
+      await idle(idleOptions);
+    },
+    async runNight(idleOptions) {
+      events.night();
       await idle(idleOptions);
     },
     async putEvents(entries) {

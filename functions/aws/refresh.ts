@@ -11,8 +11,11 @@ import { type Found, type Last, refreshModels } from '../../domain/insight/refre
 import { sha256 } from '../../domain/interaction.ts';
 import { unitsPerMajor } from '../../domain/money.ts';
 import type { BookStore } from './book-store.ts';
-import type { Bucket } from './bucket.ts';
+import type { Files } from './bucket.ts';
+import { Ledger } from './erasures.ts';
 import { faultOf, type Log } from './handler.ts';
+import { dayOf, KINDS } from './lake.ts';
+import { compactDay } from './lake-days.ts';
 import { modelsPointer, readModels, storeModels } from './model-store.ts';
 import { countNext } from './next-counts.ts';
 import { query, VIEWS } from './queries.ts';
@@ -23,6 +26,7 @@ import type { Parameters, Row, Warehouse } from './warehouse.ts';
 
 /** Groups are found among so many customers at most, drawn by a hash: more would say the same, and not fit into memory. */
 const MOST_GROUPED = 60_000;
+const DAY = 86_400_000;
 
 /** A warehouse that gives rows as they come, makes views, and says what it has cost. */
 export interface NightlyWarehouse extends Warehouse {
@@ -34,7 +38,7 @@ export interface NightlyWarehouse extends Warehouse {
 export interface RefreshDeps {
   warehouse: NightlyWarehouse;
   table: Table;
-  bucket: Bucket;
+  bucket: Files;
   books: Pick<BookStore, 'fresh'>;
   queue: Pick<Queue, 'send'>;
   rosterUrl: string;
@@ -107,8 +111,9 @@ async function refresh(deps: RefreshDeps): Promise<void> {
   // The last whole day: what a day has brought so far is not what it will.
   const today = calendarDay(now(), zone) - 1;
   const shop = { currency, today };
+  await compactYesterday(deps);
   for (const view of VIEWS) {
-    await warehouse.run(`CREATE OR REPLACE VIEW ${view} AS\n${query(`views/${view}`)}`, shop);
+    await warehouse.run(`CREATE OR REPLACE VIEW ${view} AS ${withoutComments(query(`views/${view}`))}`, shop);
   }
   const { before, run, last } = await standing(deps);
   const found: Found = { customers: await readCustomers(warehouse, today) };
@@ -161,6 +166,24 @@ async function refresh(deps: RefreshDeps): Promise<void> {
     statements: warehouse.used.statements,
     scanned: warehouse.used.scanned,
   });
+}
+
+/** Statements explain themselves; the catalogue keeps what a view says, not why. */
+const withoutComments = (sql: string): string => sql.replace(/--[^\n]*/g, '').trim();
+
+/** Puts yesterday's files together, by kind: Athena opens a day's one file, and not the one of each minute and shard. */
+async function compactYesterday({ bucket, now, log }: RefreshDeps): Promise<void> {
+  const day = dayOf(now() - DAY);
+  const ledger = new Ledger(bucket);
+  for (const kind of KINDS) {
+    try {
+      const { files, filesNow } = await compactDay(bucket, kind, day, { ledger });
+      if (files > filesNow) log.info('lake.compacted', { kind, day, files, filesNow });
+    } catch (error) {
+      // The files stay as they are, and are read as well.
+      log.error('lake.uncompacted', { kind, day, ...faultOf(error) });
+    }
+  }
 }
 
 /** Whether some rule of the book reads what has moved. */

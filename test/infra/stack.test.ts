@@ -539,6 +539,7 @@ describe('Role: a step may do what it does, and no more', () => {
       { Action: 'dynamodb:ListStreams', Resource: '*' },
       { Action: 'ses:GetAccount', Resource: '*' },
       { Action: 's3:GetObject', Resource: objects('books/') },
+      { Action: 's3:GetObject', Resource: objects('erased/') },
       { Action: 's3:GetObject', Resource: objects('images/') },
       { Action: 's3:PutObject', Resource: objects('aws/lambda/') },
       { Action: 's3:PutObject', Resource: objects('lake/') },
@@ -547,6 +548,7 @@ describe('Role: a step may do what it does, and no more', () => {
         Resource: objects('athena/'),
       })),
       { Action: 's3:GetObject', Resource: objects('lake/') },
+      { Action: 's3:DeleteObject', Resource: objects('lake/') },
       { Action: 's3:GetObject', Resource: objects('models/') },
       { Action: 's3:PutObject', Resource: objects('models/') },
       ...['CreateTable', 'GetPartition', 'GetPartitions', 'GetTable', 'GetTables', 'UpdateTable'].map((call) => ({
@@ -650,7 +652,7 @@ describe('Role: a step may do what it does, and no more', () => {
       });
   });
 
-  it('Role10: refresh-insight asks one workgroup, makes views and no other tables than those of one database, and deletes nothing', () => {
+  it('Role10: refresh-insight asks one workgroup, makes views in one database, and deletes nothing but files of the lake that it has put together', () => {
     const [asks, ...others] = granted(prod, 'refresh-insight', 'athena');
     expect(others).toEqual([]);
     expect(asks!.Resource).toEqual(here('athena', 'workgroup/kairos-prod-insight'));
@@ -664,7 +666,7 @@ describe('Role: a step may do what it does, and no more', () => {
       expect.arrayContaining([database, [...database, here('glue', 'table/kairos_prod/*')]]),
     );
     const actions = statements(prod, 'refresh-insight').flatMap(({ Action }) => many(Action));
-    expect(actions.filter((action) => /Delete|\*/.test(action))).toEqual([]);
+    expect(actions.filter((action) => /Delete|\*/.test(action))).toEqual(['s3:DeleteObject']);
     const asking = STEPS.filter((step) => granted(prod, step, 'athena').length > 0);
     expect(asking).toEqual(['refresh-insight']);
     expect(environment(prod, 'refresh-insight')).toMatchObject({

@@ -248,6 +248,12 @@ export class Story {
     this.#begins?.looked(this.now());
   }
 
+  /** The night's run, over all that was recorded so far. */
+  async night(): Promise<void> {
+    await this.laptop.idle();
+    await this.laptop.runNight();
+  }
+
   // ---- asking ----
 
   async #contactOf(subject: string): Promise<Contact | undefined> {
