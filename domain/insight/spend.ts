@@ -4,7 +4,7 @@ import { digamma, lgamma, trigamma } from './gamma.ts';
 import type { SpendModel } from './models.ts';
 import { inverse, minimise, type Objective } from './optimise.ts';
 import { inLogs } from './purchase-likelihood.ts';
-import type { Fitted } from './purchases.ts';
+import { counted, type Fitted } from './purchases.ts';
 
 /** Customers as columns, a place each: repeat purchase days, and the mean spent on one of these in the currency's unit. */
 export interface SpendRows {
@@ -14,7 +14,9 @@ export interface SpendRows {
   leftOut: number;
 }
 
-const LEAST_REPEATERS = 10;
+/** Five for each parameter. */
+const LEAST_REPEATERS = 15;
+/** The standard error of ln(what a new customer will spend) at which a model is worth nothing. */
 const MOST_ERROR = 0.5;
 /** Logarithms of p, q and v; v in units of the mean of means. At q = 1 the mean of a new customer would be infinite. */
 const BOUNDS = { lower: [1e-3, 1.1, 1e-6].map(Math.log), upper: [1e4, 1e4, 1e8].map(Math.log) };
@@ -50,7 +52,7 @@ export function fitSpend(rows: SpendRows): Fitted<SpendModel> {
   const { customers, scale } = data;
   const missing = (code: string, says: string): Fitted<SpendModel> => ({ kind: 'missing', code, says });
   const without = rows.leftOut > 0 ? ` (${rows.leftOut} more spent nothing that was not refunded)` : '';
-  const people = `${customers} ${customers === 1 ? 'customer' : 'customers'} with something spent on repeat days${without}`;
+  const people = `${counted(customers, 'customer')} with something spent on repeat days${without}`;
   if (customers < LEAST_REPEATERS) {
     return missing('too-few-customers', `${people}: it takes ${LEAST_REPEATERS} to tell what people spend.`);
   }
