@@ -147,7 +147,7 @@ export class Recorder {
 
   async #putPlain(entry: Entry): Promise<void> {
     try {
-      const first = await this.#table.create(interactionItem(entry.interaction));
+      const first = await this.#table.create(interactionItem(entry.interaction, this.#now()));
       entry.outcome = { kind: first ? 'ignored' : 'repeat' };
     } catch (error) {
       entry.outcome = failed(error);
@@ -446,7 +446,7 @@ export class Recorder {
     const except = new Set<string>();
     await draft.makeRoom(this.#table);
     for (;;) {
-      const writes = draft.writes(this.#table, except);
+      const writes = draft.writes(this.#table, except, this.#now());
       if (writes.length === 0) return undefined;
       try {
         await this.#table.transact(writes.map(({ write }) => write));

@@ -7,6 +7,7 @@ import {
   DynamoDBDocumentClient,
   PutCommand,
   QueryCommand,
+  ScanCommand,
   TransactWriteCommand,
   type TransactWriteCommandInput,
   UpdateCommand,
@@ -165,13 +166,14 @@ function unpacked(item: Item): string {
 }
 
 /** A contact as it is stored: in the due index while it waits, in the roster while it lives. */
-export function contactItem(contact: Contact, version: number, shards: number): Item {
+export function contactItem(contact: Contact, version: number, shards: number, recordedAt?: number): Item {
   const shard = shardOf(contact.id, shards);
   const living = contact.mergedInto === undefined;
   return {
     ...key.contact(contact.id),
     shape: CONTACT_SHAPE,
     version,
+    ...(recordedAt !== undefined && { recordedAt }),
     ...packed(JSON.stringify(contact)),
     ...(living && { rosterPk: `ROSTER#${shard}`, rosterSk: contact.id }),
     ...(living && contact.journey.due !== undefined && { duePk: `DUE#tick#${shard}`, dueAt: contact.journey.due }),
@@ -184,9 +186,15 @@ export function readContact(item: Item): Versioned<Contact> {
   return { value: JSON.parse(unpacked(item)) as Contact, version: item.version as number };
 }
 
-/** An order as it is stored. */
-export function orderItem(order: Order, version: number): Item {
-  return { ...key.order(order.key), shape: ORDER_SHAPE, version, state: JSON.stringify(order) };
+/** An order as it is stored; `recordedAt`: when this version was. */
+export function orderItem(order: Order, version: number, recordedAt?: number): Item {
+  return {
+    ...key.order(order.key),
+    shape: ORDER_SHAPE,
+    version,
+    ...(recordedAt !== undefined && { recordedAt }),
+    state: JSON.stringify(order),
+  };
 }
 
 /** An order with its version. Throws NewerShape for one that a newer release wrote. */
@@ -195,13 +203,14 @@ export function readOrder(item: Item): Versioned<Order> {
   return { value: JSON.parse(item.state as string) as Order, version: item.version as number };
 }
 
-/** An interaction as it is stored, under the key that its event alone gives. */
-export function interactionItem(interaction: Interaction): Item {
+/** An interaction as it is stored, under the key that its event alone gives; `recordedAt`: when it arrived. */
+export function interactionItem(interaction: Interaction, recordedAt?: number): Item {
   return {
     ...key.interaction(interaction),
     shape: SHAPE,
     at: interaction.at,
     source: interaction.source,
+    ...(recordedAt !== undefined && { recordedAt }),
     body: JSON.stringify(interaction),
   };
 }
@@ -443,12 +452,13 @@ export class Table {
   }
 
   /** A contact at its next version, conditional on the version that was read and on a shape that we know. */
-  contactWrite(before: Versioned<Contact>, after: Contact): Write {
-    return this.#versioned(contactItem(after, before.version + 1, this.shards), before.version, CONTACT_SHAPE);
+  contactWrite(before: Versioned<Contact>, after: Contact, recordedAt?: number): Write {
+    const item = contactItem(after, before.version + 1, this.shards, recordedAt);
+    return this.#versioned(item, before.version, CONTACT_SHAPE);
   }
 
-  orderWrite(before: Versioned<Order>, after: Order): Write {
-    return this.#versioned(orderItem(after, before.version + 1), before.version, ORDER_SHAPE);
+  orderWrite(before: Versioned<Order>, after: Order, recordedAt?: number): Write {
+    return this.#versioned(orderItem(after, before.version + 1, recordedAt), before.version, ORDER_SHAPE);
   }
 
   #versioned(item: Item, version: number, shape: number): Write {
@@ -508,6 +518,26 @@ export class Table {
   /** One page of a partition, from one sort key to another, both included. */
   async between(pk: string, from: string, to: string, limit: number): Promise<Page> {
     return this.#page({ ...range(pk, from, to), ConsistentRead: true, Limit: limit });
+  }
+
+  /**
+   * All items of a part of the table, in no order, page by page: of `of` parts this is the one numbered `part`, from 0.
+   * Reads everything once, which only a repair may want.
+   */
+  async *scan(part: number, of: number): AsyncGenerator<Item[]> {
+    let from: Record<string, unknown> | undefined;
+    do {
+      const answer = await this.#client.send(
+        new ScanCommand({
+          TableName: this.name,
+          Segment: part,
+          TotalSegments: of,
+          ...(from !== undefined && { ExclusiveStartKey: from }),
+        }),
+      );
+      yield (answer.Items ?? []) as Item[];
+      from = answer.LastEvaluatedKey;
+    } while (from !== undefined);
   }
 
   /** Puts an item over whatever stands there. */

@@ -350,23 +350,23 @@ export class Draft {
     );
   }
 
-  /** The writes of one transaction. `except` names parts that were refused before: they are as they are. */
-  writes(table: Table, except: ReadonlySet<string>): { write: Write; part: Part }[] {
+  /** The writes of one transaction at `now`. `except` names parts that were refused before: they are as they are. */
+  writes(table: Table, except: ReadonlySet<string>, now: number): { write: Write; part: Part }[] {
     const all: { write: Write; part: Part }[] = [];
     const add = (part: Part, write: Write): void => {
       all.push({ part, write });
     };
     for (const interaction of this.#interactions) {
-      add({ kind: 'interaction', interaction }, table.creation(interactionItem(interaction)));
+      add({ kind: 'interaction', interaction }, table.creation(interactionItem(interaction, now)));
     }
     const state: Part = { kind: 'state' };
     for (const [id, { value, version, touched }] of this.#contacts) {
       if (!touched) continue;
       const before = this.#world.contacts.get(id)?.value ?? value;
-      add(state, table.contactWrite({ value: before, version }, value));
+      add(state, table.contactWrite({ value: before, version }, value, now));
     }
     for (const { value, version, touched } of this.#orders.values()) {
-      if (touched) add(state, table.orderWrite({ value, version }, value));
+      if (touched) add(state, table.orderWrite({ value, version }, value, now));
     }
     for (const [subject, { contact, from, written }] of this.#links) {
       if (!written) add(state, table.identityWrite(subject, contact, from));

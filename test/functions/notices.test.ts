@@ -61,7 +61,7 @@ const notice = (id: string, change: Partial<Notice> = {}): Notice => ({
 async function write(draft: Draft): Promise<string[]> {
   const except = new Set<string>();
   for (;;) {
-    const writes = draft.writes(bench.table, except);
+    const writes = draft.writes(bench.table, except, NOON);
     if (writes.length === 0) return [...except];
     try {
       await bench.table.transact(writes.map((each) => each.write));
