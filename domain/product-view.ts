@@ -5,7 +5,7 @@ import type { Contact } from './contact.ts';
 import { cartLines } from './facts.ts';
 import type { Json } from './interaction.ts';
 import { isTerminal, type Message } from './message.ts';
-import { formatMoney, minorUnits } from './money.ts';
+import { formatMoney, majorUnits, minorUnits } from './money.ts';
 import { inStock, lowestBefore, type StoredProduct } from './product.ts';
 import { latestBought, MOST_RECOMMENDED } from './recommend.ts';
 import type { CartView, ProductView } from './render.ts';
@@ -181,6 +181,17 @@ export class Shelf {
     const { known, fed } = this.#of(id);
     if (fed?.price !== undefined) return [fed.price, fed.currency ?? this.#currency];
     return known?.price === undefined ? undefined : [minorUnits(known.price, this.#currency), this.#currency];
+  }
+
+  /** Its price as a number, in major units of its currency; nothing where none is known. */
+  figure(id: string): { price?: number; currency?: string } {
+    const [minor, currency] = this.#priceOf(id) ?? [];
+    if (minor === undefined || currency === undefined) return {};
+    try {
+      return { price: majorUnits(minor, currency), currency };
+    } catch {
+      return {};
+    }
   }
 
   #priced(minor: number, currency = this.#currency): string | undefined {

@@ -26,6 +26,8 @@ const REASONS: Partial<Record<StepName, string>> = {
     'it counts the budgets of the book: time zones 54, rules 20, and clients of SES, table, bus and bucket 410',
   'manage-preferences':
     'it opens the book for names and topics: schemas 100, Liquid 82, time zones 56, and clients of bus, table, bucket and secret 340',
+  'recommend-products':
+    'it opens the book with its models: schemas 100, rules 60, time zones 56, and clients of table, bucket and secret 330',
   'write-lake': 'it reads orders in the shop’s days: time zones 56, and clients of table and bucket 330',
   'refresh-insight':
     'it fits: schemas 100, models and groups 60, time zones 56, and clients of Athena, table, queue and bucket 430',

@@ -26,6 +26,8 @@ interface Throttle {
   ThrottlingBurstLimit: number;
 }
 const EVENTS: Throttle = { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 };
+/** A page asks at each view; what a key in a page costs at most is bounded here. */
+const RECOMMENDATIONS: Throttle = { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 };
 const PREFERENCES: Throttle = { ThrottlingRateLimit: 100, ThrottlingBurstLimit: 200 };
 /** A mail that goes to many is opened by many at once; each mailbox asks for a picture once. */
 const PICTURES: Throttle = { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 };
@@ -35,20 +37,26 @@ export class Door extends Construct {
   readonly eventsUrl: string;
   /** What comes before `/u/<token>`, `/c/…`, `/p/…`, `/w/…` and `/i/<picture>`; may end with a slash. */
   readonly preferencesUrl: string;
+  /** Where a shop's page asks what to show: the whole address. */
+  readonly recommendationsUrl: string;
 
-  constructor(scope: Construct, settings: StageSettings, events: Step, preferences: Step) {
+  constructor(scope: Construct, settings: StageSettings, events: Step, preferences: Step, recommendations: Step) {
     super(scope, 'Door');
     if (settings.ownDomain && settings.publicBaseUrl && settings.certificateArn) {
-      this.#underOwnDomain(settings, settings.publicBaseUrl, settings.certificateArn, events, preferences);
+      this.#underOwnDomain(settings, settings.publicBaseUrl, settings.certificateArn, {
+        events,
+        preferences,
+        recommendations,
+      });
       this.eventsUrl = `${settings.publicBaseUrl}/events`;
       this.preferencesUrl = settings.publicBaseUrl;
+      this.recommendationsUrl = `${settings.publicBaseUrl}/recommendations`;
     } else {
-      this.eventsUrl = Fn.join('', [
-        events.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE }).url,
-        'events',
-      ]);
-      const ownUrl = preferences.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE }).url;
+      const urlOf = (step: Step): string => step.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE }).url;
+      this.eventsUrl = Fn.join('', [urlOf(events), 'events']);
+      const ownUrl = urlOf(preferences);
       this.preferencesUrl = settings.publicBaseUrl ?? ownUrl;
+      this.recommendationsUrl = Fn.join('', [urlOf(recommendations), 'recommendations']);
     }
   }
 
@@ -56,8 +64,7 @@ export class Door extends Construct {
     settings: StageSettings,
     publicBaseUrl: string,
     certificateArn: string,
-    events: Step,
-    preferences: Step,
+    { events, preferences, recommendations }: Record<'events' | 'preferences' | 'recommendations', Step>,
   ): void {
     const domainName = new DomainName(this, 'Domain', {
       domainName: new URL(publicBaseUrl).hostname,
@@ -105,6 +112,13 @@ export class Door extends Construct {
       ['/i/{picture}'],
       PICTURES,
       'Pictures of e-mails are for everybody who knows the hash of one; the function reads no other object.',
+    );
+    take(
+      recommendations,
+      [HttpMethod.GET, HttpMethod.OPTIONS],
+      ['/recommendations'],
+      RECOMMENDATIONS,
+      'recommend-products checks the secret of the source before it reads anything; OPTIONS answers with headers alone.',
     );
     const stage = new HttpStage(this, 'Live', {
       httpApi: api,

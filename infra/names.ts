@@ -12,6 +12,7 @@ export const STEPS = [
   'receive-feedback',
   'guard-sending',
   'manage-preferences',
+  'recommend-products',
   'walk-roster',
   'write-lake',
   'refresh-insight',

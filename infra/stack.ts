@@ -39,6 +39,7 @@ const TIMEOUTS: Record<StepName, number> = {
   'receive-feedback': 30,
   'guard-sending': 30,
   'manage-preferences': 10,
+  'recommend-products': 10,
   'walk-roster': 60,
   'write-lake': 120,
   'refresh-insight': 900,
@@ -122,6 +123,11 @@ export class KairosStack extends Stack {
         'books/',
         'Books are named by their hash; the role reads no other folder.',
       );
+    /** Of a step that decides, or recommends: the models stand beside the book. */
+    const readsModels = (step: Step) => {
+      readsBooks(step);
+      step.mayUseObjects(bucket, 's3:GetObject', 'models/', 'Models are named by their hash, as books are.');
+    };
 
     const step = (name: StepName, props: Pick<StepProps, 'memory' | 'environment' | 'may' | 'beside'>) =>
       new Step(this, pascal(name), name, {
@@ -167,7 +173,7 @@ export class KairosStack extends Stack {
       may: [record, bury(recordQueue)],
     });
     recordInteraction.takes(recordQueue, { batch: 25, windowSeconds: 1, most: 20 });
-    readsBooks(recordInteraction);
+    readsModels(recordInteraction);
 
     // Stream. What is lost here is found by walk-due within minutes; a message queued twice is claimed once.
     const handOff = step('hand-off', {
@@ -227,7 +233,7 @@ export class KairosStack extends Stack {
       ],
     });
     walkDue.takes(timersQueue, { batch: 1, most: 10 });
-    readsBooks(walkDue);
+    readsModels(walkDue);
 
     // Two queues. One attempt per claim (the claim is the idempotency); what must wait goes back to the due index, not to the queue.
     const sendMessage = step('send-message', {
@@ -246,7 +252,7 @@ export class KairosStack extends Stack {
     });
     sendMessage.takes(triggeredQueue, { batch: 10, most: sendersOf(settings.sendRate) });
     sendMessage.takes(bulkQueue, { batch: 10, most: sendersOf(settings.sendRate) });
-    readsBooks(sendMessage);
+    readsModels(sendMessage);
 
     // SES → default bus → queue. Transitions are idempotent and in any order.
     new Rule(this, 'FeedbackRule', {
@@ -283,7 +289,7 @@ export class KairosStack extends Stack {
       windowSeconds: 2,
       most: Math.max(10, sendersOf(settings.sendRate)),
     });
-    readsBooks(receiveFeedback);
+    readsModels(receiveFeedback);
 
     // Each minute. No retry: the next minute is one. What it finds is derived anew each time; a stop or a pause that is there stays as it is.
     const guardSending = step('guard-sending', {
@@ -320,6 +326,14 @@ export class KairosStack extends Stack {
       'Pictures of e-mails are named by their hash, and meant for everybody.',
     );
 
+    // HTTPS, from a shop's page or server. It changes nothing; whoever gets no answer shows the page without.
+    const recommendProducts = step('recommend-products', {
+      memory: 512,
+      environment: { [variable.secret]: secret.secretArn },
+      may: [readSecret, { actions: ['dynamodb:BatchGetItem'], resources: [table.tableArn] }],
+    });
+    readsModels(recommendProducts);
+
     // Queue, one cursor a shard, after each publish; SQS holds each back until its page is due. A cursor walked twice
     // finds nothing to do.
     const walkRoster = step('walk-roster', {
@@ -332,7 +346,7 @@ export class KairosStack extends Stack {
       may: [record, queryIndex('roster'), send(rosterQueue)],
     });
     walkRoster.takes(rosterQueue, { batch: 1, most: 5 });
-    readsBooks(walkRoster);
+    readsModels(walkRoster);
 
     // Stream, the second and last reader. Objects are named by shard and first record; counters remember the last one.
     const writeLake = step('write-lake', {
@@ -413,7 +427,7 @@ export class KairosStack extends Stack {
       );
     this.#eachNight('InsightRule', 'insight', refreshInsight);
 
-    const door = new Door(this, settings, receiveEvent, managePreferences);
+    const door = new Door(this, settings, receiveEvent, managePreferences, recommendProducts);
     sendMessage.function.addEnvironment(variable.publicBaseUrl, door.preferencesUrl);
 
     const outputs: Record<string, string> = {
@@ -423,6 +437,7 @@ export class KairosStack extends Stack {
       SecretName: secret.secretArn,
       EventsUrl: door.eventsUrl,
       PreferencesUrl: door.preferencesUrl,
+      RecommendationsUrl: door.recommendationsUrl,
       ConfigurationSetName: configurationSet.configurationSetName,
       DueShards: String(settings.dueShards),
       BackfillRate: String(settings.backfillRate),

@@ -232,7 +232,7 @@ describe('Rule: what EventBridge hands to whom', () => {
       guard: 'rate(1 minute)',
       insight: 'cron(15 3 * * ? *)',
     });
-    expect(rules).toHaveLength(5);
+    expect(rules).toHaveLength(6);
   });
 
   it.each([
@@ -608,7 +608,7 @@ describe('Role: a step may do what it does, and no more', () => {
     const readers = STEPS.filter((step) =>
       JSON.stringify(statements(prod, step)).includes('secretsmanager:GetSecretValue'),
     );
-    expect(readers).toEqual(['receive-event', 'send-message', 'manage-preferences']);
+    expect(readers).toEqual(['receive-event', 'send-message', 'manage-preferences', 'recommend-products']);
   });
 
   it('Role6: guard-sending reads and marks the table, deletes nothing, sends nothing, and speaks on our bus', () => {
@@ -675,6 +675,32 @@ describe('Role: a step may do what it does, and no more', () => {
     });
   });
 
+  it('Role10: recommend-products reads single items, the book and its models, and writes nothing', () => {
+    const actions = statements(prod, 'recommend-products').flatMap(({ Action, Resource }) =>
+      many(Action).map((action) => [
+        action,
+        action.startsWith('s3:') ? JSON.stringify(Resource).match(/\w+\/(?=\*)/)?.[0] : '',
+      ]),
+    );
+    expect(actions.sort()).toEqual([
+      ['dynamodb:BatchGetItem', ''],
+      ['logs:CreateLogStream', ''],
+      ['logs:PutLogEvents', ''],
+      ['s3:GetObject', 'books/'],
+      ['s3:GetObject', 'models/'],
+      ['secretsmanager:GetSecretValue', ''],
+    ]);
+  });
+
+  it('Role11: each step that opens the book with its models may read these', () => {
+    const code = (step: StepName) => readFileSync(path.join(ROOT, 'functions', `${step}.ts`), 'utf8');
+    const may = STEPS.filter((step) => JSON.stringify(granted(prod, step, 's3')).includes('/models/*'));
+    const opens = STEPS.filter((step) => /\b(books|recorder)\(\)/.test(code(step)));
+    expect(opens.length).toBeGreaterThan(4);
+    expect(may).toEqual(expect.arrayContaining(opens));
+    expect(may.filter((step) => !opens.includes(step))).toEqual(['refresh-insight']);
+  });
+
   it('Role7: manage-preferences reads the table and writes nothing into it: what a person asks goes over the bus', () => {
     const [table, ...rest] = granted(prod, 'manage-preferences', 'dynamodb');
     expect(rest).toEqual([]);
@@ -694,6 +720,9 @@ describe('Door: what faces the internet', () => {
     expect(routes).toContain('POST /events');
     for (const door of ['u', 'c', 'p', 'w'])
       for (const method of ['GET', 'POST', 'HEAD']) expect(routes).toContain(`${method} /${door}/{token}`);
+    for (const method of ['GET', 'OPTIONS']) expect(routes).toContain(`${method} /recommendations`);
+    expect(routes).not.toContain('POST /recommendations');
+    expect(prod.toJSON().Outputs.RecommendationsUrl.Value).toBe('https://mail.shop.example/recommendations');
     for (const settings of Object.values(stage.RouteSettings)) expect(settings).toHaveProperty('ThrottlingRateLimit');
     prod.hasResourceProperties('AWS::ApiGatewayV2::Api', { DisableExecuteApiEndpoint: true });
     prod.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
@@ -707,7 +736,7 @@ describe('Door: what faces the internet', () => {
 
   it('Door3: dev and laptop have function URLs', () => {
     for (const template of [dev, laptop]) {
-      template.resourceCountIs('AWS::Lambda::Url', 2);
+      template.resourceCountIs('AWS::Lambda::Url', 3);
       template.resourceCountIs('AWS::ApiGatewayV2::Api', 0);
     }
   });
@@ -739,6 +768,7 @@ describe('Plain: the stack deploys the same everywhere', () => {
         'SecretName',
         'EventsUrl',
         'PreferencesUrl',
+        'RecommendationsUrl',
         'ConfigurationSetName',
         'DueShards',
         'BackfillRate',
