@@ -78,7 +78,9 @@ export interface ReportCommand<Options extends object = object> {
   name: string;
   description: string;
   /** Options of its own, as commander reads them: ['--by <dimensions>', 'what to split by']. */
-  options?: readonly [flags: string, description: string][];
+  options?: readonly (readonly [flags: string, description: string])[];
+  /** Left out where all reports are made at once: it asks for something of its own. */
+  onlyAlone?: true;
   /**
    * The report from its options alone, asked first where no file of orders was given; undefined where it needs a source.
    * Throws like `make`.

@@ -2,9 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { dateOfDay } from '../domain/insight/customer.ts';
+import { groups } from './insight-groups.ts';
+import { like } from './insight-like.ts';
 import { pageOf } from './insight-page.ts';
 import { pairsReport } from './insight-pairs.ts';
 import { pareto } from './insight-pareto.ts';
+import { programme } from './insight-programme.ts';
 import type { Part, Report, ReportCommand } from './insight-report.ts';
 import { retention } from './insight-retention.ts';
 import { rfm } from './insight-rfm.ts';
@@ -22,6 +25,9 @@ const REPORTS: readonly ReportCommand[] = [
   value,
   pareto,
   pairsReport,
+  groups,
+  like,
+  programme,
 ];
 
 /** What every report takes beside its own options. */
@@ -77,7 +83,7 @@ async function withSource(options: SourceOptions, use: (source: InsightSource) =
 /** Every report that can be made without options of its own. */
 async function allReports(source: InsightSource, options: CommonOptions): Promise<Report[]> {
   const reports: Report[] = [];
-  for (const report of REPORTS) reports.push(await report.make(source, options));
+  for (const report of REPORTS) if (report.onlyAlone !== true) reports.push(await report.make(source, options));
   return reports;
 }
 

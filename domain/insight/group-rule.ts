@@ -41,6 +41,8 @@ const MOST_SEEN = 10_000;
 const MOST_BOUNDS = 5;
 /** A further bound, or a further rule beside the first, is worth its words only where F rises by so much. */
 const [WORTH_A_BOUND, WORTH_A_RULE] = [0.005, 0.03];
+/** Of few people chance alone makes some bound look better: it has to help by this over the root of their number, too. */
+const CHANCE = 0.2;
 
 /**
  * A rule for some of these customers (`meant`, by their place): bounds on orders, spend, last order, discounts, returns
@@ -148,6 +150,16 @@ function boundsFor(subjects: readonly Subject[], wanted: Uint8Array, before: Uin
   const count = wanted.length;
   const base = fOf(before, wanted);
   const candidates = subjects.flatMap((subject) => candidatesOf(subject, wanted));
+  const worth = Math.max(
+    WORTH_A_BOUND,
+    CHANCE /
+      Math.sqrt(
+        Math.max(
+          1,
+          wanted.reduce((sum, each) => sum + each, 0),
+        ),
+      ),
+  );
   let inside = new Uint8Array(count).fill(1);
   let [best, bounds] = [base, [] as Bound[]];
   // The first bound may only make the best of everybody; from then on each has to help.
@@ -157,7 +169,7 @@ function boundsFor(subjects: readonly Subject[], wanted: Uint8Array, before: Uin
     for (const { bound, meets } of candidates) {
       if (bounds.some(({ subject, side }) => subject === bound.subject && side === bound.side)) continue;
       const f = fOf(before, wanted, inside, meets);
-      if (f > (next?.f ?? best + WORTH_A_BOUND)) next = { bound, taken: meets, f };
+      if (f > (next?.f ?? best + worth)) next = { bound, taken: meets, f };
     }
     if (next === undefined) break;
     const { bound, taken, f } = next;

@@ -344,8 +344,12 @@ function sayingsOf(apart: Apart[]): Saying[] {
   for (const { feature, by, value, usual } of apart) {
     const category = categoryOf(feature);
     if (category !== undefined) {
-      // At least 20 points more of it than everybody are clear; 10 are still true.
-      say(value >= 0.45 ? `mostly ${category}` : `more ${category} than others`, (value - usual) * 2.5);
+      // Clear: 20 points more of it than everybody, or 2.5 times as much and a tenth of what they buy.
+      const times = value >= 0.1 && usual > 0 ? Math.min(1, value / usual / 5) : 0;
+      say(
+        value >= 0.45 ? `mostly ${category}` : `more ${category} than others`,
+        Math.max((value - usual) * 2.5, times),
+      );
       continue;
     }
     const [less, more] = (SAYINGS[feature] as SayingWords)(value);

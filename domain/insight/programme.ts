@@ -82,7 +82,7 @@ export function readProgramme(texts: Readonly<Record<string, string>>, at: strin
         message: `"${name}" is ${JSON.stringify(text)}.`,
         received: text,
         expected: says,
-        remedy: share ? `Write ${says}: ${number * 100} where ${number * 100} % are meant.` : `Write ${says}.`,
+        remedy: share ? `Write ${says}, such as ${Math.round(number * 1e4) / 100}.` : `Write ${says}.`,
       });
     }
     read[key] = value;
@@ -166,7 +166,8 @@ export function sensitivityOf(programme: Programme): Sensitivity[] {
     ['perCustomer', programme.perCustomer * 0.9, programme.perCustomer * 1.1],
     ['discount', within(programme.discount - 0.02), within(programme.discount + 0.02)],
   ];
-  const effect = ({ low, high }: Sensitivity): number => Math.abs(high.value - low.value);
+  // Effects that differ in the last binary digits only are the same: they stay in the order above.
+  const effect = ({ low, high }: Sensitivity): number => Number(Math.abs(high.value - low.value).toPrecision(9));
   return tried
     .filter(([, low, high]) => low !== high)
     .map(([of, low, high]): Sensitivity => ({ of, low: worth(of, low), high: worth(of, high) }))

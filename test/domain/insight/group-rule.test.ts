@@ -145,7 +145,12 @@ function lives(people: readonly string[]): Interaction[] {
       const at = instant('2026-06-30 20:00') - Math.floor(next() ** 2 * 340 * DAY);
       const product = products[next() < 0.8 ? likes : Math.floor(next() * 4)] as string;
       const id = `${user}-${i}`;
-      all.push(order(id, at, [`${product}*${1 + Math.floor(next() * 3)}`], { user }));
+      all.push(
+        order(id, at, [`${product}*${1 + Math.floor(next() * 3)}`], {
+          user,
+          ...(next() < 0.3 && { properties: { coupon: 'SPRING' } }),
+        }),
+      );
       if (next() < 0.15) {
         const total = product === 'camera' ? 400 : 9.5;
         const back = { order_id: id, total, currency: 'EUR' };
