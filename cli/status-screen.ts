@@ -2,11 +2,12 @@
 import { quotaUsed } from '../domain/allowance.ts';
 import type { Control } from '../domain/book.ts';
 import { percent } from '../domain/budget.ts';
+import { dateOfDay } from '../domain/insight/customer.ts';
 import type { WalkState } from '../functions/aws/broadcasts.ts';
 import type { TestState } from '../functions/aws/variant-tests.ts';
 import { sayFilling } from './filling.ts';
 import { span, stamp } from './stage.ts';
-import type { Finding, Status } from './status.ts';
+import type { Finding, InsightState, Status } from './status.ts';
 import { count } from './validate.ts';
 
 const LABEL = 10;
@@ -239,6 +240,15 @@ export function drawStatus(status: Status, found: Finding[], { colours }: { colo
     );
   }
   todo('book');
+  // ---- insight ----
+  if (status.insight !== undefined) {
+    lines.push('');
+    for (const [index, text] of sayInsight(status.insight, at).entries()) {
+      if (index === 0) row('Insight', text);
+      else more(text);
+    }
+  }
+  todo('insight');
   if (status.actions.length > 0) {
     lines.push('');
     for (const [index, { what, to, by, at: when, why }] of status.actions.entries()) {
@@ -275,6 +285,29 @@ export function sayWalk(walk: WalkState, at: number): string {
     ...(late === 0 ? [] : [`, ${number(late)} too late for theirs`]),
     drains,
   ].join('');
+}
+
+/**
+ * The nightly run in lines: "fitted 2026-11-30 from 5,121 customers and 9,204 orders, 5 h ago (models 12)", then a line for
+ * each part that is not tonight's, and why.
+ */
+export function sayInsight({ run, walk }: InsightState, at: number): string[] {
+  const number = (value: number): string => value.toLocaleString('en');
+  const { today, customers, orders, at: ran, models, notes } = run;
+  const of = models === undefined ? '' : ` (models ${models.ordinal})`;
+  const lines = [
+    ran === 0
+      ? 'nothing fitted yet'
+      : `fitted ${dateOfDay(today)} from ${number(customers)} customers and ${number(orders)} orders, ${span(at - ran)} ago${of}`,
+  ];
+  for (const { part, kind, says } of notes) lines.push(`${part} ${kind}: ${says}`);
+  if (walk !== undefined) {
+    const state = walk.ended
+      ? 'all contacts were decided over with them'
+      : `being decided over with them: ${number(walk.walked)} contacts, ${walk.shardsDone} of ${walk.shards} shards done`;
+    lines.push(state);
+  }
+  return lines;
 }
 
 /** A test in words: "black-friday: runs for 2 h, 2 h to go: subject-a 12 of 300 clicked (4 %), subject-b 9 of 310 (2.9 %)". */

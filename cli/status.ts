@@ -11,6 +11,8 @@ import { budgetStates } from '../functions/aws/budgets.ts';
 import { readWatermark } from '../functions/aws/claims.ts';
 import { type Action, lastActions } from '../functions/aws/controls.ts';
 import { type PoolLevel, poolLevels } from '../functions/aws/coupons.ts';
+import { readableModels } from '../functions/aws/model-store.ts';
+import { type ModelsRun, readModelsRun } from '../functions/aws/models-run.ts';
 import { heldPk, key, noticeHeldPk, pooled, readMessage, shardText, type Table } from '../functions/aws/table.ts';
 import { type TestState, testStates } from '../functions/aws/variant-tests.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
@@ -41,6 +43,14 @@ export interface LaneState {
   late?: number;
 }
 
+/** The last nightly run, and the walk over all contacts that models have led to last. */
+export interface InsightState {
+  run: ModelsRun;
+  /** False where models stand and cannot be read: functions go on with those that they have, or with none. */
+  readable: boolean;
+  walk?: { walked: number; shards: number; shardsDone: number; movedAt: number; ended: boolean };
+}
+
 /** Everything that a status says, as it was read; what of it is not well is `findings`'s to say. */
 export interface Status {
   stage: string;
@@ -67,6 +77,8 @@ export interface Status {
   coupons: PoolLevel[];
   warmUp: { domain: string; day: number; days: number; most?: number; sent: number; waiting: number; starts: string }[];
   book?: { hash: string; ordinal: number; publishedAt: number; by?: string; filling: Filling };
+  /** What the nightly run has come to; absent before the first one. */
+  insight?: InsightState;
   actions: Action[];
 }
 
@@ -88,6 +100,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     coupons,
     warmUp,
     published,
+    insight,
     actions,
   ] = await Promise.all([
     readAccountOf(stage, live),
@@ -104,6 +117,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     poolLevels(table, book.definitions, at),
     warmUpOf(table, book, at),
     publishedOf(table),
+    insightOf(stage),
     lastActions(table, ACTIONS_SHOWN),
   ]);
   const { stopped, paused } = book.controls;
@@ -125,6 +139,7 @@ export async function readStatus(stage: Stage, { live = false }: { live?: boolea
     coupons,
     warmUp,
     ...(published && { book: published }),
+    ...(insight && { insight }),
     actions,
   };
 }
@@ -289,10 +304,40 @@ async function publishedOf(table: Table): Promise<Status['book']> {
   return { hash, ordinal, publishedAt, ...(by && { by }), filling: await readFilling(table, ordinal) };
 }
 
+async function insightOf({ table, bucket }: Pick<Stage, 'table' | 'bucket'>): Promise<InsightState | undefined> {
+  const found = await table.read([key.models(), key.modelsRun()]);
+  const run = readModelsRun(found.get(key.modelsRun()));
+  if (run === undefined) return undefined;
+  const stands = found.get(key.models()) !== undefined;
+  const readable = !stands || (await readableModels(table, bucket)) !== undefined;
+  if (run.walk === undefined) return { run, readable };
+  const { pk, sk } = key.modelsWalk(run.walk.ordinal, '');
+  const marks = await table.under(pk, sk);
+  const walk = {
+    walked: marks.reduce((sum, mark) => sum + Number(mark.walked ?? 0), 0),
+    shards: table.shards,
+    shardsDone: marks.filter((mark) => mark.done === true).length,
+    movedAt: Math.max(run.walk.startedAt, ...marks.map(({ at }) => Number(at ?? 0))),
+    ended: run.walk.endedAt !== undefined,
+  };
+  return { run, readable, walk };
+}
+
 /** Something that is not well. */
 export interface Finding {
   /** The section of the screen that it belongs to. */
-  about: 'sending' | 'walks' | 'ses' | 'queues' | 'due' | 'feedback' | 'budgets' | 'held' | 'coupons' | 'book';
+  about:
+    | 'sending'
+    | 'walks'
+    | 'ses'
+    | 'queues'
+    | 'due'
+    | 'feedback'
+    | 'budgets'
+    | 'held'
+    | 'coupons'
+    | 'book'
+    | 'insight';
   says: string;
   /** What a person should do; a finding without it is a hint. */
   todo: string;
@@ -314,6 +359,8 @@ const GUARD_SILENT = 5 * MINUTE;
 const WALK_LOST = 60 * MINUTE;
 const FEEDBACK_SILENT = 20 * MINUTE;
 const QUOTA_NEAR = 0.8;
+/** One night may be missed. */
+const NIGHTS_SILENT = 49 * 60 * MINUTE;
 
 /** What is not well, each with what to do. None = nobody is needed. */
 export function findings(status: Status): Finding[] {
@@ -468,7 +515,33 @@ export function findings(status: Status): Finding[] {
       'Dead letters',
     );
   }
+  for (const [says, todo] of insightFaults(status)) say('insight', says, todo, 'The nightly run is silent');
   return found;
+}
+
+/** What is not well of the nightly run, and what to do. A part that was kept is no fault. */
+function insightFaults({ insight, at }: Status): [says: string, todo: string][] {
+  if (insight === undefined) return [];
+  const { run, readable, walk } = insight;
+  const faults: [string, string][] = [];
+  if (run.failed !== undefined)
+    faults.push([`The nightly run failed: ${run.failed.says}`, 'Look at the log of refresh-insight.']);
+  else if (at - run.at > NIGHTS_SILENT) {
+    faults.push(['The nightly run has not run for two days.', 'Look whether its rule is enabled.']);
+  }
+  if (!readable) {
+    faults.push([
+      'The models that stand cannot be read.',
+      'Start the nightly run by hand: it puts new ones in their place.',
+    ]);
+  }
+  if (walk !== undefined && !walk.ended && at - walk.movedAt > NIGHTS_SILENT / 2) {
+    faults.push([
+      'The walk after new models does not move.',
+      'Look at the dead letters of roster; the next night posts it again.',
+    ]);
+  }
+  return faults;
 }
 
 /** Adds `kairos status`: exit code 1 where a person is needed. */

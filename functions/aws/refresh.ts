@@ -4,7 +4,7 @@ import { type Buyer, buyersOf } from '../../domain/insight/buyers.ts';
 import { calendarDay, dateOfDay } from '../../domain/insight/customer.ts';
 import { CustomerTable } from '../../domain/insight/customer-table.ts';
 import { discoverGroups } from '../../domain/insight/groups.ts';
-import type { Groups, ModelNote, ModelPart, NextProducts, PublishedModels } from '../../domain/insight/models.ts';
+import type { Groups, ModelPart, NextProducts, PublishedModels } from '../../domain/insight/models.ts';
 import { nextProducts } from '../../domain/insight/next-product.ts';
 import type { Said } from '../../domain/insight/purchases.ts';
 import { type Found, type Last, refreshModels } from '../../domain/insight/refresh.ts';
@@ -17,11 +17,12 @@ import { faultOf, type Log } from './handler.ts';
 import { dayOf, KINDS } from './lake.ts';
 import { compactDay } from './lake-days.ts';
 import { modelsPointer, readModels, storeModels } from './model-store.ts';
+import { type ModelsRun, readModelsRun } from './models-run.ts';
 import { countNext } from './next-counts.ts';
 import { query, VIEWS } from './queries.ts';
 import type { Queue } from './queue.ts';
 import { type ModelsWalk, modelSteps, SETTLE_SECONDS } from './roster.ts';
-import { type Item, key, type Table } from './table.ts';
+import { key, type Table } from './table.ts';
 import type { Parameters, Row, Warehouse } from './warehouse.ts';
 
 /** Groups are found among so many customers at most, drawn by a hash: more would say the same, and not fit into memory. */
@@ -44,47 +45,6 @@ export interface RefreshDeps {
   rosterUrl: string;
   now: () => number;
   log: Log;
-}
-
-/** What the last run has come to, as its record says it. */
-export interface ModelsRun {
-  /** When it ended. */
-  at: number;
-  /** The last day whose orders it read. */
-  today: number;
-  customers: number;
-  orders: number;
-  moved: ModelPart[];
-  notes: ModelNote[];
-  /** Of each part the last day on which it was fitted, or found to fit still. */
-  good: Partial<Record<ModelPart, number>>;
-  /** Hash and ordinal of the models that stand since. */
-  models?: { hash: string; ordinal: number };
-  /** The walk that models have led to last. */
-  walk?: ModelsWalk;
-  /** The last run that failed, where it is later than the last that did not. */
-  failed?: { at: number; error: string; says: string };
-}
-
-/** The record of the last run; undefined where there was none. */
-export function readModelsRun(item: Item | undefined): ModelsRun | undefined {
-  if (item === undefined) return undefined;
-  const {
-    at = 0,
-    today = 0,
-    customers = 0,
-    orders = 0,
-    moved = [],
-    notes = [],
-    good = {},
-  } = item as Partial<ModelsRun>;
-  const { models, walk, failed } = item as Partial<ModelsRun>;
-  return {
-    ...{ at, today, customers, orders, moved, notes, good },
-    ...(models !== undefined && { models }),
-    ...(walk !== undefined && { walk }),
-    ...(failed !== undefined && { failed }),
-  };
 }
 
 /**
