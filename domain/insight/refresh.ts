@@ -263,7 +263,7 @@ function purchasesDrift(was: PurchaseModel, is: PurchaseModel, nights: number): 
 }
 
 /** A maximum that the last model surpasses on the same customers is none. */
-function worse(was: PurchaseModel, is: PurchaseModel, rows: PurchaseRows): Said | undefined {
+export function worse(was: PurchaseModel, is: PurchaseModel, rows: PurchaseRows): Said | undefined {
   const last = logLikelihoodOf(was, rows);
   if (!(last > is.logLikelihood + WORSE)) return undefined;
   return {
