@@ -113,6 +113,7 @@ svg .name{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:4p
 .dash{stroke-dasharray:7 4}
 .band{fill:var(--c);opacity:.17}
 .dot,rect{fill:var(--c)}
+.pale{fill-opacity:.4;stroke:var(--c)}
 .ringed{stroke:var(--paper);stroke-width:1.5}
 .whisker{stroke:var(--c);stroke-width:2;fill:none}
 .hit{fill:transparent}

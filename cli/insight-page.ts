@@ -349,7 +349,8 @@ function plotLines(
   const toY = (at: number): number =>
     box.bottom - ((at - range.low) / (range.high - range.low)) * (box.bottom - box.top);
   // Names stand at the ends of their lines where these are apart, else along the lines, else above the drawing.
-  const ends = drawn.map(({ pieces }) => toY(pieces.at(-1)!.at(-1)![1])).sort((a, b) => a - b);
+  const ends = drawn.map(({ pieces }) => toY(pieces.at(-1)!.at(-1)![1]));
+  const places = apart(ends, line);
   const reach = drawn.every(
     ({ pieces }) => pieces.at(-1)!.at(-1)![0] >= across.high - (across.high - across.low) * 0.02,
   );
@@ -358,7 +359,7 @@ function plotLines(
     size.name === 'wide' &&
     longest <= 150 &&
     reach &&
-    ends.every((end, at) => at === 0 || end - ends[at - 1]! >= line);
+    places.every((place, at) => Math.abs(place - ends[at]!) <= size.size * 0.7);
   if (atEnds) box.right -= longest + 4;
   const toX = (at: number): number =>
     across.low === across.high
@@ -405,7 +406,7 @@ function plotLines(
   const avoid = upright.map(({ x: at }) => toX(at));
   const inPlot = atEnds || drawn.length < 2 ? undefined : namesInside(scaled, box, avoid, size);
   const names = atEnds
-    ? scaled.map(({ title, pieces, index }) => nameAt(title, box.right + 6, pieces.at(-1)!.at(-1)![1], index, 'start'))
+    ? scaled.map(({ title, index }, at) => nameAt(title, box.right + 6, places[at]!, index, 'start'))
     : (inPlot ?? []).map(({ title, index, x: px, y: py }) => nameAt(title, px, py, index, 'middle'));
   const says = drawn.map(({ title, pieces }) => {
     const first = pieces[0]![0]!;
@@ -430,6 +431,28 @@ function plotLines(
     html,
     named: atEnds || inPlot !== undefined || drawn.length === 1,
   };
+}
+
+/** The places nearest to those wanted that are at least so far from each other, in the same order. */
+function apart(wanted: readonly number[], gap: number): number[] {
+  const order = wanted.map((_, at) => at).sort((a, b) => wanted[a]! - wanted[b]!);
+  // Neighbours that are too near are put side by side around their middle, and so with theirs.
+  const groups: { at: number[]; middle: number }[] = [];
+  for (const at of order) {
+    let group = { at: [at], middle: wanted[at]! };
+    for (let last = groups.at(-1); last !== undefined; last = groups.at(-1)) {
+      const room = ((last.at.length + group.at.length) / 2) * gap;
+      if (group.middle - last.middle >= room) break;
+      groups.pop();
+      const all = [...last.at, ...group.at];
+      group = { at: all, middle: all.reduce((sum, each) => sum + wanted[each]!, 0) / all.length };
+    }
+    groups.push(group);
+  }
+  const places = [...wanted];
+  for (const { at, middle } of groups)
+    for (const [nth, each] of at.entries()) places[each] = middle + (nth - (at.length - 1) / 2) * gap;
+  return places;
 }
 
 /** Ticks of the lying axis, as many as have room side by side. */
@@ -559,7 +582,7 @@ function columns(part: Columns, id: string): string {
             const sign =
               as === 'points'
                 ? `<line class="whisker s${index % SERIES}" x1="8" x2="8" y1="0" y2="14"/><circle class="dot s${index % SERIES}" cx="8" cy="7" r="4"/>`
-                : `<rect class="s${index % SERIES}" x="2" y="1" width="12" height="12"/>`;
+                : `<rect class="s${index % SERIES}${series.some((each) => each.as === 'points') ? ' pale' : ''}" x="2" y="1" width="12" height="12"/>`;
             return `<li><svg width="16" height="14">${sign}</svg>${text(title)}</li>`;
           })
           .join('')}</ul>`;
@@ -622,7 +645,7 @@ function plotColumns({ columns, series, y, xTitle }: Columns, id: string, size: 
         const colour = `s${index % SERIES}`;
         if (as !== 'points') {
           const [top, bottom] = [Math.min(zero, toY(value)), Math.max(zero, toY(value))];
-          return `<rect class="${colour}" x="${n(x - wide / 2 + 0.5)}" y="${n(top)}" width="${n(Math.max(1, wide - 1))}" height="${n(Math.max(0.5, bottom - top))}">${says}</rect>`;
+          return `<rect class="${colour}${upright < series.length ? ' pale' : ''}" x="${n(x - wide / 2 + 0.5)}" y="${n(top)}" width="${n(Math.max(1, wide - 1))}" height="${n(Math.max(0.5, bottom - top))}">${says}</rect>`;
         }
         const whisker =
           interval === ''

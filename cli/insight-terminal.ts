@@ -514,13 +514,13 @@ function columns({ title, xTitle, y, columns, series }: Columns, width: number, 
     widest(series.flatMap(({ values }) => values.map((value) => (drawable(value) ? say(value) : '')))),
     Math.floor(width / 4),
   );
-  const label = Math.min(widest([xTitle, ...columns]), Math.floor(width / 4));
+  const label = Math.min(widest(columns), Math.floor(width / 4));
   const name = series.length === 1 ? 0 : Math.min(widest(series.map((each) => each.title)), Math.floor(width / 4));
   const room = Math.max(4, Math.min(60, width - label - name - text - 3 * GAP.length));
   const cell = (value: number): number =>
     Math.max(0, Math.min(room - 1, Math.round(((value - low) / (high - low)) * (room - 1))));
   const zero = cell(0);
-  const lines = [...head, paint('dim', sized(`${sized(xTitle, label)}${GAP}${y.title}`, width))];
+  const lines = [...head, paint('dim', sized(`${xTitle} ↓  ${y.title} →`, width))];
   for (const [at, column] of columns.entries())
     for (const [index, { title: called, values, as, intervals = [] }] of series.entries()) {
       const value = values[at];
