@@ -4,17 +4,14 @@ import { dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
 import { ordersRange, shopForecast } from '../domain/insight/interval.ts';
 import { decileCuts, decileOf, type Lifetime, lifetimeOf, marginShare } from '../domain/insight/lifetime.ts';
 import type { ModelNote, ModelPart, Models } from '../domain/insight/models.ts';
-import { expectedOrders } from '../domain/insight/predict.ts';
 import { type Fitted, fitPurchases, purchaseRows } from '../domain/insight/purchases.ts';
 import { fitSpend, spendRows } from '../domain/insight/spend.ts';
-import { trackedOf, trackingOf } from '../domain/insight/tracking.ts';
 import { isDate } from '../domain/mapping.ts';
 import { unitsPerMajor } from '../domain/money.ts';
 import { query } from '../functions/aws/queries.ts';
 import {
   count,
   counted,
-  customerIn,
   customersOf,
   type KnownCustomer,
   moneyOf,
@@ -22,7 +19,8 @@ import {
   percent,
   shareOf,
 } from './insight-figures.ts';
-import type { Part, Point, ReportCommand } from './insight-report.ts';
+import { foretold } from './insight-foretold.ts';
+import type { Part, ReportCommand } from './insight-report.ts';
 import type { InsightSource } from './insight-source.ts';
 import { wholeNumber } from './messages.ts';
 
@@ -31,9 +29,6 @@ interface ValueOptions {
   to?: string;
   top?: string;
 }
-
-/** A history that is halved needs so many days on either side. */
-const LEAST_HALF = 90;
 
 export const value: ReportCommand<ValueOptions> = {
   name: 'value',
@@ -62,7 +57,7 @@ export const value: ReportCommand<ValueOptions> = {
     const lives = customers.map((customer) => ({ ...customer, life: lifetimeOf(models, customer, today) }));
     const perMajor = unitsPerMajor(source.shop.currency);
     const forecasts = [90, 365].map((days) => ({ days, ...shopForecast(models, customers, today, days, perMajor) }));
-    const check = await checkOf(source);
+    const check = await foretold(source);
     return {
       ...report,
       parts: [
@@ -72,7 +67,7 @@ export const value: ReportCommand<ValueOptions> = {
         ...(models.purchases?.kind === 'bg/nbd' ? aliveParts(lives) : []),
         ...decileParts(models, lives, source),
         ...topParts(models, lives, top, isRevenue, source),
-        ...checkParts(check, today),
+        ...check.parts,
         ...pastParts(past, source),
       ],
       json: {
@@ -98,7 +93,7 @@ export const value: ReportCommand<ValueOptions> = {
             lifetimeMinor: life.lifetime ?? null,
             nextOrder: life.nextOrder === undefined ? null : dateOfDay(life.nextOrder),
           })),
-        check: check?.json ?? null,
+        check: check.json,
         past: past.json,
       },
     };
@@ -391,135 +386,6 @@ function topParts(
             life.nextOrder === undefined ? '–' : dateOfDay(life.nextOrder),
           ];
         }),
-    },
-  ];
-}
-
-/** The model fitted to the first half of the history, held against the second. `undefined` where the history is too short. */
-async function checkOf(source: InsightSource) {
-  const { warehouse, today } = source;
-  const [totals = {}] = await warehouse.rows(query('totals'), { today });
-  const first = number(totals.first_day);
-  const until = Math.floor((first + today) / 2);
-  if (totals.first_day === null || until - first < LEAST_HALF || today - until < LEAST_HALF) return undefined;
-  const rows = (await warehouse.rows(query('holdout'), { until, today })).map((row) => ({
-    ...customerIn(row),
-    later: number(row.later_days),
-  }));
-  const fitted = fitPurchases(purchaseRows(rows, until));
-  if (fitted.kind === 'missing')
-    return { kind: 'missing' as const, says: fitted.says, until, json: { says: fitted.says } };
-  const { model } = fitted;
-  const days = today - until;
-  const firstDays = rows.map((one) => one.first);
-  const repeats = (await warehouse.rows(query('tracking'), { until, today })).map((row) => ({
-    day: number(row.day),
-    many: number(row.repeats),
-  }));
-  const expected = trackingOf(model, firstDays, today);
-  const happened = trackedOf(firstDays, eachOf(repeats), today);
-  const foretold = rows.map((customer) => expectedOrders(model, customer, until, days));
-  const foretoldAll = foretold.reduce((sum, one) => sum + one, 0);
-  const happenedAll = rows.reduce((sum, { later }) => sum + later, 0);
-  const error = rows.reduce((sum, { later }, i) => sum + Math.abs(later - (foretold[i] ?? 0)), 0) / rows.length;
-  const mean = happenedAll / rows.length;
-  const naive = rows.reduce((sum, { later }) => sum + Math.abs(later - mean), 0) / rows.length;
-  const groups = byFrequency(rows, foretold);
-  return {
-    kind: 'checked' as const,
-    until,
-    days,
-    customers: rows.length,
-    model,
-    expected,
-    happened,
-    foretoldAll,
-    happenedAll,
-    error,
-    naive,
-    groups,
-    json: {
-      fittedUntil: dateOfDay(until),
-      days,
-      customers: rows.length,
-      model: model.kind,
-      purchases: { foretold: foretoldAll, happened: happenedAll },
-      meanAbsoluteError: { model: error, allAlike: naive },
-      byRepeatPurchases: groups.map(({ label, ...rest }) => ({ repeats: label, ...rest })),
-    },
-  };
-}
-
-function* eachOf(days: readonly { day: number; many: number }[]): Generator<number> {
-  for (const { day, many } of days) for (let i = 0; i < many; i += 1) yield day;
-}
-
-const MOST_REPEATS = 7;
-
-function byFrequency(rows: readonly (KnownCustomer & { later: number })[], foretold: readonly number[]) {
-  const groups = Array.from({ length: MOST_REPEATS + 1 }, (_, x) => ({
-    label: x === MOST_REPEATS ? `${x}+` : `${x}`,
-    customers: 0,
-    happened: 0,
-    foretold: 0,
-  }));
-  rows.forEach(({ days, later }, i) => {
-    const group = groups[Math.min(MOST_REPEATS, days - 1)];
-    if (group === undefined) return;
-    group.customers += 1;
-    group.happened += later;
-    group.foretold += foretold[i] ?? 0;
-  });
-  return groups.filter(({ customers }) => customers > 0);
-}
-
-function checkParts(check: Awaited<ReturnType<typeof checkOf>>, today: number): Part[] {
-  const heading: Part = { kind: 'heading', text: 'How well it would have foretold' };
-  if (check === undefined) {
-    const text = `It takes ${LEAST_HALF} days of orders on either side to fit one half of the history and try the other.`;
-    return [heading, { kind: 'text', text }];
-  }
-  if (check.kind === 'missing') {
-    const text = `To the first half of the history, up to ${dateOfDay(check.until)}, no model can be fitted: ${check.says}`;
-    return [heading, { kind: 'text', text }];
-  }
-  const { until, customers, expected, happened, foretoldAll, happenedAll, error, naive, groups, days } = check;
-  const start = expected[0]?.day ?? until;
-  const week = (day: number): number => (day - start) / 7 + 1;
-  const points = (tracked: readonly { day: number; repeats: number }[]): Point[] =>
-    tracked.map(({ day, repeats }) => [week(day), repeats]);
-  const off = shareOf(foretoldAll - happenedAll, happenedAll);
-  return [
-    heading,
-    {
-      kind: 'text',
-      text:
-        `Fitted to the orders up to ${dateOfDay(until)} of ${counted(customers, 'customer')}, and held against the ${counted(days, 'day')} ` +
-        `since then: ${count(foretoldAll)} purchases foretold, ${count(happenedAll)} happened` +
-        `${off === undefined ? '' : ` (${off > 0 ? '+' : ''}${percent(off)})`}. A customer is missed by ${count(error, 2)} purchases in the mean; ` +
-        `taking all for alike, by ${count(naive, 2)}.`,
-    },
-    {
-      kind: 'lines',
-      title: 'Repeat purchases so far, as they came and as the model foretold them',
-      x: { title: 'week', say: (at) => count(at) },
-      y: { title: 'repeat purchases', say: (many) => count(many) },
-      series: [
-        { title: 'happened', points: points(happened) },
-        { title: 'model', dashed: true, points: points(expected) },
-      ],
-      marks: until < today ? [{ x: week(until), title: 'the fit ends' }] : [],
-    },
-    {
-      kind: 'columns',
-      title: 'Purchases of a customer after the fit, by repeat purchases before it',
-      xTitle: 'repeat purchases up to the fit',
-      y: { title: 'purchases each', say: (many) => count(many, 1) },
-      columns: groups.map(({ label }) => label),
-      series: [
-        { title: 'happened', values: groups.map((one) => one.happened / one.customers) },
-        { title: 'model', as: 'points', values: groups.map((one) => one.foretold / one.customers) },
-      ],
     },
   ];
 }
