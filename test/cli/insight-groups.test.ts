@@ -74,7 +74,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const said = (report: Report): string => sayReport(report, { width: 120, colour: false });
+const said = (report: Report): string => sayReport(report, { width: 160, colour: false });
 const fault = async (work: Promise<unknown>): Promise<string> => {
   try {
     await work;
@@ -243,7 +243,7 @@ describe('kairos insight programme', () => {
   });
 
   it('adds up what past periods have earned', async () => {
-    const periods = `${dateOfDay(TODAY - 800)}..${dateOfDay(TODAY - 101)},${dateOfDay(TODAY - 100)}..${dateOfDay(TODAY)}`;
+    const periods = `${dateOfDay(TODAY - 1000)}..${dateOfDay(TODAY - 101)},${dateOfDay(TODAY - 100)}..${dateOfDay(TODAY)}`;
     const { json } = await programme.make(shop, { periods });
     const { past } = json as {
       past: { customers: number; revenueMinor: number; goodsMinor: number; leftMinor: number }[];
