@@ -152,7 +152,8 @@ export function shopForecast(
   return { ...made, value: enclose(value, error, valueSpread) };
 }
 
-function momentsOf(model: PurchaseModel, customer: Customer, today: number, days: number) {
+/** Mean and variance of the days with an order that a customer will have in the `days` days after `today`. */
+export function momentsOf(model: PurchaseModel, customer: Customer, today: number, days: number) {
   let [mean, square] = [0, 0];
   chancesOf(model, customer, today, days, (least, chance) => {
     mean += chance;

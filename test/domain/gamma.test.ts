@@ -49,6 +49,15 @@ describe('the minimiser', () => {
     expect(Math.abs(-400 * found.at[0]! * (0.25 - found.at[0]! ** 2) - 2 * (1 - found.at[0]!))).toBeLessThan(1e-9);
   });
 
+  it('stops at a lower bound too, and lets go of one that is behind it', () => {
+    const found = minimise(valley, [1.5, 3], { lower: [1.2, -10], upper: [10, 10] }, 1e-10);
+    expect(found.converged).toBe(true);
+    expect(found.bound).toEqual([true, false]);
+    expect(found.at[0]).toBe(1.2);
+    expect(found.at[1]).toBeCloseTo(1.44, 9);
+    expect(minimise(valley, [0.5, 0.2], { lower: [0.5, 0.2], upper: [10, 10] }, 1e-10).bound).toEqual([false, false]);
+  });
+
   it('says that it has not converged where there is no minimum, or no number', () => {
     const falls: Objective = (at, gradient, hessian) => {
       gradient.set([-1]);

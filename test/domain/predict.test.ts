@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { CDNOW, cdnowOrders, customersAt, random, simulatedRows, simulateRepeats } from '../../bench/insight-shops.ts';
 import { type Customer, dayOfDate } from '../../domain/insight/customer.ts';
-import { chancesOf, normalQuantile, ordersRange, shopForecast } from '../../domain/insight/interval.ts';
+import { chancesOf, momentsOf, normalQuantile, ordersRange, shopForecast } from '../../domain/insight/interval.ts';
 import type { Models, PurchaseModel, SpendModel } from '../../domain/insight/models.ts';
 import { alive, aliveUntil, expectedOrders, expectedSpend, nextOrderDay } from '../../domain/insight/predict.ts';
 import { fitPurchases, purchaseRows } from '../../domain/insight/purchases.ts';
@@ -314,11 +314,45 @@ describe('how sure it is', () => {
     expect(small / large).toBeLessThan(13);
   });
 
+  it('has the variance of the negative binomial where nobody leaves, and a smaller one where people do', () => {
+    const customer = bought(4, 200);
+    const { mean, variance } = momentsOf(nobodyLeaves, customer, 300, 365);
+    expect(mean).toBeCloseTo(expectedOrders(nobodyLeaves, customer, 300, 365), 6);
+    expect(variance).toBeCloseTo(mean + mean ** 2 / (nobodyLeaves.r + 4), 5);
+    const { r, alpha } = nobodyLeaves;
+    expect(momentsOf({ ...cdnow, r, alpha }, customer, 300, 365).variance).toBeLessThan(variance);
+  });
+
   it('takes its quantiles from the normal distribution', () => {
     expect(normalQuantile(0.5)).toBe(0);
     expect(normalQuantile(0.95)).toBeCloseTo(1.6448536269514722, 8);
     expect(normalQuantile(0.99)).toBeCloseTo(2.3263478740408408, 8);
     expect(normalQuantile(0.1)).toBeCloseTo(-1.2815515655446004, 8);
+  });
+});
+
+describe('tracking', () => {
+  it('adds up, at the end of each week, what people of that age are expected to have ordered again', () => {
+    const firsts = [100, 100, 103, 110, 121, 400];
+    const weeks = trackingOf(cdnow, firsts, 122);
+    expect(weeks.map(({ day }) => day)).toEqual([106, 113, 120, 122]);
+    for (const { day, repeats } of weeks) {
+      const of = firsts
+        .filter((first) => first < day)
+        .map((first) => expectedOrders(cdnow, bought(0, 0), 0, day - first));
+      expect(repeats).toBeCloseTo(
+        of.reduce((sum, one) => sum + one, 0),
+        12,
+      );
+    }
+    expect(trackedOf(firsts, [101, 106, 107, 121, 123, 500], 122).map(({ repeats }) => repeats)).toEqual([2, 3, 3, 4]);
+  });
+
+  it('has no weeks before the first order, and none without one', () => {
+    expect(trackingOf(cdnow, [], 100)).toEqual([]);
+    expect(trackingOf(cdnow, [101], 100)).toEqual([]);
+    expect(trackedOf([], [], 100)).toEqual([]);
+    expect(trackingOf(cdnow, [100], 100)).toEqual([{ day: 100, repeats: 0 }]);
   });
 });
 
