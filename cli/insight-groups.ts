@@ -228,7 +228,7 @@ function partsOf(source: InsightSource, found: Found, rules: readonly (FoundRule
         label: id,
         cells: apart.map(({ feature, by, value }) =>
           categoryOf(feature) === undefined
-            ? { shade: (by + 3) / 6, text: `${by < 0 ? '−' : '+'}${Math.abs(by).toFixed(1)}` }
+            ? { shade: by / 3, text: `${by < 0 ? '−' : '+'}${Math.abs(by).toFixed(1)}` }
             : { shade: value, text: percent(value, 0) },
         ),
       })),

@@ -5,10 +5,10 @@ const SERIES = {
   light: ['#0b62a8', '#c24a00', '#00795a', '#9a3d77', '#8a6100'],
   dark: ['#62b5f0', '#f2904a', '#35c79c', '#e59cc8', '#e0b84a'],
 };
-/** A map's shades: from the palest over a middle one to the strongest. */
+/** A map's shades: from the palest over a middle one to the strongest, above nothing and below it. */
 const SHADES = {
-  light: ['#eaf2fb', '#5b9bd5', '#08306b'],
-  dark: ['#1b2636', '#2f6fb0', '#bfe0ff'],
+  light: { h: ['#eaf2fb', '#5b9bd5', '#08306b'], m: ['#fdf0e4', '#e8935a', '#8a2d04'] },
+  dark: { h: ['#1b2636', '#2f6fb0', '#bfe0ff'], m: ['#33251b', '#b0602a', '#ffd3b0'] },
 } as const;
 const LEVELS = 11;
 
@@ -36,10 +36,12 @@ const inkOn = (hex: string): string => (luminance(hex) > 0.179 ? '#000' : '#fff'
 
 function colours(scheme: 'light' | 'dark'): string {
   const series = SERIES[scheme].map((colour, at) => `.s${at}{--c:${colour}}`).join('');
-  const levels = Array.from({ length: LEVELS }, (_, at) => {
-    const colour = along(SHADES[scheme], at / (LEVELS - 1));
-    return `.h${at}{background:${colour};color:${inkOn(colour)}}`;
-  });
+  const levels = (['h', 'm'] as const).flatMap((side) =>
+    Array.from({ length: LEVELS }, (_, at) => {
+      const colour = along(SHADES[scheme][side], at / (LEVELS - 1));
+      return `.${side}${at}{background:${colour};color:${inkOn(colour)}}`;
+    }),
+  );
   return `${series}${levels.join('')}`;
 }
 
@@ -88,9 +90,9 @@ tbody td:not(.num),tbody th:not(.num){max-width:24rem;overflow-wrap:break-word}
 td.text{min-width:9rem}
 .bars{width:100%}
 .bars th,.bars td{border:0!important;padding:.15rem .75rem .15rem 0;vertical-align:middle}
-.bars th{max-width:14rem;overflow-wrap:anywhere}
-.bars td.bar{width:70%;min-width:5rem;padding-right:0}
-.bars td.long{white-space:normal;overflow-wrap:anywhere;max-width:8rem}
+.bars th{white-space:nowrap}
+.bars th.long,.bars td.long{white-space:normal;overflow-wrap:anywhere;min-width:13rem;max-width:16rem}
+.bars td.bar{width:100%;min-width:5rem;padding-right:0}
 .bars svg{display:block;overflow:visible}
 .heat{border-collapse:separate;border-spacing:2px}
 .heat th,.heat td{padding:.3rem .45rem;border:0!important;white-space:nowrap}
@@ -133,8 +135,7 @@ ul.narrow{display:flex}
 .figures{grid-template-columns:1fr 1fr;gap:.6rem}
 .figures div{padding:.6rem .75rem}
 .figures dd{font-size:1.35rem}
-.bars th{max-width:8.5rem}
-.bars td.bar{width:45%}
+.bars th,.bars th.long,.bars td.long{white-space:normal;min-width:5rem;max-width:8.5rem}
 }
 @media print{
 body{max-width:none;font-size:10.5pt;padding:0;print-color-adjust:exact;-webkit-print-color-adjust:exact}

@@ -42,13 +42,16 @@ export function pageOf(reports: readonly Report[], { shop, made }: PageOptions):
   const single = reports.length === 1 && only !== undefined;
   const title = single ? only.title : 'Insight';
   const level = single ? 2 : 3;
-  // What all of them were made of is said once.
-  const basisOf = (report: Report): string => (report.basis === '' ? '' : `<p class="basis">${text(report.basis)}</p>`);
-  const shared = !single && only !== undefined && reports.every(({ basis }) => basis === only.basis);
+  // What all of them were made of is said once, and below only what one says beyond that.
+  const shared = single ? '' : (only?.basis ?? '');
+  const basisOf = ({ basis }: Report): string => {
+    const own = shared !== '' && basis.startsWith(shared) ? basis.slice(shared.length).trim() : basis;
+    return own === '' ? '' : `<p class="basis">${text(own)}</p>`;
+  };
   const sections = reports.map((report) => {
     const id = ids.named(report.name);
     const parts = report.parts.map((part) => drawPart(part, level, ids)).join('\n');
-    const basis = shared ? '' : basisOf(report);
+    const basis = basisOf(report);
     const head = single ? basis : `<h2 id="${id}-title">${text(report.title)}</h2>${basis}`;
     const labelled = single ? '' : ` aria-labelledby="${id}-title"`;
     return { id, report, html: `<section id="${id}"${labelled}>\n${head}\n${parts || EMPTY}\n</section>` };
@@ -61,7 +64,7 @@ export function pageOf(reports: readonly Report[], { shop, made }: PageOptions):
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer"><title>${text(title)} · ${text(shop)}</title>
 <style>${STYLE}</style></head><body>
-<header><p class="shop">${text(shop)}</p><h1>${text(title)}</h1>${shared ? basisOf(only) : ''}</header>
+<header><p class="shop">${text(shop)}</p><h1>${text(title)}</h1>${shared === '' ? '' : `<p class="basis">${text(shared)}</p>`}</header>
 ${single ? '' : `<nav aria-label="Reports"><ol>${contents.join('')}</ol></nav>`}
 <main>
 ${sections.length === 0 ? EMPTY : sections.map(({ html }) => html).join('\n')}
@@ -179,7 +182,8 @@ function bars({ bars }: Of<'bars'>): string {
     const line = least > 0 ? `<line class="zero" x1="${n(zero)}%" x2="${n(zero)}%" y1="0" y2="20"/>` : '';
     const svg = `<svg width="100%" height="20" aria-hidden="true">${drawn}${line}</svg>`;
     const cells = texts[at]!.map((cell) => `<td class="num${widthOf(cell) > 24 ? ' long' : ''}">${text(cell)}</td>`);
-    return `<tr><th scope="row">${text(shortened(bar.label))}</th>${cells.join('')}<td class="bar">${svg}</td></tr>`;
+    const label = shortened(bar.label);
+    return `<tr><th scope="row"${widthOf(label) > 24 ? ' class="long"' : ''}>${text(label)}</th>${cells.join('')}<td class="bar">${svg}</td></tr>`;
   });
   return `<table class="bars"><tbody>\n${rows.join('\n')}\n</tbody></table>`;
 }
@@ -196,8 +200,8 @@ function heat({ rowTitle, columnTitle, columns, rows }: Of<'heat'>): string {
     const drawn = columns.map((column, at) => {
       const { shade, text: said = '' } = cells[at] ?? {};
       if (!drawable(shade)) return `<td>${text(said)}</td>`;
-      const level = Math.min(SHADES - 1, Math.floor(Math.max(0, Math.min(1, shade)) * SHADES));
-      return `<td class="h${level}" title="${text(`${label}, ${column}: ${said}`)}">${text(said)}</td>`;
+      const level = Math.min(SHADES - 1, Math.floor(Math.min(1, Math.abs(shade)) * SHADES));
+      return `<td class="${shade < 0 ? 'm' : 'h'}${level}" title="${text(`${label}, ${column}: ${said}`)}">${text(said)}</td>`;
     });
     return `<tr><th scope="row">${text(label)}</th>${drawn.join('')}</tr>`;
   });
@@ -348,28 +352,32 @@ function plotLines(
   };
   const toY = (at: number): number =>
     box.bottom - ((at - range.low) / (range.high - range.low)) * (box.bottom - box.top);
-  // Names stand at the ends of their lines where these are apart, else along the lines, else above the drawing.
+  // Names stand at the ends of their lines where these are apart, else along the lines, else near their ends, else above.
   const ends = drawn.map(({ pieces }) => toY(pieces.at(-1)!.at(-1)![1]));
   const places = apart(ends, line);
+  const moved = Math.max(...places.map((place, at) => Math.abs(place - ends[at]!)));
   const reach = drawn.every(
     ({ pieces }) => pieces.at(-1)!.at(-1)![0] >= across.high - (across.high - across.low) * 0.02,
   );
-  const atEnds =
-    drawn.length > 1 &&
-    size.name === 'wide' &&
-    longest <= 150 &&
-    reach &&
-    places.every((place, at) => Math.abs(place - ends[at]!) <= size.size * 0.7);
+  const beside = drawn.length > 1 && size.name === 'wide' && longest <= 150 && reach;
+  const xOf =
+    (right: number) =>
+    (at: number): number =>
+      across.low === across.high
+        ? (box.left + right) / 2
+        : box.left + ((at - across.low) / (across.high - across.low)) * (right - box.left);
+  const scaledTo = (right: number) =>
+    drawn.map((each) => ({
+      ...each,
+      pieces: each.pieces.map((piece) => thinned(piece.map(([px, py]) => [xOf(right)(px), toY(py)]))),
+    }));
+  const whole = scaledTo(box.right);
+  const avoid = upright.map(({ x: at }) => xOf(box.right)(at));
+  const inPlot = drawn.length < 2 || (beside && moved < 1) ? undefined : namesInside(whole, box, avoid, size);
+  const atEnds = beside && inPlot === undefined && moved <= size.size * 0.7;
   if (atEnds) box.right -= longest + 4;
-  const toX = (at: number): number =>
-    across.low === across.high
-      ? (box.left + box.right) / 2
-      : box.left + ((at - across.low) / (across.high - across.low)) * (box.right - box.left);
-
-  const scaled = drawn.map((each) => ({
-    ...each,
-    pieces: each.pieces.map((piece) => thinned(piece.map(([px, py]) => [toX(px), toY(py)]))),
-  }));
+  const toX = xOf(box.right);
+  const scaled = atEnds ? scaledTo(box.right) : whole;
   const bands = drawn.flatMap(({ band, index }) =>
     band.map((piece) => {
       const inside = piece.filter(([at]) => at >= across.low && at <= across.high);
@@ -403,8 +411,6 @@ function plotLines(
     const top = box.top - 6 - (upright.length - 1 - row) * line;
     return `<line class="mark" x1="${n(px)}" x2="${n(px)}" y1="${n(top - size.size + 2)}" y2="${n(box.bottom)}"/><text class="tick" x="${n(px + (anchor === 'start' ? 5 : -5))}" y="${n(top)}" text-anchor="${anchor}">${escapeText(cut(title, room, size))}</text>`;
   });
-  const avoid = upright.map(({ x: at }) => toX(at));
-  const inPlot = atEnds || drawn.length < 2 ? undefined : namesInside(scaled, box, avoid, size);
   const names = atEnds
     ? scaled.map(({ title, index }, at) => nameAt(title, box.right + 6, places[at]!, index, 'start'))
     : (inPlot ?? []).map(({ title, index, x: px, y: py }) => nameAt(title, px, py, index, 'middle'));

@@ -16,7 +16,7 @@ export type Part =
    * a text part it into columns, each to the right.
    */
   | { kind: 'bars'; title: string; bars: { label: string; share: number; text: string }[] }
-  /** Cells by row and column; `shade` from 0 to 1, absent where there is no cell. */
+  /** Cells by row and column; `shade` from 0 to 1, below 0 in another colour; absent where there is no cell. */
   | {
       kind: 'heat';
       title: string;

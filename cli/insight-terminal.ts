@@ -33,7 +33,9 @@ const STYLES: Record<Style, [number, number]> = { bold: [1, 22], dim: [2, 22], y
 const SERIES = [33, 208, 36, 175];
 /** Greens to blues by shade, from pale to dark, and where letters on them turn white. */
 const SHADES = [195, 159, 153, 117, 111, 75, 69, 33, 27, 26, 25];
-const WHITE_FROM = 6;
+/** The same below nothing: pale to dark orange. */
+const BELOW = [230, 223, 222, 216, 215, 209, 173, 166, 130, 94, 88];
+const WHITE_FROM = 8;
 const BLOCKS = ['░', '▒', '▓', '█'];
 
 /**
@@ -313,9 +315,9 @@ function heat(
       const cells = shown.map((_, at) => {
         const { shade, text = '' } = row.cells[from + at] ?? {};
         if (!drawable(shade)) return ` ${sized(text === '' ? '·' : say(text), inner, 'right')} `;
-        const level = Math.max(0, Math.min(1, shade));
+        const level = Math.min(1, Math.abs(shade));
         const said = ` ${sized(say(text), inner - sign, 'right')} `;
-        if (colour) return coloured(level, said);
+        if (colour) return coloured(shade < 0 ? BELOW : SHADES, level, said);
         if (sign === 0) return said;
         const block = level === 0 ? ' ' : BLOCKS[Math.min(3, Math.floor(level * 4))]!;
         return ` ${block} ${said.slice(1)}`;
@@ -326,9 +328,9 @@ function heat(
   return lines;
 }
 
-function coloured(level: number, text: string): string {
-  const at = Math.min(SHADES.length - 1, Math.floor(level * SHADES.length));
-  return `\u001b[48;5;${SHADES[at]}m\u001b[38;5;${at >= WHITE_FROM ? 231 : 16}m${text}\u001b[39m\u001b[49m`;
+function coloured(shades: readonly number[], level: number, text: string): string {
+  const at = Math.min(shades.length - 1, Math.floor(level * shades.length));
+  return `\u001b[48;5;${shades[at]}m\u001b[38;5;${at >= WHITE_FROM ? 231 : 16}m${text}\u001b[39m\u001b[49m`;
 }
 
 // ---- lines ----

@@ -191,18 +191,70 @@ describe('drawings', () => {
     expect(from).toBe(to);
   });
 
-  it('have a map with shades by tenths, and bare cells without', () => {
+  it('have a map with shades by elevenths, in another colour below nothing, and bare cells without', () => {
+    const cells = [{ shade: 0, text: '0' }, { shade: 1, text: '1' }, { shade: -0.5, text: '−' }, { text: 'none' }];
+    const columns = ['a', 'b', 'c', 'd', 'e'];
     const html = drawn({
       kind: 'heat',
       title: 't',
       rowTitle: 'r',
       columnTitle: 'c',
-      columns: ['a', 'b', 'c', 'd'],
-      rows: [{ label: 'l', cells: [{ shade: 0, text: '0' }, { shade: 1, text: '1' }, { text: 'none' }] }],
+      columns,
+      rows: [{ label: 'l', cells }],
     });
     expect(html).toContain(
-      '<td class="h0" title="l, a: 0">0</td><td class="h10" title="l, b: 1">1</td><td>none</td><td></td>',
+      '<td class="h0" title="l, a: 0">0</td><td class="h10" title="l, b: 1">1</td><td class="m5" title="l, c: −">−</td><td>none</td><td></td>',
     );
+  });
+
+  it('have names at the ends of lines that end apart, along lines that meet, and above those that lie on each other', () => {
+    const names = (...ends: number[]): string[] => {
+      const series = ends.map((end, at) => ({
+        title: `line ${at}`,
+        points: [
+          [0, at * 40],
+          [1, end],
+        ] as [number, number][],
+      }));
+      const html = drawn({
+        kind: 'lines',
+        title: 't',
+        x: { title: 'x', say: String },
+        y: { title: 'y', say: String },
+        series,
+      });
+      const wide = html.slice(html.indexOf('<svg class="wide"'), html.indexOf('<svg class="narrow"'));
+      return [...wide.matchAll(/class="name s(\d)"[^>]*text-anchor="(\w+)"/g)].map(
+        ([, at, anchor]) => `${at} ${anchor}`,
+      );
+    };
+    expect(names(10, 90)).toEqual(['0 start', '1 start']);
+    expect(names(100, 100)).toEqual(['0 middle', '1 middle']);
+    expect(names(0, 40)).toEqual(['0 start', '1 start']);
+    const same = {
+      title: 'same',
+      points: [
+        [0, 1],
+        [1, 2],
+      ] as [number, number][],
+    };
+    const html = drawn({
+      kind: 'lines',
+      title: 't',
+      x: { title: 'x', say: String },
+      y: { title: 'y', say: String },
+      series: [same, { ...same, title: 'the same' }, { ...same, title: 'once more' }],
+    });
+    expect(html).toContain('<ul class="legend" aria-hidden="true">');
+  });
+
+  it('say once what all reports were made of, and apart what one says beyond that', () => {
+    const report = (name: string, basis: string) => ({ name, title: name, basis, json: {}, parts: [] });
+    const html = pageOf([report('a', 'Of 7 orders.'), report('b', 'Of 7 orders. The last 90 days count.')], ABOUT);
+    expect(html.match(/<p class="basis">[^<]*/g)).toEqual([
+      '<p class="basis">Of 7 orders.',
+      '<p class="basis">The last 90 days count.',
+    ]);
   });
 });
 
