@@ -1,5 +1,7 @@
 // How reports write figures, and the customers that most of them are made of.
+import { KairosError } from '../domain/fault.ts';
 import { type Customer, dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
+import { isDate } from '../domain/mapping.ts';
 import { formatMoney } from '../domain/money.ts';
 import { query } from '../functions/aws/queries.ts';
 import type { Cell, Row } from '../functions/aws/warehouse.ts';
@@ -119,4 +121,16 @@ export const monthOf = (day: number): string => dateOfDay(day).slice(0, 7);
 export function nextMonth(day: number): number {
   const [year, month] = dateOfDay(day).split('-').map(Number) as [number, number];
   return dayOfDate(new Date(Date.UTC(year, month, 1)).toISOString().slice(0, 10));
+}
+
+/** The day that an option names; undefined where it was not given. Throws KairosError `insight.date`. */
+export function dateAsked(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (isDate(text)) return dayOfDate(text);
+  throw new KairosError({
+    code: 'insight.date',
+    path: option,
+    message: `${JSON.stringify(text)} is not a date.`,
+    remedy: 'Write a date such as 2026-03-01.',
+  });
 }

@@ -1,18 +1,17 @@
 // kairos insight value: what customers have brought and may bring yet, how sure that is, and how well the models foretold before.
-import { KairosError } from '../domain/fault.ts';
-import { dateOfDay, dayOfDate } from '../domain/insight/customer.ts';
+import { dateOfDay } from '../domain/insight/customer.ts';
 import { ordersRange, shopForecast } from '../domain/insight/interval.ts';
 import { decileCuts, decileOf, type Lifetime, lifetimeOf, marginShare } from '../domain/insight/lifetime.ts';
 import type { ModelNote, ModelPart, Models } from '../domain/insight/models.ts';
 import { type Fitted, fitPurchases, purchaseRows } from '../domain/insight/purchases.ts';
 import { fitSpend, spendRows } from '../domain/insight/spend.ts';
-import { isDate } from '../domain/mapping.ts';
 import { unitsPerMajor } from '../domain/money.ts';
 import { query } from '../functions/aws/queries.ts';
 import {
   count,
   counted,
   customersOf,
+  dateAsked,
   type KnownCustomer,
   moneyOf,
   number,
@@ -392,18 +391,8 @@ function topParts(
 
 /** From a day to another, both included: by default the year up to today. Throws KairosError `insight.date`. */
 function periodAsked({ from, to }: ValueOptions, today: number): { from: number; to: number } {
-  const day = (name: string, text: string | undefined): number | undefined => {
-    if (text === undefined) return undefined;
-    if (isDate(text)) return dayOfDate(text);
-    throw new KairosError({
-      code: 'insight.date',
-      path: name,
-      message: `${JSON.stringify(text)} is not a date.`,
-      remedy: 'Write a date such as 2026-03-01.',
-    });
-  };
-  const last = day('--to', to) ?? today;
-  return { from: day('--from', from) ?? last - 364, to: last };
+  const last = dateAsked('--to', to) ?? today;
+  return { from: dateAsked('--from', from) ?? last - 364, to: last };
 }
 
 /** What a period brought in and has cost, customer by customer and in all. */

@@ -1,7 +1,10 @@
 // kairos insight: what is known of a shop's customers, as reports over the lake of a stage or a plain file of orders.
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { KairosError } from '../domain/fault.ts';
+import { cubeQuestion } from '../domain/insight/cube.ts';
 import { dateOfDay } from '../domain/insight/customer.ts';
+import { CUBE_OPTIONS, type CubeOptions, cubeReport } from './insight-cube.ts';
 import { groups } from './insight-groups.ts';
 import { like } from './insight-like.ts';
 import { pageOf } from './insight-page.ts';
@@ -38,12 +41,17 @@ interface CommonOptions extends SourceOptions {
 
 /** Adds `kairos insight` and its reports. */
 export function registerInsight(program: Command): void {
-  const group = withCommon(program.command('insight'))
-    .description('what is known of the customers; alone, a few numbers of each report, and with --html all of them')
+  const group = withCommon(withOptions(program.command('insight'), CUBE_OPTIONS))
+    .description('what is known of the customers; alone, a few numbers of each report')
     .enablePositionalOptions()
     .action(async (_options: object, self: Command) => {
-      const options = self.opts<CommonOptions>();
+      const options = self.opts<CommonOptions & CubeOptions>();
+      const { by } = options;
+      if (by === undefined) refuseWithoutBy(options);
+      // Words that are wrong are told before anything is read.
+      else cubeQuestion(by, options.of);
       await withSource(options, async (source) => {
+        if (by !== undefined) return give([await cubeReport(source, { ...options, by })], source, options);
         const reports = await allReports(source, options);
         if (options.html !== undefined || options.json === true) await give(reports, source, options);
         else await give([overviewOf(source, reports)], source, options);
@@ -51,7 +59,7 @@ export function registerInsight(program: Command): void {
     });
   for (const report of REPORTS) {
     const command = withCommon(group.command(report.name).description(report.description));
-    for (const [flags, description] of report.options ?? []) command.option(flags, description);
+    withOptions(command, report.options ?? []);
     command.action(async (_options: object, self: Command) => {
       const options = self.optsWithGlobals<CommonOptions>();
       const alone = options.orders === undefined ? report.alone?.(options) : undefined;
@@ -59,6 +67,23 @@ export function registerInsight(program: Command): void {
       else await withSource(options, async (source) => give([await report.make(source, options)], source, options));
     });
   }
+}
+
+function withOptions(command: Command, options: readonly (readonly [flags: string, description: string])[]): Command {
+  for (const [flags, description] of options) command.option(flags, description);
+  return command;
+}
+
+/** Options of `--by` alone would otherwise be passed over in silence. */
+function refuseWithoutBy(options: CubeOptions): void {
+  const name = (['of', 'from', 'to', 'top'] as const).find((one) => options[one] !== undefined);
+  if (name === undefined) return;
+  throw new KairosError({
+    code: 'insight.by',
+    path: `--${name}`,
+    message: 'This asks for figures by something, and nothing says by what.',
+    remedy: 'Give --by too, such as --by country,category.',
+  });
 }
 
 function withCommon(command: Command): Command {
