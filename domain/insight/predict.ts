@@ -21,7 +21,8 @@ const recency = (customer: Customer): number => {
   return weeks > 0 ? weeks : 0;
 };
 const age = (customer: Customer, today: number): number => {
-  const [weeks, least] = [(today - customer.first) / WEEK, recency(customer)];
+  const weeks = (today - customer.first) / WEEK;
+  const least = recency(customer);
   return weeks > least ? weeks : least;
 };
 
@@ -74,7 +75,9 @@ export function aliveUntil(model: PurchaseModel, customer: Customer, probability
  * having stayed through the j − 1 orders before (beta). Relative error under 1e-9.
  */
 export function expectedOrders(model: PurchaseModel, customer: Customer, today: number, days: number): number {
-  const [x, tx, weeks] = [repeats(customer), recency(customer), age(customer, today)];
+  const x = repeats(customer);
+  const tx = recency(customer);
+  const weeks = age(customer, today);
   const t = days / WEEK;
   if (!(t > 0)) return 0;
   if (model.a === undefined || model.b === undefined) return ((model.r + x) * t) / (model.alpha + weeks);
@@ -91,7 +94,9 @@ function stayed(a: number, b: number, rho: number, z: number): number {
   if (rho * log > 600 || (rho + 25) * z > MOST_TERMS) return integrated(a, b, rho, z);
   const zeta = z / (1 + z);
   let chance = Math.exp(-rho * log);
-  let [stays, orders, sum] = [1, 0, 0];
+  let stays = 1;
+  let orders = 0;
+  let sum = 0;
   for (let k = 1; ; k++) {
     chance *= zeta * (rho + k - 1) * (INVERSES[k] ?? 1 / k);
     orders += stays;
@@ -111,14 +116,14 @@ function integrated(a: number, b: number, rho: number, z: number): number {
   const step = end / Math.ceil(end / 0.03);
   // The density at its middle is taken as 1: it cancels.
   const top = -a * Math.log1p(b / a) - b * Math.log1p(a / b);
-  let [sum, weights] = [0, 0];
+  let sum = 0;
+  let weights = 0;
   for (let tau = -end; tau <= end; tau += step) {
     const y = middle + width * Math.sinh(tau);
     const p = 1 / (1 + Math.exp(-y));
-    const [logP, logQ] =
-      y > 0
-        ? [-Math.log1p(Math.exp(-y)), -y - Math.log1p(Math.exp(-y))]
-        : [y - Math.log1p(Math.exp(y)), -Math.log1p(Math.exp(y))];
+    const less = -Math.log1p(Math.exp(-Math.abs(y)));
+    const logP = y > 0 ? less : y + less;
+    const logQ = y > 0 ? less - y : less;
     const weight = Math.exp(a * logP + b * logQ - top) * Math.cosh(tau);
     weights += weight;
     sum += weight * (p * z < 1e-12 ? rho * z : -Math.expm1(-rho * Math.log1p(p * z)) / p);

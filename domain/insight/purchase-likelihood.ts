@@ -26,7 +26,8 @@ export interface Collapsed {
  *   L = Γ(r+x)/Γ(r) · α^r/(α+T)^(r+x) · B(a, b+x)/B(a, b) · (1 + [x > 0] · a/(b+x−1) · ((α+T)/(α+t_x))^(r+x))
  *
  * which is equation 6 of Fader, Hardie and Lee (2005), rearranged so that no part under- or overflows. Days are whole,
- * so that the logarithms are looked up.
+ * so that the logarithms are looked up. In what runs for each row, nothing is taken apart by pattern: until it is
+ * compiled, and most fits are over by then, that costs more than the arithmetic.
  */
 
 /** The part that NBD has too, summed over the customers: value, gradient (r, α) and Hessian (rr, rα, αα) of ln L. */
@@ -87,7 +88,8 @@ export function bgNbd(data: Collapsed): Objective {
     let [da, db, daa, dab, dbb] = [0, 0, 0, 0, 0];
     for (let j = 0; j < beyond.length; j++) {
       const many = beyond[j] ?? 0;
-      const [all, stays] = [1 / (a + b + j), 1 / (b + j)];
+      const all = 1 / (a + b + j);
+      const stays = 1 / (b + j);
       value += many * Math.log1p(-a * all);
       da -= many * all;
       db += many * (stays - all);
@@ -108,10 +110,14 @@ export function bgNbd(data: Collapsed): Objective {
     let [dralphaRows, draRows, drbRows, dalphaaRows, dalphabRows] = [0, 0, 0, 0, 0];
     let [gone, goneSpread] = [0, 0];
     for (let i = 0; i < x.length; i++) {
-      const [many, bought, since, until] = [count[i] as number, x[i] as number, tx[i] as number, T[i] as number];
+      const many = count[i] as number;
+      const bought = x[i] as number;
+      const since = tx[i] as number;
+      const until = T[i] as number;
       const per = perOf[bought] as number;
       const behind = (logOf[until] as number) - (logOf[since] as number);
-      const [ageInverse, lastInverse] = [inverseOf[until] as number, inverseOf[since] as number];
+      const ageInverse = inverseOf[until] as number;
+      const lastInverse = inverseOf[since] as number;
       const rate = r + bought;
       const u = (oddsOf[bought] as number) + rate * behind;
       const odds = Math.exp(u);

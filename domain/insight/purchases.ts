@@ -214,7 +214,8 @@ export function collapse(rows: PurchaseRows): Counted {
     count < Number.POSITIVE_INFINITY;
   let [oldest, most] = [0, 0];
   for (let i = 0; i < size; i++) {
-    const [x, T] = [rows.x[i] ?? -1, rows.T[i] ?? -1];
+    const x = rows.x[i] ?? -1;
+    const T = rows.T[i] ?? -1;
     if (!kept(x, rows.tx[i] ?? -1, T, rows.count?.[i] ?? 1)) continue;
     if (T > oldest) oldest = T;
     if (x > most) most = x;
@@ -233,7 +234,10 @@ export function collapse(rows: PurchaseRows): Counted {
   const span = oldest + 1;
   let [customers, repeaters, distinct, weeks] = [0, 0, 0, 0];
   for (let i = 0; i < size; i++) {
-    const [x, tx, T, count] = [rows.x[i] ?? -1, rows.tx[i] ?? -1, rows.T[i] ?? -1, rows.count?.[i] ?? 1];
+    const x = rows.x[i] ?? -1;
+    const tx = rows.tx[i] ?? -1;
+    const T = rows.T[i] ?? -1;
+    const count = rows.count?.[i] ?? 1;
     if (!kept(x, tx, T, count)) continue;
     customers += count;
     weeks += (count * T) / WEEK;

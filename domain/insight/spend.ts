@@ -170,7 +170,9 @@ function gammaGamma({ customers, x, mean, distinct, logs, weighted }: Gathered):
     for (let i = 0; i < customers; i++) {
       const times = x[i] as number;
       const sum = times * (mean[i] as number) + v;
-      const [log, inverseSum, both] = [Math.log(sum), 1 / sum, p * times + q];
+      const log = Math.log(sum);
+      const inverseSum = 1 / sum;
+      const both = p * times + q;
       value -= both * log;
       dp -= times * log;
       dq -= log;
