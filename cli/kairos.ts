@@ -8,9 +8,11 @@ import { registerContact } from './contact.ts';
 import { registerControl } from './control.ts';
 import { registerCoupons } from './coupons.ts';
 import { registerDeadLetters } from './dead-letters.ts';
+import { registerErase } from './erase.ts';
 import { registerExplain } from './explain.ts';
 import { registerImport } from './import.ts';
 import { registerInsight } from './insight.ts';
+import { registerLake } from './lake.ts';
 import { registerMessages } from './messages.ts';
 import { registerNotices } from './notices.ts';
 import { registerPreview } from './preview.ts';
@@ -48,6 +50,8 @@ registerReach(program);
 registerInsight(program);
 registerConsents(program);
 registerWithdraw(program);
+registerErase(program);
+registerLake(program);
 registerSchemas(program);
 
 try {

@@ -7,7 +7,7 @@ import { STSClient } from '@aws-sdk/client-sts';
 import { type Book, type Controls, compileBook, type Definitions, emptyBook } from '../domain/book.ts';
 import { KairosError, suggest } from '../domain/fault.ts';
 import { readControls } from '../functions/aws/book-store.ts';
-import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
+import { type Bucket, type Files, S3Bucket } from '../functions/aws/bucket.ts';
 import { Bus, type BusEvent } from '../functions/aws/bus.ts';
 import { readableModels } from '../functions/aws/model-store.ts';
 import { key, type Table } from '../functions/aws/table.ts';
@@ -20,6 +20,8 @@ export interface Stage {
   target: Target;
   table: Table;
   bucket: Bucket;
+  /** The same bucket, for who lists it and takes objects away. */
+  files: Files;
   s3: S3Client;
   sqs: SQSClient;
   ses: SESv2Client;
@@ -45,11 +47,13 @@ export async function openStage(options: FindOptions = {}): Promise<Stage> {
 /** A stage whose target and clock are known. */
 export function holdStage(target: Target, now: () => number): Stage {
   const s3 = new S3Client({ forcePathStyle: true, ...clientConfig(target, 'S3') });
+  const files = new S3Bucket(output(target, 'BucketName'), s3);
   let name: Promise<string> | undefined;
   return {
     target,
     table: tableOf(target),
-    bucket: new S3Bucket(output(target, 'BucketName'), s3),
+    bucket: files,
+    files,
     s3,
     sqs: new SQSClient(clientConfig(target, 'SQS')),
     ses: new SESv2Client(clientConfig(target, 'SESV2')),

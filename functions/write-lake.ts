@@ -1,8 +1,9 @@
 // Stream of the table → files of the lake, and counters of reports and tests.
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import type { Bucket } from './aws/bucket.ts';
+import { type Gone, goneAmong } from './aws/erasures.ts';
 import { log, once, handler as wrapped } from './aws/handler.ts';
-import { changesOf, writeFiles } from './aws/lake.ts';
+import { changesOf, type Line, writeFiles } from './aws/lake.ts';
 import { bucket, table } from './aws/parts.ts';
 import { countReports } from './aws/reports.ts';
 import { ShopStore } from './aws/shop-store.ts';
@@ -18,7 +19,9 @@ export async function writeLake(
 ): Promise<{ state: object }> {
   const changes = changesOf(event.Records ?? []);
   const shard = (event.shardId ?? 'stream').replace(/[^A-Za-z0-9-]/g, '').slice(-40);
-  await writeFiles(changes, shard, deps.bucket, await deps.shop.current());
+  // Who was erased while their last records waited in the stream does not come back.
+  const gone = (lines: Line[]): Promise<Gone> => goneAmong(deps.table, lines);
+  await writeFiles(changes, shard, deps.bucket, await deps.shop.current(), gone);
   await countReports(changes, shard, deps.table);
   return { state: {} };
 }

@@ -1,8 +1,8 @@
 // The ledger of erasures, and what a line of the lake loses by it. It stands in the bucket: no restored table brings anybody back.
 import type { JsonObject, SubjectKey } from '../../domain/interaction.ts';
 import type { Files } from './bucket.ts';
-import type { Kind } from './lake.ts';
-import { pooled } from './table.ts';
+import type { Kind, Line } from './lake.ts';
+import { key, pooled, type Table } from './table.ts';
 
 export const ERASED_PREFIX = 'erased/';
 const SHAPE = 1;
@@ -81,6 +81,27 @@ export class Ledger {
     });
     return { erasures: [...this.#known.values()].map(({ erasure }) => erasure), news: stale.length > 0 };
   }
+}
+
+/** Who of those that lines speak of was erased, by the marks in the table; about one read unit for each of them. */
+export async function goneAmong(table: Pick<Table, 'read'>, lines: Line[]): Promise<Gone> {
+  const named = new Set(
+    lines.flatMap(({ line: { subject, contact, into } }) =>
+      [subject, contact && `contact#${String(contact)}`, into && `contact#${String(into)}`].filter(
+        (each) => typeof each === 'string',
+      ),
+    ),
+  );
+  const found = await table.read([...named].map(key.erased));
+  const contacts = new Set<string>();
+  const subjects = new Map<SubjectKey, number>();
+  for (const subject of named) {
+    const mark = found.get(key.erased(subject));
+    if (mark === undefined) continue;
+    subjects.set(subject, mark.at as number);
+    if (subject.startsWith('contact#')) contacts.add(subject.slice('contact#'.length));
+  }
+  return { contacts, subjects, since: '' };
 }
 
 /**

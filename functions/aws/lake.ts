@@ -9,6 +9,7 @@ import type { Interaction, Json, JsonObject } from '../../domain/interaction.ts'
 import type { Message } from '../../domain/message.ts';
 import { orderKeyOf } from '../../domain/order.ts';
 import type { Bucket } from './bucket.ts';
+import { type Gone, withoutGone } from './erasures.ts';
 import { LAKE_TABLES, type LakeTable, type TableName } from './lake-tables.ts';
 import {
   type Item,
@@ -239,19 +240,31 @@ export const LINES_TYPE = 'application/x-ndjson';
 export const packed = (lines: string[]): Uint8Array => gzipSync(`${lines.join('\n')}\n`);
 
 /**
- * Writes one file per kind and arrival day. The name holds the shard and the first sequence number, so that a
- * repeated batch writes the same file again.
+ * Writes one file per kind and arrival day, without whom `gone` knows. The name holds the shard and the first sequence
+ * number, so that a repeated batch writes the same file again.
  */
-export async function writeFiles(changes: Change[], shard: string, bucket: Bucket, shop: Shop): Promise<number> {
+export async function writeFiles(
+  changes: Change[],
+  shard: string,
+  bucket: Bucket,
+  shop: Shop,
+  gone: (lines: Line[]) => Promise<Gone> = async () => NOBODY,
+): Promise<number> {
+  const told = changes.map((change) => ({ change, lines: linesOf(change, shop) }));
+  const people = await gone(told.flatMap(({ lines }) => lines));
   const files = new Map<string, { name: string; lines: string[] }>();
-  for (const change of changes) {
-    for (const { kind, line } of linesOf(change, shop)) {
+  for (const { change, lines } of told) {
+    for (const { kind, line } of lines) {
       const folder = folderOf(kind, dayOf(change.at));
       const file = files.get(folder) ?? { name: `${folder}/${shard}-${change.sequence}.ndjson.gz`, lines: [] };
-      file.lines.push(JSON.stringify(line));
       files.set(folder, file);
+      const left = withoutGone(kind, line, people);
+      if (left !== undefined) file.lines.push(JSON.stringify(left));
     }
   }
-  await pooled([...files.values()], 4, ({ name, lines }) => bucket.put(name, packed(lines), LINES_TYPE));
-  return files.size;
+  const written = [...files.values()].filter(({ lines }) => lines.length > 0);
+  await pooled(written, 4, ({ name, lines }) => bucket.put(name, packed(lines), LINES_TYPE));
+  return written.length;
 }
+
+const NOBODY: Gone = { contacts: new Set(), subjects: new Map(), since: '' };
