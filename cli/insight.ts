@@ -16,6 +16,7 @@ import { retention } from './insight-retention.ts';
 import { rfm } from './insight-rfm.ts';
 import { type InsightSource, openSource, type SourceOptions } from './insight-source.ts';
 import { sayReport } from './insight-terminal.ts';
+import { tiers } from './insight-tiers.ts';
 import { value } from './insight-value.ts';
 import { paperOf } from './page.ts';
 import { STAGE_OPTION } from './stage.ts';
@@ -28,6 +29,7 @@ const REPORTS: readonly ReportCommand[] = [
   value,
   pareto,
   pairsReport,
+  tiers,
   groups,
   like,
   programme,

@@ -27,7 +27,9 @@ export interface UsualRhythm {
   interval: number;
   /** Median number of categories, by the size of a customer (`sizeOf`). */
   breadth: Record<number, number>;
-  /** Whether any order had a discount or a coupon, and whether people buy of several categories at all: else not asked. */
+  /** Of gross revenue, the part whose category is known. */
+  covered: number;
+  /** Whether any order had a discount or a coupon; whether people buy of several categories, and most are known: else not asked. */
   discounts: boolean;
   categories: boolean;
 }
@@ -39,6 +41,8 @@ export const DEALS_ONLY = 0.8;
 /** Narrow: at most this share of the categories that customers of the same size buy of, where these buy of three or more. */
 export const NARROW = 0.5;
 const FEWEST_BROAD = 3;
+/** Of less revenue a known category says nothing of how widely people buy. */
+export const FEWEST_COVERED = 0.5;
 
 /** Customers of one size: by number of orders 2, 3–4, 5–8, 9–16 …; 0 of one order. */
 const sizeOf = (orders: number): number => (orders < 2 ? 0 : Math.ceil(Math.log2(orders)));
@@ -56,11 +60,19 @@ export function usualRhythm(buyers: readonly Buyer[]): UsualRhythm {
   const breadth = Object.fromEntries(
     [...bySize].map(([size, own]) => [size, quantile(Float64Array.from(own, breadthOf).sort(), 0.5)]),
   );
+  const gross = buyers.reduce((sum, buyer) => sum + Math.max(0, buyer.gross), 0);
+  const known = buyers.reduce(
+    (sum, { categories }) =>
+      sum + Object.values(categories).reduce((all, { revenue }) => all + Math.max(0, revenue), 0),
+    0,
+  );
+  const covered = gross > 0 ? Math.min(1, known / gross) : 0;
   return {
     interval: quantile(intervals, 0.5),
     breadth,
+    covered,
     discounts: buyers.some(({ discounted }) => discounted > 0),
-    categories: Object.values(breadth).some((usual) => usual >= FEWEST_BROAD),
+    categories: covered >= FEWEST_COVERED && Object.values(breadth).some((usual) => usual >= FEWEST_BROAD),
   };
 }
 
@@ -71,7 +83,7 @@ export function usualRhythm(buyers: readonly Buyer[]): UsualRhythm {
  * 3. more than twice the usual interval since the last order: partly loyal. The usual interval is the own one, drawn
  *    towards the shop's median as if that had been seen once more, so that two orders in one week are no weekly rhythm;
  * 4. at most half of the categories that customers with about as many orders buy of, which are three or more: buys
- *    elsewhere;
+ *    elsewhere (asked only where the categories of half of the revenue are known);
  * 5. else loyal.
  * It is an estimate: what people buy at other shops is seen by nobody here.
  */

@@ -11,6 +11,7 @@ import { programme } from '../../cli/insight-programme.ts';
 import type { Report } from '../../cli/insight-report.ts';
 import type { InsightSource } from '../../cli/insight-source.ts';
 import { sayReport } from '../../cli/insight-terminal.ts';
+import { tiers } from '../../cli/insight-tiers.ts';
 import { writeSegment } from '../../cli/segment-file.ts';
 import { readTemplates } from '../../cli/templates-folder.ts';
 import { checkTemplates } from '../../domain/check.ts';
@@ -201,6 +202,23 @@ describe('kairos insight like', () => {
     expect(await fault(like.make(shop, OF_FILE))).toBe('like.contacts');
     expect(await fault(like.make(shop, { ...OF_FILE, contacts: join(folder, 'no.txt') }))).toBe('like.file');
     expect(await fault(like.make(shop, { ...OF_FILE, contacts, most: '-3' }))).toBe('option.number');
+  });
+});
+
+describe('kairos insight tiers', () => {
+  it('parts customers into kinds of loyalty, and says what it cannot see', async () => {
+    const report = await tiers.make(shop, { orders: 'made.csv' });
+    const { kinds } = report.json as { kinds: { kind: string; customers: number; revenueMinor: number }[] };
+    expect(kinds.reduce((sum, { customers }) => sum + customers, 0)).toBe(240);
+    // Those who buy by coupon, and did so on two days or more; those who bought once.
+    expect(kinds.find(({ kind }) => kind === 'disloyal')?.customers).toBeGreaterThan(70);
+    expect(kinds.find(({ kind }) => kind === 'unknown')?.customers).toBeGreaterThanOrEqual(80);
+    expect(said(report)).toContain('Customers buy of too few categories to differ in them');
+    expect(JSON.stringify(report.json)).not.toMatch(/null|NaN/);
+  });
+
+  it('says that nobody has bought', async () => {
+    expect(said(await tiers.make(empty, { orders: 'made.csv' }))).toContain('Nobody has bought yet');
   });
 });
 

@@ -22,7 +22,13 @@ interface Case {
 const CASES = JSON.parse(readFileSync(new URL('../../cases/loyalty-kinds.json', import.meta.url), 'utf8')) as Case[];
 
 /** A shop where people come every 30 days; those with up to two orders buy of two categories, others of three and four. */
-const USUAL: UsualRhythm = { interval: 30, breadth: { 0: 1, 1: 2, 2: 3, 3: 4 }, discounts: true, categories: true };
+const USUAL: UsualRhythm = {
+  interval: 30,
+  breadth: { 0: 1, 1: 2, 2: 3, 3: 4 },
+  covered: 1,
+  discounts: true,
+  categories: true,
+};
 
 function someone({ orders, days = orders, every = 0, ago = 0, categories = 0, discounted = 0 }: Case['buys']): Buyer {
   const last = TODAY - ago;
@@ -33,7 +39,10 @@ function someone({ orders, days = orders, every = 0, ago = 0, categories = 0, di
     first: last - every * (days - 1),
     discounted,
     categories: Object.fromEntries(
-      Array.from({ length: categories }, (_, i) => [`c${i}`, { revenue: 100, orders: 1 }]),
+      Array.from({ length: categories }, (_, i) => [
+        `c${i}`,
+        { revenue: Math.ceil((5000 * orders) / categories), orders: 1 },
+      ]),
     ),
   });
 }
@@ -66,9 +75,21 @@ describe('what is usual', () => {
     expect(usual).toEqual({
       interval: 20,
       breadth: { 0: 1, 1: 2, 4: 5 },
+      covered: 1,
       discounts: false,
       categories: true,
     });
+  });
+
+  it('asks nothing of categories where those of less than half of the revenue are known', () => {
+    const all = Array.from({ length: 30 }, (_, i) => ({
+      ...someone({ orders: 7, every: 30, categories: i % 4 === 0 ? 1 : 5 }),
+      contact: `c${i}`,
+    }));
+    const elsewhere = (buyers: Buyer[]) =>
+      loyaltyKinds(buyers, TODAY).figures.find(({ kind }) => kind === 'elsewhere')?.customers;
+    expect(elsewhere(all)).toBe(8);
+    expect(elsewhere(all.map((one) => ({ ...one, gross: 3 * one.gross })))).toBe(0);
   });
 
   it('asks nothing of categories in a shop where nobody buys of three', () => {
