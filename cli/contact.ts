@@ -3,15 +3,19 @@ import type { Command } from 'commander';
 import type { Book } from '../domain/book.ts';
 import type { Contact, Run } from '../domain/contact.ts';
 import { zoneOf } from '../domain/eligibility.ts';
-import { segmentTurn } from '../domain/explain.ts';
+import { lookAt, segmentTurn } from '../domain/explain.ts';
 import { cartLines, consentAt } from '../domain/facts.ts';
+import { modelAttributes } from '../domain/insight/attributes.ts';
 import type { Json, SubjectKey } from '../domain/interaction.ts';
 import { type Message, reportedState } from '../domain/message.ts';
 import { formatMoney } from '../domain/money.ts';
+import { attributeOf } from '../domain/rule-attributes.ts';
 import { sayDecision } from '../domain/say-decision.ts';
+import { sayFound, sayInstant } from '../domain/say-found.ts';
 import { sayPast } from '../domain/say-rule.ts';
 import { sayStandingPlace, standingOf } from '../domain/say-run.ts';
-import { SCORES } from '../domain/standing.ts';
+import { SCORES, scoreOf } from '../domain/standing.ts';
+import { TIER, tierOf, tierSegment } from '../domain/tiers.ts';
 import { key, readMessage, type Table } from '../functions/aws/table.ts';
 import { sayHeldOut } from './assignment.ts';
 import { type Asked, checkAsked, findContact } from './find-contact.ts';
@@ -99,7 +103,7 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
     ]),
   ]);
 
-  section('Standing', standing(facts, when, money));
+  section('Standing', [...standing(facts, when, money), ...predicted(contact, book, now)]);
 
   section(
     'Consents',
@@ -141,7 +145,7 @@ export function describe({ contact, messages }: Person, book: Book, now: number)
   section(
     'Segments',
     Object.entries(journey.segments)
-      .filter(([, membership]) => membership.since !== undefined)
+      .filter(([id, membership]) => membership.since !== undefined && tierOf(id) === undefined)
       .map(([id, { since, entries }]): [string, string] => {
         const until = segmentTurn(book, contact, id, now);
         const leaves = until === undefined ? '' : `, until ${when(until)} if nothing happens`;
@@ -235,6 +239,23 @@ function standing(
   }
   return rows;
 }
+
+/** The loyalty tier, and what the models say, where the shop has given no score of that name. */
+function predicted(contact: Contact, book: Book, now: number): [string, string][] {
+  const { context, sight, attributes } = lookAt(book, contact, now);
+  const names = [TIER, ...Object.keys(modelAttributes)];
+  return names.flatMap((name): [string, string][] => {
+    if (scoreOf(contact.facts, name) !== undefined) return [];
+    const found = attributeOf(name)(sight);
+    if (found === undefined) return [];
+    const until = name === TIER ? tierTurn(book, contact, found, now) : undefined;
+    const leaves = until === undefined ? '' : `, until ${sayInstant(until, sight.zone)} if nothing happens`;
+    return [[name, `${sayFound({ has: { [name]: { exists: true } } }, { context, sight, attributes })}${leaves}`]];
+  });
+}
+
+const tierTurn = (book: Book, contact: Contact, tier: Json, now: number): number | undefined =>
+  segmentTurn(book, contact, tierSegment(String(tier)), now);
 
 function spent({ gross, refunded }: Contact['facts']['orders'], money: (minor: number) => string): string {
   return refunded === 0

@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import {
+  allSegments,
   type Book,
   campaignVersion,
   compileBook,
@@ -21,6 +22,7 @@ import { stepsWithoutPlace } from '../domain/move.ts';
 import { reachOf } from '../domain/reach.ts';
 import { ofVariant, variantName } from '../domain/render.ts';
 import { sayStep } from '../domain/say-campaign.ts';
+import { tierOf, tierSegment } from '../domain/tiers.ts';
 import { type Pointer, readControls } from '../functions/aws/book-store.ts';
 import { type Bucket, S3Bucket } from '../functions/aws/bucket.ts';
 import { writeDimensions } from '../functions/aws/lake-dimensions.ts';
@@ -76,6 +78,9 @@ interface StoredPointer extends Pointer {
   segmentsUsed?: number;
 }
 
+/** What the rules of segments and tiers rest on. */
+type Meant = Pick<Definitions, 'segments' | 'settings' | 'catalogue' | 'fields' | 'loyalty'>;
+
 /**
  * The definitions that follow on `before`: ordinals of segments kept and never reused, `since` of what stayed as it was
  * kept, versions that runs may be pinned to kept in `retired` with the e-mails they send. Pure.
@@ -87,15 +92,21 @@ export function bind(
 ): { definitions: Definitions; segmentsUsed: number } {
   const ordinal = (before?.ordinal ?? 0) + 1;
   let used = Math.max(segmentsUsed, ...Object.values(before?.segments ?? {}).map((segment) => segment.ordinal), 0);
-  const meaning = (id: string, from: Pick<Definitions, 'segments' | 'settings' | 'catalogue' | 'fields'>): string => {
-    const rule = segmentMeaning(id, from.segments);
+  const meaning = (id: string, from: Meant): string => {
+    const rule = segmentMeaning(id, allSegments(from.segments, from.loyalty) as Definitions['segments']);
     const { currency, zone, brands } = from.settings;
     // What a rule says of money, of days, of consent and of catalogue.* rests on more than its own words.
     const around = rule.includes('"catalogue.') ? from.catalogue : undefined;
     const brand = rule.includes('"consent"') ? Object.keys(brands)[0] : undefined;
     return canonical({ rule, around, brand, currency, zone, events: from.fields.events });
   };
-  const now = { ...draft, segments: draft.segments as Definitions['segments'] };
+  const { loyalty: asked, ...rest } = draft;
+  const now: Meant = {
+    ...rest,
+    segments: draft.segments as Definitions['segments'],
+    ...(asked !== undefined && { loyalty: asked as NonNullable<Definitions['loyalty']> }),
+  };
+  const loyalty = bindTiers(now, before, ordinal, meaning);
   const segments: Definitions['segments'] = {};
   for (const [id, { $schema, ...segment }] of Object.entries(draft.segments)) {
     const known = before?.segments[id];
@@ -107,8 +118,10 @@ export function bind(
   for (const [id, { $schema, ...campaign }] of Object.entries(draft.campaigns)) {
     const version = campaignVersion(campaign);
     const known = before?.campaigns[id];
-    const reads = segmentsOfCampaign(campaign);
-    const stays = known?.version === version && reads.every((read) => (segments[read]?.since ?? 0) <= known.since);
+    const reads = segmentsOfCampaign(campaign, loyalty);
+    const since = (read: string): number =>
+      segments[read]?.since ?? (tierOf(read) === undefined ? undefined : loyalty?.tiers[0]?.since) ?? 0;
+    const stays = known?.version === version && reads.every((read) => since(read) <= known.since);
     campaigns[id] = { id, version, since: stays ? known.since : ordinal, campaign };
   }
   const retired: Definitions['retired'] = {};
@@ -132,6 +145,7 @@ export function bind(
     ordinal,
     settings,
     segments,
+    ...(loyalty !== undefined && { loyalty }),
     campaigns,
     retired,
     emails: sources,
@@ -144,6 +158,23 @@ export function bind(
   return { definitions, segmentsUsed: used };
 }
 
+/** Tiers that mean what they meant stand since then; where one is another, or another is above it, all are new. */
+function bindTiers(
+  now: Meant,
+  before: Definitions | undefined,
+  ordinal: number,
+  meaning: (id: string, from: Meant) => string,
+): Definitions['loyalty'] {
+  if (now.loyalty === undefined) return undefined;
+  const known = before?.loyalty?.tiers ?? [];
+  const text = (from: Meant): string =>
+    canonical((from.loyalty?.tiers ?? []).map(({ id }) => [id, meaning(tierSegment(id), from)]));
+  const stays = before !== undefined && known.length > 0 && text(before) === text(now);
+  const since = stays ? (known[0]?.since ?? ordinal) : ordinal;
+  const { title, tiers } = now.loyalty;
+  return { ...(title !== undefined && { title }), tiers: tiers.map((tier) => ({ ...tier, since })) };
+}
+
 /** Names under which e-mails of these campaigns may be compiled, those of their variants among them. */
 function namesOf(campaigns: PublishedCampaign[]): Set<string> {
   const sends = campaigns.flatMap(({ campaign }) => sendsOf(campaign.steps));
@@ -153,10 +184,11 @@ function namesOf(campaigns: PublishedCampaign[]): Set<string> {
 }
 
 /** The definitions without what a publish itself adds: equal texts are the same book. */
-function said({ ordinal, segments, campaigns, ...rest }: Definitions): string {
+function said({ ordinal, segments, campaigns, loyalty, ...rest }: Definitions): string {
   const bare = <T extends { since: number }>(each: Record<string, T>) =>
     Object.fromEntries(Object.entries(each).map(([id, { since, ...one }]) => [id, one]));
-  return canonical({ ...rest, segments: bare(segments), campaigns: bare(campaigns) });
+  const tiers = loyalty === undefined ? {} : { ...loyalty, tiers: loyalty.tiers.map(({ since, ...tier }) => tier) };
+  return canonical({ ...rest, loyalty: tiers, segments: bare(segments), campaigns: bare(campaigns) });
 }
 
 /** What these templates would be published as: definitions that follow on the published ones. */

@@ -6,6 +6,7 @@ import { sightOf } from '../domain/eligibility.ts';
 import { KairosError } from '../domain/fault.ts';
 import { type AskedContact, askContact, unanswerable } from '../domain/reach.ts';
 import type { Sight } from '../domain/rule-node.ts';
+import { tierOf } from '../domain/tiers.ts';
 import { BookStore } from '../functions/aws/book-store.ts';
 import type { Bucket } from '../functions/aws/bucket.ts';
 import { Recorder, type Rehearsed } from '../functions/aws/recorder.ts';
@@ -173,7 +174,9 @@ function faultOver(book: Book, { before: contact, error }: Extract<Rehearsed, { 
   return new KairosError(
     {
       code: 'publish.sample',
-      ...(segment !== undefined && { file: `segments/${segment}.json` }),
+      ...(segment !== undefined && {
+        file: tierOf(segment) === undefined ? `segments/${segment}.json` : 'loyalty.json',
+      }),
       path: segment === undefined ? '' : 'rule',
       message: `${segment === undefined ? 'The book' : 'The rule'} cannot be decided over contact ${contact.id} (${name}): nothing was published.`,
       remedy: `This is a fault of Kairos, or of what is stored: look at npx kairos contact ${contact.id}, and say the rule in another way meanwhile.`,

@@ -10,10 +10,11 @@ export const TEMPLATES = path.resolve(import.meta.dirname, '..', 'templates');
 
 /** Lines that say what a set of templates holds. */
 export function summary({ draft }: Templates): string[] {
-  const { settings, segments, campaigns, catalogue, emails, people } = draft;
+  const { settings, segments, loyalty, campaigns, catalogue, emails, people } = draft;
+  const tiers = loyalty === undefined ? '' : `${count(loyalty.tiers.length, 'loyalty tier')}, `;
   const width = Math.max(0, ...Object.keys(campaigns).map((id) => id.length));
   return [
-    `${count(Object.keys(segments).length, 'segment')}, ${count(Object.keys(campaigns).length, 'campaign')}, ${count(Object.keys(emails).length, 'e-mail')} in ${settings.locales.join(', ')}, ${count(Object.keys(catalogue.products).length, 'product')}, ${count(Object.keys(people).length, 'test person', 'test people')}.`,
+    `${count(Object.keys(segments).length, 'segment')}, ${tiers}${count(Object.keys(campaigns).length, 'campaign')}, ${count(Object.keys(emails).length, 'e-mail')} in ${settings.locales.join(', ')}, ${count(Object.keys(catalogue.products).length, 'product')}, ${count(Object.keys(people).length, 'test person', 'test people')}.`,
     ...Object.entries(campaigns).map(([id, { kind, aim, when, steps }]) => {
       const sends = sendsOf(steps).map((step) => step.send);
       return `  ${id.padEnd(width)}  ${kind}, ${aim}: ${sayWhen(when)} → ${sends.length === 0 ? 'nothing' : sends.join(', ')}`;

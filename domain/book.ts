@@ -20,7 +20,8 @@ import { NO_CURRENCY } from './order.ts';
 import { type CompiledRule, compileRule } from './rule.ts';
 import { RuleIndex } from './rule-index.ts';
 import type { RuleContext } from './rule-node.ts';
-import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';
+import type { Catalogue, Coupons, Fields, Localised, Settings, Tier } from './settings.ts';
+import { readsTier, TIER, tierOf, tierRules, tierSegment } from './tiers.ts';
 
 /** One e-mail, compiled at publish: Liquid sources by locale. */
 export interface CompiledEmail {
@@ -35,6 +36,8 @@ export interface Definitions {
   settings: Settings;
   /** `since`: ordinal of the first book in which this rule, and all rules that it reads, stood as they do. */
   segments: Record<string, Segment & { ordinal: number; since: number }>;
+  /** Loyalty tiers, the lowest first; `since` as of a segment, the same of all. Absent where there are none. */
+  loyalty?: { title?: Localised; tiers: (Tier & { since: number })[] };
   campaigns: Record<string, PublishedCampaign>;
   /** Earlier versions that live runs may be pinned to: key `<id>@<version>`. */
   retired: Record<string, PublishedCampaign>;
@@ -97,8 +100,10 @@ export interface Book {
   readsModels: ReadonlySet<ModelPart>;
   brand: string;
   currency: string;
-  /** In an order in which each stands after those that it reads. */
+  /** In an order in which each stands after those that it reads; those of loyalty tiers are among them. */
   segments: CompiledSegment[];
+  /** The loyalty tiers, the lowest first, as segments. */
+  tiers: readonly (CompiledSegment & { tier: string })[];
   segment: ReadonlyMap<string, CompiledSegment>;
   /** Answers all segments at once. */
   index: RuleIndex;
@@ -131,7 +136,7 @@ export interface Book {
   read: ReadonlySet<string>;
   /** Changes when what is known of a contact's events, counters, latest times and watches, must be made anew. */
   counterSet: string;
-  context: Pick<RuleContext, 'currency' | 'isMoney'>;
+  context: Pick<RuleContext, 'currency' | 'isMoney' | 'tiers'>;
   /** True when nothing in the book reads this event: it is recorded by one conditional put. */
   ignores(name: string): boolean;
 }
@@ -161,21 +166,35 @@ const factual = new Set([
 const COMPLETED = 'Order Completed';
 const isOfOrders = (name: string): boolean => name.startsWith('Order ');
 
-function segmentsRead(rule: Rule): string[] {
-  if ('all' in rule) return rule.all.flatMap(segmentsRead);
-  if ('any' in rule) return rule.any.flatMap(segmentsRead);
-  if ('not' in rule) return segmentsRead(rule.not);
+/** `tiers`: the segments of loyalty tiers, which are read where the tier is asked for. */
+function segmentsRead(rule: Rule, tiers: readonly string[]): string[] {
+  if ('all' in rule) return rule.all.flatMap((part) => segmentsRead(part, tiers));
+  if ('any' in rule) return rule.any.flatMap((part) => segmentsRead(part, tiers));
+  if ('not' in rule) return segmentsRead(rule.not, tiers);
+  if ('has' in rule) return readsTier(rule) ? [...tiers] : [];
   return 'segment' in rule ? [rule.segment] : [];
+}
+
+const tiersAmong = (segments: Record<string, unknown>): string[] =>
+  Object.keys(segments).filter((id) => tierOf(id) !== undefined);
+
+/** All segments of definitions: those of files, and those that loyalty tiers are. */
+export function allSegments<T extends { rule: Rule }>(
+  segments: Record<string, T>,
+  loyalty: Parameters<typeof tierRules>[0],
+): Record<string, T | { rule: Rule }> {
+  return loyalty === undefined ? segments : { ...segments, ...tierRules(loyalty) };
 }
 
 /** Segment ids, each after those that its rule reads. Throws on a cycle, which it names. */
 export function segmentOrder(segments: Record<string, Segment>): string[] {
   const order: string[] = [];
+  const tiers = tiersAmong(segments);
   const visit = (id: string, path: string[]): void => {
     if (path.includes(id)) throw new Error(`segments read each other in a circle: ${[...path, id].join(' → ')}`);
     const segment = segments[id];
     if (order.includes(id) || segment === undefined) return;
-    for (const read of segmentsRead(segment.rule)) visit(read, [...path, id]);
+    for (const read of segmentsRead(segment.rule, tiers)) visit(read, [...path, id]);
     order.push(id);
   };
   for (const id of Object.keys(segments).sort()) visit(id, []);
@@ -186,7 +205,7 @@ export function segmentOrder(segments: Record<string, Segment>): string[] {
 export function segmentMeaning(id: string, segments: Record<string, Segment>): string {
   const segment = segments[id];
   if (segment === undefined) return '';
-  const reads = [...new Set(segmentsRead(segment.rule))].sort();
+  const reads = [...new Set(segmentsRead(segment.rule, tiersAmong(segments)))].sort();
   return canonical({ rule: segment.rule, reads: reads.map((read) => segmentMeaning(read, segments)) });
 }
 
@@ -207,10 +226,15 @@ export function rulesOf({ when, for: audience, stopIf, steps }: Campaign): { rul
   return found;
 }
 
-/** Ids of the segments that a campaign reads: those of its rules, and the one that it starts by. */
-export function segmentsOfCampaign(campaign: Campaign): string[] {
-  const direct = rulesOf(campaign).flatMap(({ rule }) => segmentsRead(rule));
+/**
+ * Ids of the segments that a campaign reads: those of its rules, and the one that it starts by; those of the tiers where
+ * it asks for the tier.
+ */
+export function segmentsOfCampaign(campaign: Campaign, loyalty?: Definitions['loyalty']): string[] {
+  const tiers = (loyalty?.tiers ?? []).map(({ id }) => tierSegment(id));
+  const direct = rulesOf(campaign).flatMap(({ rule }) => segmentsRead(rule, tiers));
   const { when } = campaign;
+  if ('changes' in when && when.changes === TIER) direct.push(...tiers);
   if ('enters' in when) direct.push(when.enters);
   if ('leaves' in when) direct.push(when.leaves);
   return [...new Set(direct)].sort();
@@ -256,13 +280,17 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     brand,
     catalogueHash: shortHash(canonical(definitions.catalogue)),
     isMoney: moneyTest(definitions.fields),
+    ...(definitions.loyalty !== undefined && { tiers: definitions.loyalty.tiers.map(({ id }) => id) }),
     counters,
   };
+  const given = allSegments(definitions.segments, definitions.loyalty);
+  const ofTiers = tiersAmong(given);
   const partsOf = new Map<string, Set<ModelPart>>();
-  const rules = segmentOrder(definitions.segments).map((id) => {
-    const { rule, since } = definitions.segments[id] as Definitions['segments'][string];
+  const rules = segmentOrder(given).map((id) => {
+    const { rule } = given[id] as { rule: Rule };
+    const since = definitions.segments[id]?.since ?? definitions.loyalty?.tiers[0]?.since ?? 0;
     const parts = partsRead(rule);
-    for (const other of segmentsRead(rule)) for (const part of partsOf.get(other) ?? []) parts.add(part);
+    for (const other of segmentsRead(rule, ofTiers)) for (const part of partsOf.get(other) ?? []) parts.add(part);
     partsOf.set(id, parts);
     const modelsSince = Math.max(0, ...[...parts].map((part) => models?.since?.[part] ?? 0));
     return { id, since, readsModels: parts.size > 0, modelsSince, rule: compileRule(rule, context) };
@@ -304,11 +332,12 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     definitions,
     controls,
     ...(models === undefined ? {} : { models }),
-    readsModels: partsRead([definitions.segments, definitions.campaigns, definitions.retired]),
+    readsModels: partsRead([given, definitions.campaigns, definitions.retired]),
     brand,
     currency: settings.currency,
     segments,
     segment: new Map(segments.map((segment) => [segment.id, segment])),
+    tiers: tiersOf(definitions, segments),
     campaigns,
     version: new Map(all.map((one) => [`${one.id}@${one.version}`, one])),
     index,
@@ -339,6 +368,13 @@ export function compileBook(definitions: Definitions, hash: string, controls: Co
     ignores: (name) =>
       !read.has(name) && !starting.has(name) && !heard.has(name) && !factual.has(name) && !isOfOrders(name),
   };
+}
+
+function tiersOf({ loyalty }: Definitions, segments: readonly CompiledSegment[]): Book['tiers'] {
+  return (loyalty?.tiers ?? []).map(({ id: tier }) => ({
+    ...(segments.find(({ id }) => id === tierSegment(tier)) as CompiledSegment),
+    tier,
+  }));
 }
 
 /** The book before anything is published: facts are recorded, nothing is decided, nothing is sent. */

@@ -75,6 +75,10 @@ const KNOWN: Record<string, Universe> = {
   'rfm.frequency': { numbers: { from: 1, to: 5, whole: true }, none: true },
   'rfm.money': { numbers: { from: 1, to: 5, whole: true }, none: true },
   'value.decile': { numbers: { from: 1, to: 10, whole: true }, none: true },
+  'predicted.alive': { numbers: { from: 0, to: 1 }, none: true },
+  'predicted.orders': { numbers: { from: 0, to: INFINITE }, none: true },
+  'predicted.orders90': { numbers: { from: 0, to: INFINITE }, none: true },
+  'orders.discountedShare': { numbers: { from: 0, to: 1 }, none: true },
 };
 /** Of these nothing is merely unknown: a missing one means that there is none. */
 const SPEAKS_WHEN_MISSING = new Set(['cart.items', 'cart.value', 'running']);

@@ -7,8 +7,10 @@ import { type Fault, nearest, quote, sayPath, suggest } from './fault.ts';
 import type { EventFields } from './fields.ts';
 import type { Comparison, Did, OperatorName, Rule, Where } from './grammar.ts';
 import { CALENDAR, Operators } from './grammar.ts';
+import { RFM_GROUPS } from './insight/rfm.ts';
 import { derivedAttributes } from './rule-attributes.ts';
 import type { FieldType } from './settings.ts';
+import { TIER } from './tiers.ts';
 import { durationMs } from './time.ts';
 import { attributeType, productFields, type Vocabulary } from './vocabulary.ts';
 import { instantIn, isOperator } from './where.ts';
@@ -382,6 +384,24 @@ export class RuleCheck {
       this.warn('rule.range', path, 'is a share from 0 to 1, not percent.', 'Half is 0.5.');
     }
     this.comparison(name, type, comparison, path);
+    const named = !isOperator(comparison) ? comparison : 'isNot' in comparison ? comparison.isNot : [];
+    if (name === TIER) this.tiers(named, isOperator(comparison) ? [...path, 'isNot'] : path);
+    if (name !== 'rfm.group') return;
+    for (const group of [named].flat()) {
+      // The shop may give groups of its own.
+      if (typeof group !== 'string' || group.startsWith('@') || RFM_GROUPS.some((known) => known === group)) continue;
+      this.warn('rule.group', path, `"${group}" is no group that is computed.`, suggest(group, RFM_GROUPS));
+    }
+  }
+
+  /** Names of loyalty tiers, where there are any: each must be one. */
+  tiers(named: unknown, path: Path): void {
+    const { tiers } = this.#known;
+    if (tiers === undefined) return;
+    for (const tier of [named].flat()) {
+      if (typeof tier === 'string' && !tier.startsWith('@'))
+        this.name('reference.tier', 'loyalty tier', tier, tiers, path);
+    }
   }
 
   /** A comparison against the type of what it compares. */

@@ -6,7 +6,9 @@ import { problemOf } from './check-values.ts';
 import type { Draft } from './draft.ts';
 import { suggest } from './fault.ts';
 import type { Where } from './grammar.ts';
+import { movesByTime } from './insight/attributes.ts';
 import { derivedAttributes } from './rule-attributes.ts';
+import { TIER } from './tiers.ts';
 import { durationMs } from './time.ts';
 import { attributeType } from './vocabulary.ts';
 import { compileWhere } from './where.ts';
@@ -54,7 +56,13 @@ function checkDid(when: Form<'did'>, check: RuleCheck, { vocabulary }: Draft): v
 }
 
 /** What turns by time alone, and what holds only inside of runs: no event changes it. */
+const BY_TIME = 'moves as days pass, and no event changes it';
 const UNCHANGED: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.keys(derivedAttributes)
+      .filter(movesByTime)
+      .map((name) => [name, BY_TIME]),
+  ),
   'rhythm.overdue': 'grows with time, and no event changes it',
   running: 'is what campaigns do themselves',
 };
@@ -96,6 +104,13 @@ function checkChanges({ changes, from, to }: Form<'changes'>, check: RuleCheck, 
       'Write a segment such as {"has": {"orders.spend": {"atLeast": 1000}}}, and start with {"enters": …}.',
     );
     return;
+  }
+  if (changes === TIER) {
+    for (const [key, wanted] of said)
+      check.tiers(
+        [wanted].flat().filter((one) => one !== 'none'),
+        ['when', key],
+      );
   }
   for (const [key, wanted] of said) {
     [wanted].flat().forEach((value, index) => {
@@ -139,6 +154,14 @@ function checkDate(
       ['when', 'date'],
       type === undefined ? `the attribute "${date}" is unknown.` : `"${date}" is no date.`,
       suggest(date, dates) ?? 'Dates of your own are declared in fields.json.',
+    );
+  }
+  if (date === 'predicted.nextOrder' && once !== true) {
+    check.fault(
+      'campaign.date',
+      ['when', 'date'],
+      '"predicted.nextOrder" is another day after each order, and none that comes again each year.',
+      'Write "once": true.',
     );
   }
   const [, count = '0', unit = 'd'] = /^(\d+)(\w)$/.exec(before ?? '') ?? [];

@@ -1,5 +1,5 @@
 // Checks a whole folder of templates, files in, draft or faults out: nothing unknown gets past it.
-import { segmentOrder } from './book.ts';
+import { allSegments, segmentOrder } from './book.ts';
 import { checkCampaign, checkPools } from './check-campaigns.ts';
 import { checkCatalogue } from './check-catalogue.ts';
 import { checkCircles } from './check-circles.ts';
@@ -7,9 +7,11 @@ import { RuleLogic } from './check-logic.ts';
 import { days, RuleCheck } from './check-rules.ts';
 import { checkSettings } from './check-settings.ts';
 import { longWaits } from './check-steps.ts';
+import { checkReach, checkTierRules, circleOfTiers } from './check-tiers.ts';
 import { type Draft, sendsOf, type TemplateFiles } from './draft.ts';
 import { type Fault, sayPath } from './fault.ts';
 import { TemplateReader } from './template-files.ts';
+import { tierOf } from './tiers.ts';
 import { vocabularyOf } from './vocabulary.ts';
 
 export type Checked = { draft: Draft; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] };
@@ -48,13 +50,17 @@ class TemplateCheck {
     const read = reader.read();
     this.#faults.push(...reader.faults);
     if (read === undefined) return { faults: inOrder(this.#faults), warnings: [] };
-    const { settings, fields, catalogue, coupons, segments, campaigns, people, ...rest } = read;
-    const vocabulary = vocabularyOf(fields ?? {}, settings, segments.names, campaigns.names);
+    const { settings, fields, catalogue, coupons, loyalty, segments, campaigns, people, ...rest } = read;
+    const vocabulary = {
+      ...vocabularyOf(fields ?? {}, settings, segments.names, campaigns.names),
+      ...(loyalty !== undefined && { tiers: new Set(loyalty.tiers.map(({ id }) => id)) }),
+    };
     const draft: Draft = {
       settings,
       fields: fields ?? {},
       catalogue: catalogue ?? { products: {} },
       coupons: coupons ?? { pools: {} },
+      ...(loyalty !== undefined && { loyalty }),
       segments: segments.read,
       campaigns: campaigns.read,
       people: people.read,
@@ -130,11 +136,21 @@ class TemplateCheck {
       this.#take(check);
       this.#durations(segment, file);
     }
+    this.#take(checkTierRules(draft));
+    this.#durations(draft.loyalty, 'loyalty.json');
     try {
-      segmentOrder(draft.segments);
+      const twice = this.#faults.some(({ code }) => code === 'loyalty.twice');
+      segmentOrder(allSegments(draft.segments, twice ? undefined : draft.loyalty));
       this.#logic = this.#logicOf(draft);
+      const sound = !this.#faults.some(({ file }) => file === 'loyalty.json');
+      if (this.#logic !== undefined && sound) this.#take(checkReach(draft, this.#logic));
     } catch (error) {
       const circle = /: (.*)$/.exec((error as Error).message)?.[1] ?? '';
+      const tier = circle.split(' → ').flatMap((id) => tierOf(id) ?? [])[0];
+      if (tier !== undefined) {
+        this.#faults.push(circleOfTiers(draft, tier, circle));
+        return;
+      }
       this.#fault(
         'segment.circle',
         `segments/${circle.split(' → ')[0]}.json`,
@@ -211,8 +227,8 @@ class TemplateCheck {
   }
 
   /** Clicks stay on a contact only where a rule reads them, and a warm-up then counts them as engagement. */
-  #engaged({ settings, segments, campaigns }: Draft): void {
-    if (JSON.stringify([segments, campaigns]).includes('"Email Clicked"')) return;
+  #engaged({ settings, segments, campaigns, loyalty }: Draft): void {
+    if (JSON.stringify([segments, campaigns, loyalty]).includes('"Email Clicked"')) return;
     for (const [domain, plan] of Object.entries(settings.warmUp ?? {})) {
       if (plan.days.every(({ engaged }) => engaged === undefined)) continue;
       this.#warn(

@@ -23,8 +23,10 @@ import { changes } from './rule-index.ts';
 import type { Sight } from './rule-node.ts';
 import { followVersion, restartWait, runDue } from './run.ts';
 import { goOn } from './send.ts';
+import { scoreOf } from './standing.ts';
 import { askedOfPast, countPastInRun, inShopZone, keepBooking, startRuns } from './start.ts';
 import { closeWindows, hearSuccess, takeBackFromWindows } from './success.ts';
+import { TIER } from './tiers.ts';
 import { occasionsOf } from './timed.ts';
 import { type Around, compileWhere } from './where.ts';
 
@@ -52,7 +54,6 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
     if (outdated) rebuildCounters(draft, past);
     if (anew) takeOver(draft, past as Past, stimulus, first);
   }
-  const known = contact.book?.ordinal;
   const starting =
     stimulus.kind === 'interaction' && !stimulus.history ? book.startedBy(stimulus.interaction.name) : [];
   const before = held(draft, starting);
@@ -69,7 +70,7 @@ export function decide(book: Book, contact: Contact, stimulus: Stimulus, now: nu
   } else if (stimulus.kind === 'book') keepBooking(draft, stimulus);
 
   const sight = sightOf(book, draft.contact, now);
-  const { entered, left } = moveMembership(draft, sight, silent, known);
+  const { entered, left } = moveMembership(draft, sight, silent);
   if (stimulus.kind === 'interaction') {
     hearReturn(draft, sight, stimulus.interaction);
     hearSuccess(draft, sight, stimulus);
@@ -179,14 +180,45 @@ function attributesBefore(
   const { changed } = given.journey;
   delete contact.journey.changed;
   if (book.starts.changes.length === 0) return were;
-  if (changed === undefined && stimulus.kind !== 'interaction') return were;
+  const tier = tierBefore(book, given);
+  if (changed === undefined && stimulus.kind !== 'interaction' && tier === undefined) return were;
   const sight = sightOf(book, given, now);
   for (const { id, changes } of book.starts.changes) {
     if (changes === undefined) continue;
+    if (changes.attribute === TIER && book.tiers.length > 0) {
+      if (tier !== undefined) were.set(id, tier.was);
+      continue;
+    }
+    if (changed === undefined && stimulus.kind !== 'interaction') continue;
     const set = changed !== undefined && Object.hasOwn(changed, changes.attribute);
     were.set(id, set ? (changed[changes.attribute] ?? undefined) : changes.read(sight));
   }
   return were;
+}
+
+/**
+ * The loyalty tier before this stimulus: the one that was given, else the one that the contact was found in last, so that
+ * also time turns it. Undefined where none of it is a change: no campaign asks, or tiers or models are new to the contact.
+ */
+function tierBefore(book: Book, given: Contact): { was: string | undefined } | undefined {
+  const asked = book.tiers.length > 0 && book.starts.changes.some(({ changes }) => changes?.attribute === TIER);
+  if (!asked || book.tiers.some((tier) => isTakenOver(book, given, tier))) return undefined;
+  const score = scoreOf(given.facts, TIER);
+  const { segments } = given.journey;
+  const stored = book.tiers.find(({ id }) => segments[id]?.since !== undefined)?.tier;
+  return { was: typeof score === 'string' ? score : stored };
+}
+
+/**
+ * Whether the contact moves into and out of a segment in silence: it met an older rule. So does one to whom a part of the
+ * models is new, or for whom they cannot be read: nothing has happened to the person. One that was never decided over is
+ * new to every segment.
+ */
+function isTakenOver(book: Book, given: Contact, { since, readsModels, modelsSince }: CompiledSegment): boolean {
+  const known = given.book?.ordinal;
+  const models = given.book?.models?.ordinal ?? 0;
+  const unread = models > 0 && book.models === undefined;
+  return known !== undefined && (known < since || models < modelsSince || (unread && readsModels));
 }
 
 /** The person has returned: topics that rest until then rest no more. */
@@ -306,12 +338,7 @@ function countInRun(draft: Draft, run: Run, interaction: Interaction, order: Ord
 }
 
 /** Moves the contact into and out of segments; returns those newly entered and left. Silent: taken over without either. */
-function moveMembership(
-  draft: Draft,
-  sight: BookSight,
-  silent: boolean,
-  known: number | undefined,
-): { entered: Set<string>; left: Set<string> } {
+function moveMembership(draft: Draft, sight: BookSight, silent: boolean): { entered: Set<string>; left: Set<string> } {
   const { book, contact, given } = draft;
   const { bits } = sight.membership();
   const was = new Uint32Array(bits.length);
@@ -327,12 +354,7 @@ function moveMembership(
   const left = new Set<string>();
   if (moved.entered.length + moved.left.length + gone.length === 0) return { entered, left };
   const segments = own(contact.journey, given.journey, 'segments');
-  // A contact that was never decided over is new to every segment; one that met an older rule is taken over.
-  // So is one to whom a part of the models is new, or for whom they cannot be read: nothing has happened to the person.
-  const models = given.book?.models?.ordinal ?? 0;
-  const unread = models > 0 && book.models === undefined;
-  const takenOver = ({ since, readsModels, modelsSince }: CompiledSegment): boolean =>
-    silent || (known !== undefined && (known < since || models < modelsSince || (unread && readsModels)));
+  const takenOver = (segment: CompiledSegment): boolean => silent || isTakenOver(book, given, segment);
   for (const place of moved.left) {
     const id = book.index.ids[place] as string;
     segments[id] = { entries: segments[id]?.entries ?? 0 };

@@ -4,7 +4,7 @@ import type { Campaign, Send, Step } from './campaign-grammar.ts';
 import { eachStep } from './campaign-parts.ts';
 import type { Segment } from './grammar.ts';
 import type { Person } from './person.ts';
-import type { Catalogue, Coupons, Fields, Settings } from './settings.ts';
+import type { Catalogue, Coupons, Fields, Loyalty, Settings } from './settings.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 const words = z.union([z.string(), z.array(z.string()).min(1)]);
@@ -53,6 +53,8 @@ export interface Draft {
   fields: Fields;
   catalogue: Catalogue;
   coupons: Coupons;
+  /** Absent where there are no tiers. */
+  loyalty?: Loyalty;
   segments: Record<string, Segment>;
   campaigns: Record<string, Campaign>;
   emails: Record<string, EmailDraft>;

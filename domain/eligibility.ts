@@ -60,6 +60,9 @@ export function sightOf(book: Book, contact: Contact, now: number): BookSight {
       }
       return known;
     },
+    ...(book.tiers.length > 0 && {
+      tier: () => book.tiers.find(({ place }) => hasBit(sight.membership().bits, place))?.tier,
+    }),
     inSegment(id) {
       const place = book.segment.get(id)?.place;
       return place !== undefined && hasBit(sight.membership().bits, place);

@@ -12,6 +12,7 @@ import { latestBought } from './recommend.ts';
 import type { ChoicesView, KnownView, SavedView } from './render.ts';
 import { inLocale } from './settings.ts';
 import { hasSubscription, openCases, SCORES } from './standing.ts';
+import { TIER, tierSegment } from './tiers.ts';
 
 /** The pages behind a preference link. */
 export const CHOICE_PAGES = ['preferences', 'saved', 'known', 'gone'] as const;
@@ -208,8 +209,9 @@ function cartOf({ facts }: Contact): string[] {
 
 /** How the person stands with the shop, in the shape of attributes: what others found out, and what is open. */
 function standingOf(
-  { facts }: Contact,
+  { facts, journey }: Contact,
   money: (minor: number) => string,
+  tiers: { id: string; title: string }[],
 ): [name: string, { value: Json; at: number }][] {
   const latest = (all: Record<string, { at: number }> | undefined): number =>
     Math.max(...Object.values(all ?? {}).map(({ at }) => at));
@@ -219,6 +221,10 @@ function standingOf(
       { value: SCORES[name] === 'money' && typeof value === 'number' ? money(value) : value, at },
     ],
   );
+  for (const { id, title } of facts.scores?.[TIER] === undefined ? tiers : []) {
+    const since = journey.segments[tierSegment(id)]?.since;
+    if (since !== undefined) rows.push([TIER, { value: title, at: since }]);
+  }
   if (facts.cases !== undefined) {
     rows.push(['service.openCases', { value: openCases(facts), at: latest(facts.cases) }]);
   }
@@ -254,7 +260,11 @@ export function knownOf(
     since: day(contact.createdAt),
     attributes: [
       ...Object.entries(facts.attributes),
-      ...standingOf(contact, (minor) => formatMoney(minor, settings.currency, locale)),
+      ...standingOf(
+        contact,
+        (minor) => formatMoney(minor, settings.currency, locale),
+        (definitions.loyalty?.tiers ?? []).map(({ id, title }) => ({ id, title: inLocale(title ?? id, locale) })),
+      ),
     ]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, { value, at }]) => ({

@@ -6,8 +6,20 @@ import type { Comparison, OperatorName } from './grammar.ts';
 import { modelAttributes, movesByTime, nextDated, nextModelled, readModelled } from './insight/attributes.ts';
 import type { Json } from './interaction.ts';
 import { minorUnits } from './money.ts';
-import { type Atom, type Column, columnOf, type Found, type RuleContext, type Sight } from './rule-node.ts';
+import {
+  type Atom,
+  all,
+  atom,
+  type Column,
+  columnOf,
+  type Found,
+  type Node,
+  not,
+  type RuleContext,
+  type Sight,
+} from './rule-node.ts';
 import { hasSubscription, openCases, SCORES, scoreOf } from './standing.ts';
+import { TIER, tierSegment } from './tiers.ts';
 import { durationMs, localTime } from './time.ts';
 import { compileComparison, instantIn, isDate, isOperator, numberOf } from './where.ts';
 
@@ -59,6 +71,9 @@ const derived: Record<string, Getter> = {
     ]),
   ),
 };
+
+/** The tier that the shop gave, else the one whose rule holds. */
+derived[TIER] = ({ contact, tier }) => scoreOf(contact.facts, TIER) ?? tier?.();
 
 const modelled = ({ contact: { facts }, models, now, shopZone }: Sight) => ({ facts, models, now, zone: shopZone });
 
@@ -132,6 +147,45 @@ export function hasAtom(name: string, wanted: Comparison, context: RuleContext):
   if (name === 'rhythm.overdue') return { column, cuts: [], test, next: overdueNext(wanted) };
   if (movesByTime(name)) return { column, cuts: [], test, next: modelledNext(name, wanted, scale, test) };
   return { column, cuts, test, next };
+}
+
+/**
+ * What a segment asks of the loyalty tier. Tiers are segments too, so they are answered at once with the one that asks:
+ * of the tier that the shop gave, where it gave one, else of each tier that the comparison holds for.
+ */
+export function tierNode(wanted: Comparison, context: RuleContext): Node {
+  const { test } = compileComparison(wanted);
+  const around = { now: 0, zone: 'UTC', catalogue: { products: {} } };
+  // What a part of a text is asked of differs within what is no constant: it is asked itself.
+  const inPart = isOperator(wanted) && ('contains' in wanted || 'startsWith' in wanted);
+  const named = [isOperator(wanted) ? Object.values(wanted)[0] : wanted].flat();
+  const given = (family: 'equal' | 'other', cuts: Atom['cuts'], holds: (found: Json) => boolean): Node =>
+    atom({
+      column: columnOf(
+        `given|${TIER}|${family}`,
+        family,
+        context,
+        () =>
+          ({ contact }) =>
+            scoreOf(contact.facts, TIER),
+      ),
+      cuts,
+      test: (found) => found !== undefined && found !== null && holds(found),
+      next: () => NEVER,
+    });
+  const isGiven = given('equal', [], () => true);
+  const tiers = (context.tiers ?? []).map((tier): [string, Node] => [tier, { kind: 'segment', id: tierSegment(tier) }]);
+  const meant = tiers.flatMap(([tier, node]) => (test(tier, around) ? [node] : []));
+  const parts = [
+    given(inPart ? 'other' : 'equal', inPart ? [] : named.filter((one) => typeof one === 'string'), (found) =>
+      test(found, around),
+    ),
+  ];
+  if (meant.length > 0) parts.push(all([not(isGiven), { kind: 'any', parts: meant }]));
+  if (test(undefined, around)) {
+    parts.push(all([not(isGiven), not({ kind: 'any', parts: tiers.map(([, node]) => node) })]));
+  }
+  return { kind: 'any', parts };
 }
 
 const DERIVED_NUMBERS = new Set(['number', 'money']);

@@ -13,6 +13,8 @@ export interface Sight extends Around {
   shopZone: string;
   /** What insight has fitted; absent before the first fit. */
   models?: Models;
+  /** The loyalty tier that the contact has reached at this instant; absent where there are none. */
+  tier?(): string | undefined;
   /** Whether the contact is in a segment at this instant. */
   inSegment(id: string): boolean;
   /** Counters of the run that is asked for; absent in segments. */
@@ -68,6 +70,8 @@ export interface RuleContext {
   catalogueHash: string;
   /** Property names that hold money of the shop's currency. */
   isMoney(event: string, property: string): boolean;
+  /** Loyalty tiers, the lowest first; absent where there are none. */
+  tiers?: readonly string[];
   /** Counters shared by all rules of the book, by id. */
   counters: Map<string, Counter>;
   /** Counters of one campaign's runs; absent in segments. */

@@ -2,7 +2,7 @@
 import { drawOf } from './draw.ts';
 import { standingConsent } from './facts.ts';
 import type { Rule } from './grammar.ts';
-import { hasAtom } from './rule-attributes.ts';
+import { hasAtom, tierNode } from './rule-attributes.ts';
 import { didNode } from './rule-events.ts';
 import {
   type Atom,
@@ -15,6 +15,7 @@ import {
   type Sight,
   type Turn,
 } from './rule-node.ts';
+import { TIER } from './tiers.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const timeless = (): number => NEVER;
@@ -76,7 +77,12 @@ function nodeOf(rule: Rule, context: RuleContext): Node {
   if ('has' in rule) {
     const entries = Object.entries(rule.has);
     return all(
-      entries.map(([name, wanted]) => once({ [name]: wanted }, context, () => atom(hasAtom(name, wanted, context)))),
+      entries.map(([name, wanted]) => {
+        // Campaigns ask once all segments are answered, and may refer to what only a run knows.
+        const tier = name === TIER && context.tiers !== undefined && context.runCounters === undefined;
+        const make = (): Node => (tier ? tierNode(wanted, context) : atom(hasAtom(name, wanted, context)));
+        return once({ [name]: wanted }, context, make);
+      }),
     );
   }
   return once(rule, context, () => {

@@ -6,7 +6,7 @@ import type { Did, Rule } from './grammar.ts';
 import type { Json } from './interaction.ts';
 import { formatMoney, isAmount, minorUnits } from './money.ts';
 import { compileRule } from './rule.ts';
-import { derivedAttributes } from './rule-attributes.ts';
+import { attributeOf, derivedAttributes } from './rule-attributes.ts';
 import type { Atom, Found, RuleContext, Sight } from './rule-node.ts';
 import type { Fields } from './settings.ts';
 import { durationMs, localTime } from './time.ts';
@@ -103,8 +103,7 @@ function read(rule: Rule, { context, sight }: Asked): Found {
 // ── attributes ──
 
 function sayAttribute(name: string, asked: Asked): string {
-  // "exists" asks for the value as it was given, whatever it is compared with.
-  const value = read({ has: { [name]: { exists: true } } }, asked);
+  const value = attributeOf(name)(asked.sight);
   if (value === undefined || value === null) return 'not known';
   if (Array.isArray(value)) {
     const said = value.filter((one) => one !== null).map((one) => sayValue(name, one, asked));
@@ -119,6 +118,8 @@ const COUNTED: Record<string, [one: string, many: string]> = {
   'service.openCases': ['open case', 'open cases'],
   'rhythm.interval': ['day', 'days'],
   'rhythm.overdue': ['interval', 'intervals'],
+  'predicted.orders': ['order', 'orders'],
+  'predicted.orders90': ['order', 'orders'],
 };
 
 function sayValue(name: string, value: Json, asked: Asked): string {

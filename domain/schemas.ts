@@ -5,10 +5,11 @@ import { NAMED } from './check-values.ts';
 import { PageTexts, SharedTexts, Texts } from './draft.ts';
 import { builtinEvents } from './fields.ts';
 import { Segment } from './grammar.ts';
+import { movesByTime } from './insight/attributes.ts';
 import { Mapping } from './mapping.ts';
 import { Person } from './person.ts';
 import { derivedAttributes } from './rule-attributes.ts';
-import { Catalogue, Coupons, Fields, type FieldType, Settings } from './settings.ts';
+import { Catalogue, Coupons, Fields, type FieldType, Loyalty, Settings } from './settings.ts';
 import { builtinAttributes } from './vocabulary.ts';
 import { sayName } from './words.ts';
 
@@ -17,6 +18,7 @@ const sources: Record<string, { schema: z.ZodType; title: string }> = {
   fields: { schema: Fields, title: 'fields.json' },
   catalogue: { schema: Catalogue, title: 'catalogue.json' },
   coupons: { schema: Coupons, title: 'coupons.json' },
+  loyalty: { schema: Loyalty, title: 'loyalty.json' },
   segment: { schema: Segment, title: 'segments/<id>.json' },
   campaign: { schema: Campaign, title: 'campaigns/<id>.json' },
   person: { schema: Person, title: 'people/<name>.json' },
@@ -30,7 +32,7 @@ type Schema = Record<string, unknown> & { properties?: Record<string, Schema>; d
 
 /** Attributes that may stand in a "when", by its key. */
 const STARTING: Record<string, (name: string, type: FieldType) => boolean> = {
-  changes: (name) => name !== 'running' && name !== 'rhythm.overdue',
+  changes: (name) => name !== 'running' && name !== 'rhythm.overdue' && !movesByTime(name),
   date: (_, type) => type === 'date',
 };
 

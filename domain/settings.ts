@@ -1,7 +1,7 @@
 // The shop's settings, its catalogue relations, declared fields and country rules: zod schemas of the other files of templates/.
 import * as z from 'zod';
 import { Clock } from './campaign-grammar.ts';
-import { Duration } from './grammar.ts';
+import { Duration, Rule } from './grammar.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64');
 const https = z.url({ protocol: /^https$/, error: 'an https address' });
@@ -180,6 +180,31 @@ export const Coupons = z
   })
   .meta({ id: 'Coupons', description: 'The coupon pools of the shop' });
 export type Coupons = z.infer<typeof Coupons>;
+
+/** One tier of the loyalty programme. */
+export const Tier = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'small letters, digits and hyphens, at most 64')
+    .refine((name) => name !== 'none', '"none" stands for no tier')
+    .meta({ description: 'What "loyalty.tier" is for whoever is in it', examples: ['gold'] }),
+  title: Localised.optional().meta({ description: 'What people call it', examples: [{ en: 'Gold', pl: 'Złoty' }] }),
+  rule: Rule.meta({
+    description: 'Who has earned it; who meets the rules of several tiers is in the highest',
+    examples: [{ did: 'Order Completed', sum: { of: 'revenue', atLeast: 500 }, in: 'this year' }],
+  }),
+});
+export type Tier = z.infer<typeof Tier>;
+
+/** templates/loyalty.json: the tiers of the loyalty programme, the lowest first. */
+export const Loyalty = z
+  .strictObject({
+    $schema: z.string().optional(),
+    title: Localised.optional().meta({ description: 'What the programme is called' }),
+    tiers: z.array(Tier).min(1).max(20).meta({ description: 'The lowest first; whoever is in none has no tier' }),
+  })
+  .meta({ id: 'Loyalty', description: 'The tiers of the loyalty programme' });
+export type Loyalty = z.infer<typeof Loyalty>;
 
 export const FieldType = z.enum(['text', 'number', 'money', 'date', 'boolean', 'list']);
 export type FieldType = z.infer<typeof FieldType>;

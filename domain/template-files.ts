@@ -8,11 +8,11 @@ import { parseJson } from './json.ts';
 import { Person } from './person.ts';
 import { CHOICE_PAGES } from './preferences.ts';
 import { limitFaults, MOST_CHARACTERS, MOST_OF_CAMPAIGN, stepFaults } from './rule-limits.ts';
-import { Catalogue, Coupons, Fields, Settings } from './settings.ts';
+import { Catalogue, Coupons, Fields, Loyalty, Settings } from './settings.ts';
 import { faultsOf } from './shape-faults.ts';
 
 const FOLDERS = ['segments', 'campaigns', 'emails', 'pages', 'people', 'imports', 'images', 'schemas'];
-const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json', 'coupons.json'];
+const FILES = ['settings.json', 'catalogue.json', 'fields.json', 'consent.json', 'coupons.json', 'loyalty.json'];
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** The parts of a draft that could be read; absent where a file was at fault. */
@@ -21,6 +21,8 @@ export interface ReadTemplates extends Pick<Draft, 'emails' | 'shared' | 'parts'
   fields: Fields | undefined;
   catalogue: Catalogue | undefined;
   coupons: Coupons | undefined;
+  /** Undefined also where there is no such file. */
+  loyalty: Loyalty | undefined;
   segments: Folder<Segment>;
   campaigns: Folder<Campaign>;
   people: Folder<Person>;
@@ -49,6 +51,7 @@ export class TemplateReader {
       fields: this.#optional('fields.json', Fields, {}),
       catalogue: this.#optional('catalogue.json', Catalogue, { products: {} }),
       coupons: this.#optional('coupons.json', Coupons, { pools: {} }),
+      loyalty: this.#files.has('loyalty.json') ? this.#read('loyalty.json', Loyalty) : undefined,
       segments: this.#folder('segments', Segment),
       campaigns: this.#folder('campaigns', Campaign),
       people: this.#folder('people', Person),
@@ -89,9 +92,9 @@ export class TemplateReader {
 
   #read<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
     const text = this.#files.get(file) ?? '';
-    const ruled = /^(segments|campaigns|people)\//.test(file);
+    const ruled = /^(segments|campaigns|people)\/|^loyalty\.json$/.test(file);
     const isCampaign = file.startsWith('campaigns/');
-    const most = isCampaign ? MOST_OF_CAMPAIGN : MOST_CHARACTERS;
+    const most = isCampaign || file === 'loyalty.json' ? MOST_OF_CAMPAIGN : MOST_CHARACTERS;
     if (ruled && text.length > most) {
       this.#fault(
         'file.size',

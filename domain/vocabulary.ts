@@ -49,6 +49,8 @@ export interface Vocabulary {
   segments: ReadonlySet<string>;
   campaigns: ReadonlySet<string>;
   topics: ReadonlySet<string>;
+  /** Loyalty tiers, where loyalty.json names any. */
+  tiers?: ReadonlySet<string>;
   /** The shop's, where it is known: amounts have as many decimals. */
   currency?: string;
 }

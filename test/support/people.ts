@@ -92,6 +92,8 @@ const fields: Fields = {
 
 export interface Parts {
   segments?: Record<string, Rule>;
+  /** Loyalty tiers, the lowest first; `since.loyalty` says since when they stand. */
+  loyalty?: Record<string, Rule>;
   campaigns?: Record<string, Campaign>;
   settings?: Partial<Settings>;
   catalogue?: Catalogue;
@@ -118,6 +120,11 @@ export function bookOf(parts: Parts = {}): Book {
     segments: Object.fromEntries(
       Object.entries(parts.segments ?? {}).map(([id, rule], i) => [id, { rule, ordinal: i, since: since(id) }]),
     ),
+    ...(parts.loyalty && {
+      loyalty: {
+        tiers: Object.entries(parts.loyalty).map(([id, rule]) => ({ id, rule, since: since('loyalty') })),
+      },
+    }),
     campaigns: Object.fromEntries(
       Object.entries(parts.campaigns ?? {}).map(([id, campaign]) => [id, published(id, campaign, since(id))]),
     ),
