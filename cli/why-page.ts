@@ -1,6 +1,7 @@
 // What `kairos why` says, in lines: campaigns with their last decision, messages and what led to them, skips, runs.
 import type { Clause } from '../domain/explain.ts';
 import { formatMoney } from '../domain/money.ts';
+import type { Origin } from '../domain/recommend.ts';
 import { sayPlace } from '../domain/say-campaign.ts';
 import { sayCause, sayReason } from '../domain/say-decision.ts';
 import { sayBoth } from '../domain/say-found.ts';
@@ -15,6 +16,14 @@ function lostTo(winner: string | undefined, own: string): string {
   if (winner === undefined) return '';
   return winner === own ? ', after a message of its own' : `, lost to ${winner}`;
 }
+
+const ORIGINS_SAID: Record<Origin, string> = {
+  relation: 'the catalogue',
+  together: 'bought together',
+  after: 'bought after',
+  'moved-on': 'moved on to',
+  popular: 'popular',
+};
 
 /** The answer in lines. */
 export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
@@ -69,6 +78,11 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
       const { name, how, number } = one.variant;
       const drawn = how === 'winner' ? 'the winner of its test' : `${how}, drew ${sayDrawn(number)}`;
       put(`variant ${name}: ${drawn}`, '    ');
+    }
+    const counted = one.recommended?.filter(({ origin }) => origin !== undefined && origin !== 'relation') ?? [];
+    if (one.recommended !== undefined && counted.length > 0) {
+      const chosen = one.recommended.map(({ product, origin }) => `${product} (${ORIGINS_SAID[origin ?? 'relation']})`);
+      put(`to recommend: ${chosen.join(', ')}`, '    ', dim, '  ');
     }
     if (one.coupon !== undefined) {
       const { pool, code } = one.coupon;

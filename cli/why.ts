@@ -9,6 +9,7 @@ import { type ExplainedCampaign, explainCampaign, lookAt } from '../domain/expla
 import { type Hindrance, hindrances } from '../domain/hindrance.ts';
 import { type Because, type Message, reportedState } from '../domain/message.ts';
 import { type Recalled, recall } from '../domain/recall.ts';
+import { type Origin, originAt } from '../domain/recommend.ts';
 import { sayWhen } from '../domain/say-campaign.ts';
 import { sayDecision } from '../domain/say-decision.ts';
 import { sayBoth } from '../domain/say-found.ts';
@@ -44,6 +45,8 @@ export interface WhyMessage {
   audience?: Recalled;
   /** The content alternative, how it came about, and the number that was drawn. */
   variant?: { name: string; how: 'by lot' | 'in the test' | 'winner'; number: number };
+  /** What was chosen for it to recommend, as far as its e-mail shows such, and where each comes from. */
+  recommended?: { product: string; origin?: Origin }[];
   coupon?: { pool: string; code?: string };
   conversion?: NonNullable<Message['conversion']>;
 }
@@ -241,6 +244,12 @@ function ofMessage(message: Message, contact: Contact, book: Book, { shelf, code
     ...(because !== undefined && { because }),
     ...(audience !== undefined && { audience }),
     ...(variant !== undefined && { variant }),
+    ...(inputs.recommendations.length > 0 && {
+      recommended: inputs.recommendations.map((product, place) => {
+        const origin = originAt(inputs.origins, place);
+        return { product, ...(origin !== undefined && { origin }) };
+      }),
+    }),
     ...(coupon !== undefined && {
       coupon: { pool: coupon, ...(codes && inputs.coupon !== undefined && { code: inputs.coupon.code }) },
     }),
