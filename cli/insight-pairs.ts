@@ -25,6 +25,8 @@ function figures({ product, other, both, first, second, all, support, confidence
 
 /** A name of which two find room beside each other. */
 const cut = (name: string): string => (name.length > 24 ? `${name.slice(0, 23).trimEnd()}…` : name);
+/** How many more hold both than by chance: what the tables over all products are sorted by. */
+const surplus = ({ both, first, second, all }: PairCount): number => both - (first * second) / all;
 const number = (value: number): string => value.toLocaleString('en');
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 const times = (lift: number): string => lift.toFixed(lift < 100 ? 1 : 0);
@@ -41,8 +43,10 @@ async function make(source: InsightSource, options: Options): Promise<Report> {
   const model = nextProducts(counts);
   const { product } = options;
   const chosen = <Count extends PairCount>(rows: readonly Count[], once = false): (Count & Ranked)[] => {
-    const all = [...rank(rows).values()].flat().sort((a, b) => b.score - a.score || (a.product < b.product ? -1 : 1));
-    if (product !== undefined) return all.filter((one) => one.product === product).slice(0, most);
+    const ranked = rank(rows);
+    if (product !== undefined) return (ranked.get(product) ?? []).slice(0, most);
+    const all = [...ranked.values()].flat();
+    all.sort((a, b) => surplus(b) - surplus(a) || b.score - a.score || (a.product < b.product ? -1 : 1));
     const seen = new Set<string>();
     const distinct = all.filter((one) => {
       const pair = JSON.stringify([one.product, one.other].sort());
@@ -68,7 +72,8 @@ async function make(source: InsightSource, options: Options): Promise<Report> {
     title: `What goes together, and what to offer next${about}`,
     basis: `${source.says} Orders of the ${number(NEXT_BOUNDS.days)} days up to ${dateOfDay(today)} count.`,
     parts: [
-      ...togetherPart(source, together),
+      ...(product === undefined ? figuresPart(check, size.products, NEXT_BOUNDS.support) : []),
+      ...togetherPart(source, together, product === undefined),
       ...afterPart(source, after),
       ...upgradePart(source, upgrades),
       ...(product === undefined ? popularPart(source, popular) : []),
@@ -141,7 +146,26 @@ const associationCells = ({ confidence, lift, low, high }: Ranked): string[] => 
   `${times(low)}–${times(high)}`,
 ];
 
-function togetherPart(source: InsightSource, rows: readonly Ranked[]): Part[] {
+/** A few numbers at a glance; none where there is nothing to tell. */
+function figuresPart({ customers, at }: NextCheck, products: number, support: number): Part[] {
+  if (products === 0) return [tooLittle(`No two products go together in ${support} orders or more.`)];
+  const hits = at.map(({ most, model, popular }) => ({
+    value: percent(model.rate),
+    caption: `have a hit among ${most}`,
+    note: `${percent(popular.rate)} with the most popular`,
+  }));
+  return [
+    {
+      kind: 'figures',
+      figures: [
+        { value: number(products), caption: 'products with something to offer' },
+        ...(customers === 0 ? [] : hits),
+      ],
+    },
+  ];
+}
+
+function togetherPart(source: InsightSource, rows: readonly Ranked[], sorted: boolean): Part[] {
   const heading: Part = { kind: 'heading', text: 'Bought together' };
   if (rows.length === 0)
     return [
@@ -169,7 +193,7 @@ function togetherPart(source: InsightSource, rows: readonly Ranked[]): Part[] {
     },
     {
       kind: 'text',
-      text: `Of ${number(rows[0]?.all ?? 0)} baskets. The lift says how many times likelier the second is where the first is bought; 1 is chance.`,
+      text: `Of ${number(rows[0]?.all ?? 0)} baskets. The lift says how many times likelier the second is where the first is bought; 1 is chance.${sorted ? ' First stands what is bought together most beyond that.' : ''}`,
     },
   ];
 }
