@@ -16,15 +16,15 @@ WITH days AS (
   FROM known k LEFT JOIN products p ON p.product = k.product
   WHERE k.category IS NOT NULL
 ), firsts AS (
-  SELECT b.contact, b.product, min(b.day) AS day, d.first_day, d.last_day
-  FROM bought_products b JOIN days d ON d.contact = b.contact
+  SELECT b.contact, b.product, min(b.day) AS day, d.first_day, d.last_day, p.category, p.price
+  FROM bought_products b JOIN priced p ON p.product = b.product JOIN days d ON d.contact = b.contact
   WHERE b.date >= CAST(:since AS date) AND b.back > :leave
-  GROUP BY b.contact, b.product, d.first_day, d.last_day
+  GROUP BY b.contact, b.product, d.first_day, d.last_day, p.category, p.price
 ), ranked AS (
   SELECT
-    f.contact, f.product, f.day, f.first_day, f.last_day, p.category, p.price,
-    row_number() OVER (PARTITION BY f.contact ORDER BY f.day DESC, f.product) AS nth
-  FROM firsts f JOIN priced p ON p.product = f.product
+    contact, product, day, first_day, last_day, category, price,
+    row_number() OVER (PARTITION BY contact ORDER BY day DESC, product) AS nth
+  FROM firsts
 ), held AS (
   SELECT contact, product, day, first_day, last_day, category, price FROM ranked WHERE nth <= :lines
 ), counted AS (
