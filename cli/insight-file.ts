@@ -158,7 +158,7 @@ export function sayFile(path: string, file: OrdersFile, { orders, guests, later,
     ...(guests > 0 ? [`from what is said of customers, ${number(guests)} orders that name nobody`] : []),
   ];
   return (
-    `${path}: ${number(orders)} orders of ${number(named)} customers up to ${dateOfDay(today)}.` +
+    `${path}: ${number(orders)} ${orders === 1 ? 'order' : 'orders'} of ${number(named)} ${named === 1 ? 'customer' : 'customers'} up to ${dateOfDay(today)}.` +
     (left.length === 0 ? '' : ` Left out: ${left.join('; ')}.`)
   );
 }

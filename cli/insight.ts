@@ -23,7 +23,7 @@ import { STAGE_OPTION } from './stage.ts';
 
 /** Every report, in the order in which `kairos insight --help` and the overview have them. */
 // biome-ignore format: one on a line
-const REPORTS: readonly ReportCommand[] = [
+export const REPORTS: readonly ReportCommand[] = [
   rfm,
   retention,
   value,

@@ -13,6 +13,8 @@ export interface Interval {
 
 /** Customers over whom the error of a total is taken: it is one of the parameters, and hardly moves with more. */
 const SAMPLE = 1000;
+/** Half the width of an interval in logarithms beyond which it is not one of a factor: ten times as much either way. */
+const MOST_WIDTH = Math.log(10);
 
 /**
  * The standard error of ln f, where f > 0 is a figure that follows from the parameters: the delta method, by central
@@ -130,6 +132,11 @@ export function shopForecast(
     if (!(expected > 0))
       return { expected, low: expected - z * Math.sqrt(spread), high: expected + z * Math.sqrt(spread) };
     const width = z * Math.hypot(error, Math.sqrt(spread) / expected);
+    // Of less than an order or so, chance is no factor of what is expected: there is none, or there is one.
+    if (!(width < MOST_WIDTH)) {
+      const apart = z * Math.hypot(error * expected, Math.sqrt(spread));
+      return { expected, low: Math.max(0, expected - apart), high: expected + apart };
+    }
     return { expected, low: expected * Math.exp(-width), high: expected * Math.exp(width) };
   };
   const ordersError = logError(purchases, (model) => total(model, () => 1)) ?? 0;
