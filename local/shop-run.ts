@@ -16,11 +16,14 @@ import { readBook } from '../cli/stage.ts';
 import type { Definitions } from '../domain/book.ts';
 import { poolsInUse } from '../domain/coupon.ts';
 import { KairosError } from '../domain/fault.ts';
+import { MODEL_PARTS, type ModelPart } from '../domain/insight/models.ts';
 import { OrdersMapping } from '../domain/mapping.ts';
 import type { ImportedEvent } from '../domain/mapping-events.ts';
 import { Catalogue, Settings } from '../domain/settings.ts';
 import { durationMs } from '../domain/time.ts';
-import { documentClient } from '../functions/aws/table.ts';
+import { currentModels } from '../functions/aws/model-store.ts';
+import { type ModelsRun, readModelsRun } from '../functions/aws/models-run.ts';
+import { documentClient, key } from '../functions/aws/table.ts';
 import { Begins, earlier } from './begins.ts';
 import type { EngineName } from './engine.ts';
 import { type Laptop, startLaptop } from './laptop.ts';
@@ -56,11 +59,15 @@ export interface Run {
   bearer: string;
   /** Something stayed due for many looks. */
   stuck: number;
+  /** What the last night has come to, and the parts of models that stand. */
+  insight?: { run: ModelsRun; parts: ModelPart[] };
 }
 
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 const HISTORY_DAYS = 548;
+/** The clock of a run jumps from one event to the next: models are fitted anew once in so many days. */
+const NIGHTS = 28 * DAY;
 
 /** The events of a run and the words around them. */
 interface Script {
@@ -132,12 +139,19 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
         `${grouped(done)} of ${grouped(script.history.length)} events`,
       ),
   });
-  await laptop.idle({ leaveWindows: true });
+  await laptop.idle();
   screen.done(
     'History',
     `${grouped(recorded.events)} events recorded${recorded.failed.count > 0 ? `, ${recorded.failed.count} FAILED` : ''} (${lap()})`,
   );
   for (const each of recorded.failed.first) screen.warn(each);
+
+  await laptop.runNight();
+  const first = await insightOf(target);
+  if (first !== undefined) {
+    const { customers, orders } = first.run;
+    screen.done('Insight', `models of ${grouped(customers)} customers and ${grouped(orders)} orders (${lap()})`);
+  }
 
   const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
   const begins = new Begins((await importing.books.current()).definitions, laptop.clock.now());
@@ -153,6 +167,8 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
       ),
   });
   await laptop.idle();
+  await laptop.runNight();
+  const insight = await insightOf(target);
   const days = Math.round((script.until - script.start) / DAY);
   screen.done(
     'Live',
@@ -175,8 +191,18 @@ export async function runShop(options: RunOptions, screen: Screen, started: (lap
     recorded,
     bearer,
     stuck,
+    ...(insight === undefined ? {} : { insight }),
     ...(script.file === undefined ? {} : { file: script.file }),
   };
+}
+
+/** What the last night has come to; undefined where it failed, or there was none. */
+async function insightOf(target: Target): Promise<Run['insight']> {
+  const { table, bucket } = shelfOf(target);
+  const run = readModelsRun(await table.readOne(key.modelsRun()));
+  if (run === undefined || run.failed !== undefined) return undefined;
+  const models = (await currentModels(table, bucket))?.models;
+  return { run, parts: MODEL_PARTS.filter((part) => models?.[part] !== undefined) };
 }
 
 /** Codes for everybody in each pool that a campaign gives of, as a shop would import them. Answers how many. */
@@ -207,6 +233,7 @@ export function eventsUrl(target: Target): string {
 /** The laptop as a stage: what comes from outside meanwhile is let through before the clock moves. */
 function stageOf(laptop: Laptop, begins: Begins) {
   const idle = () => laptop.idle({ leaveWindows: true });
+  let night = laptop.clock.now();
   return {
     clock: laptop.clock,
     putEvents: (entries: Parameters<Laptop['putEvents']>[0]) => laptop.putEvents(entries),
@@ -215,6 +242,10 @@ function stageOf(laptop: Laptop, begins: Begins) {
     runTimers: async () => {
       await laptop.runTimers({ leaveWindows: true });
       begins.looked(laptop.clock.now());
+      if (laptop.clock.now() - night < NIGHTS) return;
+      night = laptop.clock.now();
+      await laptop.idle();
+      await laptop.runNight({ leaveWindows: true });
     },
   };
 }

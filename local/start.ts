@@ -131,6 +131,12 @@ function summary(run: Run, seconds: number): object {
     deadLetters: run.deadLetters,
     events,
     segments,
+    insight: run.insight && {
+      customers: run.insight.run.customers,
+      models: run.insight.run.models?.ordinal,
+      parts: run.insight.parts,
+      notes: run.insight.run.notes.map(({ part, kind, code }) => `${part} ${kind}: ${code}`),
+    },
     excluded: run.file?.excluded ?? {},
     faults: run.file?.faults.count ?? 0,
     notRecorded: run.recorded.failed.count,
