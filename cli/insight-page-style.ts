@@ -87,7 +87,8 @@ tbody tr+tr>*{border-top:1px solid var(--grid)}
 th.num,td.num{text-align:right;white-space:nowrap}
 th.num:last-child,td.num:last-child{padding-right:0}
 tbody td:not(.num),tbody th:not(.num){max-width:24rem;overflow-wrap:break-word}
-td.text{min-width:9rem}
+td.text,th.text{min-width:9rem}
+th.name,td.name{white-space:nowrap}
 .bars{width:100%}
 .bars th,.bars td{border:0!important;padding:.15rem .75rem .15rem 0;vertical-align:middle}
 .bars th{white-space:nowrap}
@@ -136,6 +137,8 @@ ul.narrow{display:flex}
 .figures div{padding:.6rem .75rem}
 .figures dd{font-size:1.35rem}
 .bars th,.bars th.long,.bars td.long{white-space:normal;min-width:5rem;max-width:8.5rem}
+.bars th,.bars td{padding-right:.5rem}
+.bars td.bar{min-width:3rem}
 }
 @media print{
 body{max-width:none;font-size:10.5pt;padding:0;print-color-adjust:exact;-webkit-print-color-adjust:exact}

@@ -150,10 +150,11 @@ function figures({ figures }: Of<'figures'>): string {
 }
 
 function table({ columns, rows }: Pick<Of<'table'>, 'columns' | 'rows'>): string {
-  // Sentences are given room enough to be read on a phone, where the table scrolls.
-  const aligned = columns.map(({ align }, at) =>
-    align === 'right' ? ' class="num"' : rows.some((row) => widthOf(row[at] ?? '') > 24) ? ' class="text"' : '',
-  );
+  // Sentences are given room enough to be read on a phone, where the table scrolls; names and dates stay on one line.
+  const aligned = columns.map(({ align }, at) => {
+    const wide = Math.max(...rows.map((row) => widthOf(row[at] ?? '')));
+    return align === 'right' ? ' class="num"' : wide > 24 ? ' class="text"' : wide <= 18 ? ' class="name"' : '';
+  });
   const head = columns.map(({ title }, at) => `<th scope="col"${aligned[at]}>${text(title)}</th>`);
   const body = rows.map((row) => {
     const cells = columns.map((_, at) => {
@@ -343,7 +344,8 @@ function plotLines(
   const yTicks = ticksOf(range, y, 7);
   const upright = marks.filter(({ x: at }) => drawable(at) && at >= across.low && at <= across.high);
   const line = size.size + 5;
-  const longest = Math.max(...drawn.map(({ title }) => measure(plain(title), size)));
+  // Names are bold, and so wider.
+  const longest = Math.max(...drawn.map(({ title }) => measure(plain(title), size) * 1.1));
   const box: Box = {
     left: Math.min(size.width / 3, Math.max(...yTicks.map(({ text }) => measure(text, size))) + 8),
     right: size.width - 12,
