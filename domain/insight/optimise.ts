@@ -64,7 +64,8 @@ export function minimise(
     for (let i = 0; i < n; i++) next[i] = clamp((at[i] ?? 0) - Math.min(2, Math.max(-2, step[i] ?? 0)), i);
     const nextValue = finite(objective(next, nextGradient, nextHessian));
     // At the end, the value moves in its last bits only: a step that lowers the gradient is as good.
-    const flat = Math.abs(nextValue - value) <= 1e-13 * Math.abs(value) && greatest(nextGradient, bound) < norm;
+    const flat =
+      Math.abs(nextValue - value) <= 1e-11 * Math.max(1, Math.abs(value)) && greatest(nextGradient, bound) < norm;
     if (nextValue < value || flat) {
       [at, next] = [next, at];
       [gradient, nextGradient] = [nextGradient, gradient];

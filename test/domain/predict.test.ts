@@ -5,6 +5,7 @@ import { describe, expect, it, test } from 'vitest';
 import { CDNOW, cdnowOrders, customersAt, random, simulatedRows, simulateRepeats } from '../../bench/insight-shops.ts';
 import { type Customer, dayOfDate } from '../../domain/insight/customer.ts';
 import { chancesOf, momentsOf, normalQuantile, ordersRange, shopForecast } from '../../domain/insight/interval.ts';
+import { lifetimeOf } from '../../domain/insight/lifetime.ts';
 import type { Models, PurchaseModel, SpendModel } from '../../domain/insight/models.ts';
 import { alive, aliveUntil, expectedOrders, expectedSpend, nextOrderDay } from '../../domain/insight/predict.ts';
 import { fitPurchases, purchaseRows } from '../../domain/insight/purchases.ts';
@@ -312,6 +313,55 @@ describe('how sure it is', () => {
     const [small, large] = [width(200), width(12_800)];
     expect(small / large).toBeGreaterThan(5);
     expect(small / large).toBeLessThan(13);
+  });
+
+  it('says what a shop may expect in orders and in margin, the sums of its customers', () => {
+    const customers = Array.from({ length: 300 }, (_, i) =>
+      bought(i % 5, i % 5 === 0 ? 0 : 40 + i, {
+        revenue: 9_000 + 100 * i,
+        firstRevenue: 2_000,
+        margin: 3_000,
+        valued: 9_000,
+      }),
+    );
+    const shop = { shape: 1, at: 0, today: 365, currency: 'EUR', customers: 300, orders: 0, notes: [] };
+    const errors = { covariance: [0.01, 0, 0, 0, 0, 0.01, 0, 0, 0, 0, 0.01, 0, 0, 0, 0, 0.01] };
+    const models = {
+      ...shop,
+      purchases: { ...cdnow, ...errors, asOf: 365 },
+      spend: { ...spend, covariance: [0.01, 0, 0, 0, 0.01, 0, 0, 0, 0.01], asOf: 365 },
+    } as unknown as Models;
+    const made = shopForecast(models, customers, 365, 365, 100)!;
+    const lifetimes = customers.map((customer) => lifetimeOf(models, customer, 365));
+    expect(made.orders.expected).toBeCloseTo(
+      lifetimes.reduce((sum, one) => sum + one.orders365!, 0),
+      9,
+    );
+    expect(made.value?.expected).toBeCloseTo(
+      lifetimes.reduce((sum, one) => sum + one.value365!, 0),
+      6,
+    );
+    for (const { expected, low, high } of [made.orders, made.value!])
+      expect(low < expected && expected < high).toBe(true);
+    // Money is less sure than orders are, and 99 % take more room than 50.
+    expect(made.value!.high / made.value!.low).toBeGreaterThan(made.orders.high / made.orders.low);
+    const [most, half] = [0.99, 0.5].map(
+      (probability) => shopForecast(models, customers, 365, 365, 100, probability)!.orders,
+    );
+    expect(most!.high).toBeGreaterThan(half!.high);
+    expect(most!.low).toBeLessThan(half!.low);
+  });
+
+  it('is nothing for nobody, and says nothing of margin where none is known', () => {
+    const models = {
+      currency: 'EUR',
+      notes: [],
+      purchases: { ...cdnow, asOf: 0 },
+      spend: { ...spend, asOf: 0 },
+    } as unknown as Models;
+    expect(shopForecast(models, [], 0, 365, 100)).toEqual({ orders: { expected: 0, low: 0, high: 0 } });
+    expect(shopForecast(models, [bought(1, 20)], 30, 365, 100)).not.toHaveProperty('value');
+    expect(shopForecast({ notes: [] } as unknown as Models, [bought(1, 20)], 30, 365, 100)).toBeUndefined();
   });
 
   it('has the variance of the negative binomial where nobody leaves, and a smaller one where people do', () => {
