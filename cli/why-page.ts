@@ -81,7 +81,9 @@ export function drawWhy(why: Why, paper: Paper, currency: string): string[] {
     }
     const counted = one.recommended?.filter(({ origin }) => origin !== undefined && origin !== 'relation') ?? [];
     if (one.recommended !== undefined && counted.length > 0) {
-      const chosen = one.recommended.map(({ product, origin }) => `${product} (${ORIGINS_SAID[origin ?? 'relation']})`);
+      const chosen = one.recommended.map(({ product, origin }) =>
+        origin === undefined ? product : `${product} (${ORIGINS_SAID[origin]})`,
+      );
       put(`to recommend: ${chosen.join(', ')}`, '    ', dim, '  ');
     }
     if (one.coupon !== undefined) {

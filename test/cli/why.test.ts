@@ -190,6 +190,25 @@ describe('kairos why', () => {
     expect(JSON.stringify(tellWhy({ contact: ann, messages: told }, book, NOW))).not.toContain('SECRET');
   });
 
+  it('tells where recommendations come from, where orders were counted for them', () => {
+    const offering = (origins: string) =>
+      messages().map((message): Message => {
+        if (message.email !== 'cart-1') return message;
+        return { ...message, inputs: { ...message.inputs, recommendations: ['bag', 'lens', 'pot'], origins } };
+      });
+    const said = (origins: string) => lines({ contact: ann, messages: offering(origins) }).join('\n');
+    expect(said('rta')).toContain('to recommend: bag (the catalogue), lens (bought together), pot (bought after)');
+    expect(said('rrr')).not.toContain('to recommend');
+    const told = tellWhy({ contact: ann, messages: offering('pm') }, book, NOW).campaigns.flatMap(
+      (one) => one.messages,
+    );
+    expect(told.find(({ email }) => email === 'cart-1')?.recommended).toEqual([
+      { product: 'bag', origin: 'popular' },
+      { product: 'lens', origin: 'moved-on' },
+      { product: 'pot' },
+    ]);
+  });
+
   it('of a campaign of which nothing is known says what would start it, what is in the way, and what holds now', () => {
     expect(lines({ contact: ann, messages: messages() }, { campaign: 'news' }).slice(4)).toEqual([
       'news',
