@@ -241,7 +241,7 @@ function partsOf(
 
 /** What a feature is called, and how its mean is said; means of logarithms are said as what they are the logarithm of. */
 const FEATURES: Record<string, [name: string, say: (value: number) => string]> = {
-  recency: ['days since the last order', (value) => count(Math.expm1(value))],
+  recency: ['days since the last order', (value) => count(30 * Math.expm1(value))],
   frequency: ['days with an order', (value) => count(Math.exp(value), 1)],
   money: ['spent on such a day', (value) => count(Math.expm1(value))],
   discounted: ['orders with a discount', percent],

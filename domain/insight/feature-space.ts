@@ -26,6 +26,8 @@ const MOST_CATEGORIES = 8;
  */
 const CATEGORY_SHARE = 0.03;
 const FURTHEST = 3;
+/** Days. Within a month it matters little when somebody bought: groups would turn over with every week. */
+const MONTH = 30;
 const BASIC = ['recency', 'frequency', 'money', 'discounted', 'returned'] as const;
 
 /** The category that a feature is the share of. */
@@ -33,14 +35,15 @@ export const categoryOf = (feature: string): string | undefined =>
   feature.startsWith(CATEGORY) ? feature.slice(CATEGORY.length) : undefined;
 
 /**
- * The value of a feature before it is scaled. `recency`: ln(1 + days since the last order); `frequency`: ln(days with an
- * order); `money`: ln(1 + revenue a day with an order, in major units), since revenue in all is mostly frequency once
- * more; `discounted` and `returned`: shares; `category:<name>`: its share of what was bought. Always a finite number.
+ * The value of a feature before it is scaled. `recency`: ln(1 + months of 30 days since the last order); `frequency`:
+ * ln(days with an order); `money`: ln(1 + revenue a day with an order, in major units), since revenue in all is mostly
+ * frequency once more; `discounted` and `returned`: shares; `category:<name>`: its share of what was bought. Always a
+ * finite number.
  */
 export function featureValue(name: string, buyer: Buyer, { today, unit }: Reading): number {
   switch (name) {
     case 'recency':
-      return Math.log1p(recencyOf(buyer, today));
+      return Math.log1p(recencyOf(buyer, today) / MONTH);
     case 'frequency':
       return Math.log(Math.max(1, buyer.days));
     case 'money':

@@ -73,6 +73,8 @@ const STARTS = 6;
 export const STABLE = 0.8;
 /** A fresh partition takes the place of the former groups only where its silhouette is better by so much. */
 const BETTER = 0.05;
+/** A group that is still the same moves so much of the way to where its people are now: in nights, not in one. */
+const PACE = 0.3;
 /** No group is smaller than this share of customers. */
 const SMALLEST = 0.01;
 
@@ -80,7 +82,7 @@ const SMALLEST = 0.01;
  * The groups in which customers buy alike, by k-means over recency, frequency, money, discounts, returns and categories
  * (feature-space.ts). Of 3 to 8 groups, that number with the best silhouette which is stable: parts of the customers
  * find the same groups (adjusted Rand index of at least 0.8), none of them under 1 %; where no number is stable, the
- * stablest, and `blurred`. `former`: the groups of the last run; they are moved, not found anew, as long as a fresh
+ * stablest, and `blurred`. `former`: the groups of the last run; they follow their people slowly, as long as a fresh
  * partition is not better by 0.05 of silhouette. A group keeps its id while most of its people are those of the former
  * one and its centre moved less than half of the way to another, and its title while all of that is still true. No
  * randomness: the same customers give the same groups, in whatever order they come.
@@ -139,7 +141,7 @@ function clustersOf(
         );
   const figures = tried.map(({ clusters: _, ...each }) => each);
   if (former !== undefined && former.groups.length >= 2) {
-    const moved = settle(points, carried(former, features));
+    const moved = followed(points, carried(former, features));
     const worth = silhouette(points, moved.of, moved.centres.length);
     const stands = smallest(moved) >= (SMALLEST / 2) * points.count;
     if (stands && (best === undefined || stable.length === 0 || best.silhouette < worth + BETTER)) {
@@ -154,6 +156,22 @@ function clustersOf(
   const how = former === undefined ? 'first' : 'anew';
   return { centres, fit: { silhouette: worth, stability, how, blurred: stability < STABLE, tried: figures } };
 }
+
+/** Former groups, moved with their people: slowly where they are still the same, else to where k-means settles. */
+function followed(points: Points, former: number[][]): Clusters {
+  const settled = settle(points, former);
+  const next = nextOf(former);
+  const centres = settled.centres.map((centre, i) => {
+    const place = former[i] as number[];
+    if (apart(centre, place) > (next[i] as number) / 2) return centre;
+    return centre.map((x, j) => PACE * x + (1 - PACE) * (place[j] as number));
+  });
+  return { centres, ...assign(points, centres) };
+}
+
+/** By centre, how far the nearest of the others is. */
+const nextOf = (centres: number[][]): number[] =>
+  centres.map((place, i) => Math.min(...centres.filter((_, j) => j !== i).map((other) => apart(place, other))));
 
 const smallest = ({ centres, of }: Clusters): number => {
   const sizes = new Array<number>(centres.length).fill(0);
@@ -229,9 +247,7 @@ function namesakes(points: Points, of: Uint8Array, centres: number[][], former: 
     sizes[now] = (sizes[now] as number) + 1;
     sizesBefore[then] = (sizesBefore[then] as number) + 1;
   }
-  const next = former.map((place, i) =>
-    Math.min(...former.filter((_, j) => j !== i).map((other) => apart(place, other))),
-  );
+  const next = nextOf(former);
   return both.map((row, now) => {
     const then = row.findIndex((shared, i) => {
       const either = (sizes[now] as number) + (sizesBefore[i] as number) - shared;
