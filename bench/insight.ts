@@ -1,5 +1,6 @@
 // The models of value: fitting them to a shop and asking them of a customer, beside Python's lifetimes. Each part is a
 // function of its own.
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,7 @@ import { fitPurchases, type PurchaseRows, purchaseRows } from '../domain/insight
 import { fitSpend, spendRows } from '../domain/insight/spend.ts';
 import { machine } from './cpu.ts';
 import { cdnowOrders, customersAt, hasCdnow, simulatedRows } from './insight-shops.ts';
+import { measureSql, type SqlBench, saySql } from './insight-sql.ts';
 
 /** A Python that has lifetimes 0.11.3: `python3 -m venv DIR && DIR/bin/pip install lifetimes==0.11.3`. */
 const PYTHON = process.env.KAIROS_LIFETIMES ?? '/tmp/kairos-lifetimes/bin/python';
@@ -53,6 +55,8 @@ export interface InsightFigures {
   fits: FitFigures[];
   spendMs: number;
   predict: PredictFigures;
+  /** All SQL over a million order lines. */
+  sql: SqlBench;
   rounds: number;
 }
 
@@ -75,6 +79,7 @@ export async function measureInsight(): Promise<InsightFigures> {
     fits: [ours.figures, million.figures],
     spendMs: rounded(spendMs),
     predict,
+    sql: await measureSql(),
     rounds: ROUNDS,
   };
 }
@@ -210,7 +215,7 @@ function timed<A>(work: () => A): [median: number, first: number, answer: A] {
 const rounded = (value: number): number => Number(value.toPrecision(3));
 
 /** The figures as lines to read. */
-export function sayInsight({ machine: on, fits, spendMs, predict, rounds }: InsightFigures): string {
+export function sayInsight({ machine: on, fits, spendMs, predict, sql, rounds }: InsightFigures): string {
   const peer = (ratio: number | undefined, said: string): string =>
     ratio === undefined ? 'no peer' : `lifetimes ${said}, ${ratio} times as long`;
   return [
@@ -223,5 +228,6 @@ export function sayInsight({ machine: on, fits, spendMs, predict, rounds }: Insi
     ),
     `fit of what they spend: ${spendMs} ms`,
     `a customer of ${predict.customers}: alive ${predict.alive} µs, orders in 90 days ${predict.orders90} µs, in 365 days ${predict.orders365} µs (new that day ${predict.newcomers365} µs), all of it ${predict.lifetime} µs; ${peer(predict.ratio, `${predict.peerOrders365} µs for the orders in 365 days`)}`,
+    saySql(sql),
   ].join('\n');
 }
