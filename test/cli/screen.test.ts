@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { describe as tell } from '../../cli/contact.ts';
 import { shapeOf } from '../../cli/dead-letters.ts';
 import { span, stamp } from '../../cli/stage.ts';
-import { findings, type Status } from '../../cli/status.ts';
+import { findings, type InsightState, type Status } from '../../cli/status.ts';
 import { drawStatus } from '../../cli/status-screen.ts';
 import { emptyBook } from '../../domain/book.ts';
 import { newContact } from '../../domain/contact.ts';
@@ -238,6 +238,64 @@ describe('a status', () => {
     expect(plain).toContain(`${'█'.repeat(12)}${'░'.repeat(12)} 25,000 of 50,000`);
     expect(plain).toContain(`win-back  ${'█'.repeat(24)} complaints at yahoo: 7 of 512`);
     expect(drawStatus(status, [], { colours: true }).join('\n')).toContain('\u001b[31m');
+  });
+});
+
+describe('what a status says of the nightly run', () => {
+  const HOUR = 60 * MINUTE;
+  const run: InsightState['run'] = {
+    at: AT - 6 * HOUR,
+    today: 20_513,
+    customers: 5_121,
+    orders: 9_204,
+    moved: ['purchases'],
+    notes: [
+      { part: 'spend', kind: 'kept', code: 'drift', says: 'It would move by 31 %. The one of 2026-02-24 stays.' },
+    ],
+    good: { purchases: 20_513, spend: 20_507 },
+    models: { hash: 'ab'.repeat(32), ordinal: 12 },
+    walk: { hash: 'ab'.repeat(32), ordinal: 12, startedAt: AT - 6 * HOUR },
+  };
+  const walk = { walked: 1_240, shards: 32, shardsDone: 3, movedAt: AT - MINUTE, ended: false };
+  const of = (insight: Partial<InsightState>): Status => ({ ...well, insight: { run, readable: true, ...insight } });
+  const shown = (status: Status): string => drawStatus(status, findings(status), { colours: false }).join('\n');
+
+  it('names the day, the customers, and each part that is not tonight’s with its reason; none of that needs a person', () => {
+    const status = of({ walk });
+    expect(findings(status)).toEqual([]);
+    expect(shown(status)).toContain(
+      [
+        'Insight   fitted 2026-03-01 from 5,121 customers and 9,204 orders, 6 h ago (models 12)',
+        '          spend kept: It would move by 31 %. The one of 2026-02-24 stays.',
+        '          being decided over with them: 1,240 contacts, 3 of 32 shards done',
+      ].join('\n'),
+    );
+    expect(shown(of({ walk: { ...walk, ended: true } }))).toContain('all contacts were decided over with them');
+    expect(shown(well)).not.toContain('Insight');
+  });
+
+  it.each<[string, Partial<InsightState>, RegExp]>([
+    [
+      'failed',
+      { run: { ...run, failed: { at: AT, error: 'AthenaError', says: 'athena: WorkGroup is not found.' } } },
+      /failed: athena: WorkGroup is not found/,
+    ],
+    ['has not run for two days', { run: { ...run, at: AT - 50 * HOUR } }, /has not run for two days/],
+    ['left models that cannot be read', { readable: false }, /cannot be read/],
+    ['began a walk that stands still', { walk: { ...walk, movedAt: AT - 25 * HOUR } }, /does not move/],
+  ])('one that %s needs a person, who is told what to do', (_, insight, says) => {
+    const [found, ...others] = findings(of(insight));
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      about: 'insight',
+      says: expect.stringMatching(says),
+      heading: 'The nightly run is silent',
+    });
+    expect(shown(of(insight))).toMatch(says);
+  });
+
+  it('one night that was missed is none', () => {
+    expect(findings(of({ run: { ...run, at: AT - 47 * HOUR } }))).toEqual([]);
   });
 });
 
