@@ -12,7 +12,7 @@ for (const part of ['rfm', 'purchases', 'spend', 'margin', 'deciles', 'next'])
 // Their rules read what models say.
 for (const segment of ['vip', 'lost-champions'])
   if (!(out.segments?.[segment] > 0)) faults.push(`nobody in ${segment}`);
-if (out.messages?.['tier-gold'] === undefined) faults.push('nobody has come to tier gold');
+if (!(out.tiers?.gold > 0)) faults.push('nobody is in tier gold');
 console.log(
   JSON.stringify({
     contacts: out.contacts,
@@ -20,6 +20,7 @@ console.log(
     sentByAim: out.sentByAim,
     deadLetters: out.deadLetters,
     insight: out.insight,
+    tiers: out.tiers,
   }),
 );
 if (faults.length > 0) {

@@ -6,6 +6,7 @@ import type { Definitions } from '../domain/book.ts';
 import type { Contact } from '../domain/contact.ts';
 import { type Delivery, type MessageState, reportedState } from '../domain/message.ts';
 import { type Order, orderEffect } from '../domain/order.ts';
+import { tierOf } from '../domain/tiers.ts';
 import { type Item, readContact } from '../functions/aws/table.ts';
 
 /** Money in minor units of the shop's currency. */
@@ -21,6 +22,8 @@ export interface Figures {
   guests: { orders: number; refunds: number; gross: number; refunded: number };
   /** Segment → members. */
   segments: Record<string, number>;
+  /** Loyalty tier → members. */
+  tiers: Record<string, number>;
   /** Campaign → state → messages. */
   messages: Record<string, Record<string, number>>;
   sentByAim: { 'cross-sell': number; 'up-sell': number; retention: number };
@@ -70,6 +73,7 @@ class Count {
       net: 0,
       guests: { orders: 0, refunds: 0, gross: 0, refunded: 0 },
       segments: Object.fromEntries(Object.keys(definitions.segments).map((id) => [id, 0])),
+      tiers: Object.fromEntries((definitions.loyalty?.tiers ?? []).map(({ id }) => [id, 0])),
       messages: {},
       sentByAim: { 'cross-sell': 0, 'up-sell': 0, retention: 0 },
       disagreements: [],
@@ -91,7 +95,10 @@ class Count {
     this.#carried.gross += contact.facts.orders.gross;
     this.#carried.refunded += contact.facts.orders.refunded;
     for (const [id, { since }] of Object.entries(contact.journey.segments)) {
+      const tier = tierOf(id);
       if (since !== undefined && id in this.#figures.segments) this.#figures.segments[id]! += 1;
+      else if (since !== undefined && tier !== undefined && tier in this.#figures.tiers)
+        this.#figures.tiers[tier]! += 1;
     }
   }
 

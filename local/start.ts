@@ -115,6 +115,7 @@ function summary(run: Run, seconds: number): object {
     sentByAim,
     events,
     segments,
+    tiers,
     disagreements,
   } = run.figures;
   return {
@@ -131,6 +132,7 @@ function summary(run: Run, seconds: number): object {
     deadLetters: run.deadLetters,
     events,
     segments,
+    tiers,
     insight: run.insight && {
       customers: run.insight.run.customers,
       models: run.insight.run.models?.ordinal,
