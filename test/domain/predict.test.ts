@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { CDNOW, cdnowOrders, customersAt, random, simulatedRows, simulateRepeats } from '../../bench/insight-shops.ts';
 import { type Customer, dayOfDate } from '../../domain/insight/customer.ts';
-import { chancesOf, momentsOf, normalQuantile, ordersRange, shopForecast } from '../../domain/insight/interval.ts';
+import {
+  chancesOf,
+  logError,
+  momentsOf,
+  normalQuantile,
+  ordersRange,
+  shopForecast,
+} from '../../domain/insight/interval.ts';
 import { lifetimeOf } from '../../domain/insight/lifetime.ts';
 import type { Models, PurchaseModel, SpendModel } from '../../domain/insight/models.ts';
 import { alive, aliveUntil, expectedOrders, expectedSpend, nextOrderDay } from '../../domain/insight/predict.ts';
@@ -350,6 +357,26 @@ describe('how sure it is', () => {
     );
     expect(most!.high).toBeGreaterThan(half!.high);
     expect(most!.low).toBeLessThan(half!.low);
+  });
+
+  it('carries the covariance of the parameters into what follows from them', () => {
+    const model: PurchaseModel = { ...nobodyLeaves, covariance: [0.04, 0.01, 0.01, 0.09] };
+    // r·t/(α + T): its logarithm moves by 1 with ln r and by −α/(α + T) with ln α.
+    const pull = -model.alpha / (model.alpha + 10);
+    const error = Math.sqrt(0.04 + 2 * 0.01 * pull + 0.09 * pull ** 2);
+    expect(logError(model, (other) => expectedOrders(other, bought(0, 0), 70, 365))).toBeCloseTo(error, 6);
+    expect(logError(nobodyLeaves, (other) => other.r)).toBeUndefined();
+    const shop = (purchases: PurchaseModel) =>
+      shopForecast(
+        { notes: [], purchases: { ...purchases, asOf: 0 } } as unknown as Models,
+        new Array(500).fill(bought(0, 0)),
+        70,
+        365,
+        100,
+      )!;
+    const { expected, high } = shop(model).orders;
+    const sure = Math.log(shop(nobodyLeaves).orders.high / expected) / 1.6448536;
+    expect(Math.log(high / expected) / 1.6448536).toBeCloseTo(Math.hypot(error, sure), 5);
   });
 
   it('is nothing for nobody, and says nothing of margin where none is known', () => {
