@@ -82,7 +82,7 @@ footer{margin-top:3rem;font-size:.875rem;border-top:1px solid var(--grid);paddin
 .scroll:focus-visible,summary:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;font-weight:400;overflow-wrap:normal;unicode-bidi:isolate}
-thead th{color:var(--soft);border-bottom:1px solid var(--axis);vertical-align:bottom}
+thead th,thead td{color:var(--soft);border-bottom:1px solid var(--axis);vertical-align:bottom}
 tbody tr+tr>*{border-top:1px solid var(--grid)}
 th.num,td.num{text-align:right;white-space:nowrap}
 th.num:last-child,td.num:last-child{padding-right:0}

@@ -155,7 +155,9 @@ function table({ columns, rows }: Pick<Of<'table'>, 'columns' | 'rows'>): string
     const wide = Math.max(...rows.map((row) => widthOf(row[at] ?? '')));
     return align === 'right' ? ' class="num"' : wide > 24 ? ' class="text"' : wide <= 18 ? ' class="name"' : '';
   });
-  const head = columns.map(({ title }, at) => `<th scope="col"${aligned[at]}>${text(title)}</th>`);
+  const head = columns.map(({ title }, at) =>
+    title.trim() === '' ? `<td${aligned[at]}></td>` : `<th scope="col"${aligned[at]}>${text(title)}</th>`,
+  );
   const body = rows.map((row) => {
     const cells = columns.map((_, at) => {
       const said = text(row[at] ?? '');
@@ -208,7 +210,7 @@ function heat({ rowTitle, columnTitle, columns, rows }: Of<'heat'>): string {
   });
   return `<table class="heat"><thead>
 <tr><td></td><th scope="colgroup" colspan="${columns.length}">${text(columnTitle)}</th></tr>
-<tr><th scope="col">${text(rowTitle)}</th>${names.join('')}</tr></thead><tbody>
+<tr>${rowTitle.trim() === '' ? '<td></td>' : `<th scope="col">${text(rowTitle)}</th>`}${names.join('')}</tr></thead><tbody>
 ${body.join('\n')}
 </tbody></table>`;
 }

@@ -168,7 +168,7 @@ describe('drawings', () => {
     expect(first.map(([, y]) => y)).toEqual([tick('y0'), (tick('y0') + tick('y100')) / 2]);
     expect(second.map(([, y]) => y)).toEqual([tick('y100'), tick('y0')]);
     expect(html).toContain('<title>s, x3: y100</title>');
-    expect(html).toContain('<tr><th scope="row">x1</th><td class="num">y50</td></tr>');
+    expect(html).toContain('<tr><th scope="row" class="name">x1</th><td class="num">y50</td></tr>');
   });
 
   it('have one point as a dot, and equal values as a level line', () => {

@@ -165,7 +165,7 @@ export const ODD: Report = {
     {
       kind: 'table',
       title: 'wide characters <i>',
-      columns: [{ title: 'product' }, { title: '数', align: 'right' }, { title: 'short' }],
+      columns: [{ title: '' }, { title: '数', align: 'right' }, { title: 'short' }],
       rows: [
         ['カメラ 日本製 特別価格', '1', 'e\u0301toile'],
         ['👩‍👩‍👧 family 🇵🇱', '22', '<script>alert(2)</script>'],
