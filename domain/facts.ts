@@ -259,19 +259,23 @@ export function foldFacts(
 
 type Day = NonNullable<Facts['days']>[string];
 
-/** Adds to a day; a day at which nothing is left goes. */
+/** Adds to a day; a day at which nothing is left goes. True where the day is a new one. */
 function addToDay(
   days: NonNullable<Facts['days']>,
   { at, orders, net, valued, margin }: Earned,
   sign: 1 | -1,
   zone: string,
-): void {
-  if (at === undefined) return;
+): boolean {
+  if (at === undefined) return false;
   const key = calendarDay(at, zone);
   const known = days[key];
   const day: Day = sumOfDays(known, [sign * orders, sign * net, sign * valued, sign * margin]);
-  if (day.every((part) => part === 0)) delete days[key];
-  else days[key] = day;
+  if (day.every((part) => part === 0)) {
+    delete days[key];
+    return false;
+  }
+  days[key] = day;
+  return known === undefined;
 }
 
 /** A day of two parts; what is 0 at its end is left out. */
@@ -298,17 +302,18 @@ export function mergeDays(a: NonNullable<Facts['days']>, b: NonNullable<Facts['d
 function newestDays(days: NonNullable<Facts['days']>): NonNullable<Facts['days']> {
   const keys = Object.keys(days);
   if (keys.length <= MOST_DAYS) return days;
-  const oldest = keys.map(Number).sort((x, y) => y - x)[MOST_DAYS - 1] as number;
-  return Object.fromEntries(Object.entries(days).filter(([key]) => Number(key) >= oldest));
+  const kept = { ...days };
+  const oldest = keys.sort((x, y) => Number(x) - Number(y)).slice(0, keys.length - MOST_DAYS);
+  for (const key of oldest) delete kept[key];
+  return kept;
 }
 
 function foldDays(facts: Facts, { before, after }: OrderChange, { currency, zone, catalogue }: FoldingShop): void {
   const was = earnedBy(before, currency, catalogue);
   const is = earnedBy(after, currency, catalogue);
   const days = { ...facts.days };
-  addToDay(days, was, -1, zone);
-  addToDay(days, is, 1, zone);
-  facts.days = newestDays(days);
+  const added = [addToDay(days, was, -1, zone), addToDay(days, is, 1, zone)].includes(true);
+  facts.days = added ? newestDays(days) : days;
   const discounted = (facts.orders.discounted ?? 0) + is.discounted - was.discounted;
   const { discounted: _, ...orders } = facts.orders;
   facts.orders = discounted === 0 ? orders : { ...orders, discounted };
