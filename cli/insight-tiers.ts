@@ -1,4 +1,6 @@
 // kairos insight tiers: the loyalty tiers and who is in them, and the four kinds of loyalty, which are estimates.
+
+import { sightOf } from '../domain/eligibility.ts';
 import {
   DEALS_ONLY,
   FEWEST_COVERED,
@@ -9,15 +11,21 @@ import {
   NARROW,
   type UsualRhythm,
 } from '../domain/insight/loyalty-kinds.ts';
-import { count, moneyOf, percent } from './insight-figures.ts';
+import { CLOSE, type Member, type TierFigures, tierFigures } from '../domain/insight/tier-standing.ts';
+import { unitsPerMajor } from '../domain/money.ts';
+import { scoreOf } from '../domain/standing.ts';
+import { TIER, tierSegment } from '../domain/tiers.ts';
+import { count, moneyOf, percent, shareOf } from './insight-figures.ts';
 import { readBuyers } from './insight-groups.ts';
 import type { Part, ReportCommand } from './insight-report.ts';
 import type { InsightSource, SourceOptions } from './insight-source.ts';
+import { rehearse, sampleContacts } from './sample.ts';
+import { openStage, readBook } from './stage.ts';
 
 export const tiers: ReportCommand<SourceOptions> = {
   name: 'tiers',
   description: 'loyalty tiers and who is in them; the four kinds of loyalty, estimated',
-  async make(source) {
+  async make(source, options) {
     const buyers = await readBuyers(source);
     const report = { name: 'tiers', title: 'Loyalty', basis: source.says };
     if (buyers.length === 0) {
@@ -29,12 +37,13 @@ export const tiers: ReportCommand<SourceOptions> = {
       };
     }
     const { usual, figures } = loyaltyKinds(buyers, source.today);
+    const members = options.orders === undefined ? await readTiers(source, options) : NO_STAGE;
     return {
       ...report,
-      parts: [...NO_TIERS, ...kindParts(source, usual, figures)],
+      parts: [...members.parts, ...kindParts(source, usual, figures)],
       json: {
         customers: buyers.length,
-        tiers: [],
+        tiers: members.json,
         kinds: figures.map(({ revenue, average, ...one }) => ({
           ...one,
           revenueMinor: revenue,
@@ -46,13 +55,101 @@ export const tiers: ReportCommand<SourceOptions> = {
   },
 };
 
-const NO_TIERS: Part[] = [
-  { kind: 'heading', text: 'Tiers' },
-  {
-    kind: 'text',
-    text: 'There are none: tiers are rules of a stage (templates/loyalty.json), and a file of orders has no stage.',
-  },
-];
+interface Told {
+  parts: Part[];
+  json: object[];
+}
+
+const none = (text: string): Told => ({
+  parts: [
+    { kind: 'heading', text: 'Tiers' },
+    { kind: 'text', text },
+  ],
+  json: [],
+});
+const NO_STAGE = none(
+  'There are none: tiers are rules of a stage (templates/loyalty.json), and a file of orders has no stage.',
+);
+
+/** Contacts that are read at most; of more, so many from whole shards. */
+const SAMPLE = 5000;
+const AT_ONCE = 100;
+
+/** Who is in which tier, by the contacts of the stage as they stand. */
+async function readTiers(source: InsightSource, { stage: named }: SourceOptions): Promise<Told> {
+  const stage = await openStage({ stage: named });
+  const book = await readBook(stage);
+  const tiers = book.definitions.loyalty?.tiers ?? [];
+  if (tiers.length === 0) return none('There are none: write some in templates/loyalty.json, and publish.');
+  const now = stage.now();
+  const { ids, contacts, exact } = await sampleContacts(stage.table, SAMPLE);
+  const members: Member[] = [];
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const deps = { table: stage.table, bucket: stage.bucket, now };
+    for (const { after } of await rehearse(book, ids.slice(from, from + AT_ONCE), deps)) {
+      const sight = sightOf(book, after, now);
+      // What the shop gave wins over what the rules say.
+      const given = scoreOf(after.facts, TIER);
+      const tier = typeof given === 'string' ? given : tiers.find(({ id }) => sight.inSegment(tierSegment(id)))?.id;
+      const days = Object.entries(after.facts.days ?? {}).map(
+        ([day, [orders, net]]) => [Number(day), orders, net] as const,
+      );
+      members.push({ ...(tier === undefined ? {} : { tier }), days });
+    }
+  }
+  const figures = tierFigures(members, tiers, source.today, unitsPerMajor(source.shop.currency));
+  return { parts: tierParts(source, figures, { read: members.length, contacts, exact }), json: figures.map(tierJson) };
+}
+
+const tierJson = ({ revenue, ...one }: TierFigures): object => ({ ...one, revenueMinor: revenue });
+
+function tierParts(
+  source: InsightSource,
+  figures: readonly TierFigures[],
+  { read, contacts, exact }: { read: number; contacts: number; exact: boolean },
+): Part[] {
+  const { whole } = moneyOf(source);
+  const rate = (some: readonly TierFigures[]): number | undefined => {
+    const before = some.reduce((sum, one) => sum + one.before, 0);
+    return shareOf(
+      some.reduce((sum, one) => sum + one.again, 0),
+      before,
+    );
+  };
+  const [others, members] = [figures.slice(0, 1), figures.slice(1)];
+  return [
+    { kind: 'heading', text: 'Tiers' },
+    {
+      kind: 'table',
+      columns: [
+        { title: 'Tier' },
+        { title: 'Contacts', align: 'right' },
+        { title: 'Share', align: 'right' },
+        { title: 'Revenue', align: 'right' },
+        { title: 'Share of revenue', align: 'right' },
+        { title: 'Bought again', align: 'right' },
+        { title: 'Close to the next', align: 'right' },
+      ],
+      rows: figures.map((one, i) => [
+        one.tier ?? 'none',
+        count(one.contacts),
+        percent(shareOf(one.contacts, read), 0),
+        whole(one.revenue),
+        percent(one.revenueShare, 0),
+        percent(rate([one]), 0),
+        i === figures.length - 1 ? '–' : count(one.close),
+      ]),
+    },
+    {
+      kind: 'text',
+      text:
+        `Of members who bought in the half year before the last, ${percent(rate(members), 0)} bought again in the last; of the rest ${percent(rate(others), 0)}. ` +
+        'That is no effect of the programme: people are in a tier because they buy. ' +
+        `Close to the next tier is who lacks at most ${percent(CLOSE, 0)} of what it asks for.` +
+        (exact ? '' : ` Read of ${count(read)} of about ${count(contacts)} contacts.`),
+    },
+  ];
+}
 
 const MEANINGS: Record<LoyaltyKind, [title: string, means: string]> = {
   loyal: ['Loyal', 'active by their own rhythm'],
