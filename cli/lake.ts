@@ -136,7 +136,7 @@ export function sayRepaired(day: string, { scanned, givenUp, kinds }: Repaired):
     const { found, missing, changed, erased } = kinds[kind];
     if (found === 0 && erased === 0) continue;
     lines.push(
-      `  ${found.toLocaleString('en')} ${kind}, ${missing.toLocaleString('en')} of them ${missing === 1 ? 'was' : 'were'} missing${changed > 0 ? `, ${changed.toLocaleString('en')} stood there otherwise` : ''}${erased > 0 ? `, ${count(erased, 'line')} of erased people taken out` : ''}`,
+      `  ${found.toLocaleString('en')} ${found === 1 ? kind.replace(/s$/, '') : kind}, ${missing.toLocaleString('en')} of them ${missing === 1 ? 'was' : 'were'} missing${changed > 0 ? `, ${changed.toLocaleString('en')} stood there otherwise` : ''}${erased > 0 ? `, ${count(erased, 'line')} of erased people taken out` : ''}`,
     );
   }
   return lines.length === 1 ? [`${lines[0]} nothing.`] : lines;

@@ -110,7 +110,10 @@ export async function traceOf(
     productsIn(properties).flatMap((product) =>
       watches.flatMap((watch) =>
         [at, at - (at % 86_400_000)].flatMap((instant) =>
-          [...contacts].map((id) => watchItem({ watch, product, contact: id, at: instant, until: 0 })),
+          [...contacts].map((id): Key => {
+            const { pk, sk } = watchItem({ watch, product, contact: id, at: instant, until: 0 });
+            return { pk, sk };
+          }),
         ),
       ),
     ),

@@ -4,9 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { erase, type Request } from '../../cli/erase.ts';
 import { compact, lakeStatus, repair, sayRepaired, sayStatus } from '../../cli/lake.ts';
 import { type Interaction, sha256 } from '../../domain/interaction.ts';
+import { traceOf } from '../../functions/aws/erase.ts';
 import { Ledger } from '../../functions/aws/erasures.ts';
 import { dayOf, KINDS } from '../../functions/aws/lake.ts';
 import { key, readOrder, type Table } from '../../functions/aws/table.ts';
+import { watchItem } from '../../functions/aws/watches.ts';
 import { writeLake } from '../../functions/write-lake.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import {
@@ -197,6 +199,20 @@ describe('given a person who asks to be erased', () => {
     expect(lakeText()).toMatch(wordsOf(id));
     await repair(TODAY, { table, files: bucket, now: () => NOON + DAY });
     expect(lakeText()).not.toMatch(wordsOf(id));
+  });
+
+  it('knows what she watches, of what was looked at and of its day', async () => {
+    const watches = [NOON, NOON - (NOON % DAY)].map((at) => ({
+      watch: 'w1',
+      product: 'cup',
+      contact: id,
+      at,
+      until: NOON + DAY,
+    }));
+    for (const watch of watches) await table.overwrite(watchItem(watch));
+    await table.overwrite(watchItem({ ...watches[0]!, contact: 'somebody' }));
+    const trace = await traceOf(id, { table, watches: ['w1', 'w2'], merges: new Map() });
+    expect(trace.watches.map(({ sk }) => sk).sort()).toEqual(watches.map((watch) => watchItem(watch).sk).sort());
   });
 
   it('does nothing the second time, and refuses events of before; whoever comes afterwards is somebody new', async () => {
