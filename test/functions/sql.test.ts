@@ -136,6 +136,7 @@ const PARAMETERS: Parameters = {
   most: 9,
   dearer: 0.1,
   customers: 9,
+  period: 365,
 };
 const ask = (name: string, parameters: Parameters = {}) => rows.rows(query(name), { ...PARAMETERS, ...parameters });
 const day = dayOfDate;
