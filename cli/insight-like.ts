@@ -21,11 +21,10 @@ import {
   sayFit,
 } from './insight-groups.ts';
 import type { Part, ReportCommand } from './insight-report.ts';
-import type { InsightSource, SourceOptions } from './insight-source.ts';
+import type { InsightSource } from './insight-source.ts';
 import { wholeNumber } from './messages.ts';
-import { openStage } from './stage.ts';
 
-interface LikeOptions extends SaveOptions, SourceOptions {
+interface LikeOptions extends SaveOptions {
   contacts?: string;
   most?: string;
 }
@@ -58,7 +57,7 @@ export const like: ReportCommand<LikeOptions> = {
     const lines = await readLines(options.contacts);
     const asked = options.most === undefined ? undefined : wholeNumber('--most', options.most);
     const buyers = await readBuyers(source);
-    const { found, unknown } = await contactsOf(lines, source, options);
+    const { found, unknown } = await contactsOf(lines, source);
     const most = asked ?? Math.max(1, found.size);
     const likeness = likeThese(buyers, found, most, readingOf(source));
     const list = { lines: lines.length, unknown, listed: likeness.listed };
@@ -142,9 +141,9 @@ async function readLines(file: string): Promise<string[]> {
 async function contactsOf(
   lines: readonly string[],
   source: InsightSource,
-  options: LikeOptions,
 ): Promise<{ found: Set<string>; unknown: number }> {
-  if (options.orders !== undefined) {
+  const { table } = source.stage ?? {};
+  if (table === undefined) {
     const known = new Set(
       (await source.warehouse.rows('SELECT DISTINCT contact FROM contacts')).map(({ contact }) => contact),
     );
@@ -153,7 +152,6 @@ async function contactsOf(
     const found = new Set(ids.filter((id) => known.has(id)));
     return { found, unknown: ids.filter((id) => !known.has(id)).length };
   }
-  const { table } = await openStage({ stage: options.stage });
   const found = new Set<string>();
   let unknown = 0;
   for (let from = 0; from < lines.length; from += AT_ONCE) {

@@ -36,6 +36,8 @@ export interface InsightSource {
   name?: string;
   /** The clock of the stage, epoch milliseconds; of a file, this machine's. */
   now?: number;
+  /** The stage whose lake it is, for what only contacts tell; absent for a file. */
+  stage?: Stage;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,7 @@ async function openLake({ stage, until, mapping }: SourceOptions): Promise<Insig
         ? '; models are fitted to it on the spot.'
         : `; models as of ${dateOfDay(models.models.today)}.`),
     name: brand?.legalName ?? opened.target.stage,
+    stage: opened,
     now,
     close: () => warehouse.close(),
   };

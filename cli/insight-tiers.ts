@@ -18,14 +18,14 @@ import { TIER, tierSegment } from '../domain/tiers.ts';
 import { count, moneyOf, percent, shareOf } from './insight-figures.ts';
 import { readBuyers } from './insight-groups.ts';
 import type { Part, ReportCommand } from './insight-report.ts';
-import type { InsightSource, SourceOptions } from './insight-source.ts';
+import type { InsightSource } from './insight-source.ts';
 import { rehearse, sampleContacts } from './sample.ts';
-import { openStage, readBook } from './stage.ts';
+import { readBook, type Stage } from './stage.ts';
 
-export const tiers: ReportCommand<SourceOptions> = {
+export const tiers: ReportCommand = {
   name: 'tiers',
   description: 'loyalty tiers and who is in them; the four kinds of loyalty, estimated',
-  async make(source, options) {
+  async make(source) {
     const buyers = await readBuyers(source);
     const report = { name: 'tiers', title: 'Loyalty', basis: source.says };
     if (buyers.length === 0) {
@@ -37,7 +37,7 @@ export const tiers: ReportCommand<SourceOptions> = {
       };
     }
     const { usual, figures } = loyaltyKinds(buyers, source.today);
-    const members = options.orders === undefined ? await readTiers(source, options) : NO_STAGE;
+    const members = source.stage === undefined ? NO_STAGE : await readTiers(source, source.stage);
     return {
       ...report,
       parts: [...members.parts, ...kindParts(source, usual, figures)],
@@ -76,8 +76,7 @@ const SAMPLE = 5000;
 const AT_ONCE = 100;
 
 /** Who is in which tier, by the contacts of the stage as they stand. */
-async function readTiers(source: InsightSource, { stage: named }: SourceOptions): Promise<Told> {
-  const stage = await openStage({ stage: named });
+async function readTiers(source: InsightSource, stage: Stage): Promise<Told> {
   const book = await readBook(stage);
   const tiers = book.definitions.loyalty?.tiers ?? [];
   if (tiers.length === 0) return none('There are none: write some in templates/loyalty.json, and publish.');

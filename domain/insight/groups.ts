@@ -354,18 +354,18 @@ const [CLEAR, STILL] = [0.5, 0.25];
 
 function sayingsOf(apart: Apart[]): Saying[] {
   const sayings: Saying[] = [];
-  const say = (words: string, strength: number): void => {
-    if (strength >= STILL) sayings.push({ words, strength, clear: strength >= CLEAR });
+  const say = ([words, ...still]: Words, strength: number): void => {
+    if (strength < STILL) return;
+    sayings.push({ words, strength, clear: strength >= CLEAR });
+    for (const other of still) sayings.push({ words: other, strength, clear: false });
   };
   for (const { feature, by, value, usual } of apart) {
     const category = categoryOf(feature);
     if (category !== undefined) {
       // Clear: 20 points more of it than everybody, or 2.5 times as much and a tenth of what they buy.
       const times = value >= 0.1 && usual > 0 ? Math.min(1, value / usual / 5) : 0;
-      say(
-        value >= 0.45 ? `mostly ${category}` : `more ${category} than others`,
-        Math.max((value - usual) * 2.5, times),
-      );
+      const words = byBound(value, 0.45, `more ${category} than others`, `mostly ${category}`);
+      say(words, Math.max((value - usual) * 2.5, times));
       continue;
     }
     const [less, more] = (SAYINGS[feature] as SayingWords)(value);
@@ -374,14 +374,26 @@ function sayingsOf(apart: Apart[]): Saying[] {
   return sayings.sort((a, b) => b.strength - a.strength);
 }
 
-type SayingWords = (value: number) => [less: string, more: string];
+/** What is said, and what was said of it before and is still true. */
+type Words = [says: string, ...still: string[]];
+type SayingWords = (value: number) => [less: Words, more: Words];
 const SAYINGS: Record<string, SayingWords> = {
-  recency: () => ['bought lately', 'quiet for long'],
-  frequency: (value) => [value < 0.2 ? 'once' : 'seldom', 'often'],
-  money: () => ['small orders', 'large orders'],
-  discounted: (value) => ['rarely with discounts', value >= 0.5 ? 'mostly with discounts' : 'more with discounts'],
-  returned: (value) => ['rarely returns', value >= 0.15 ? 'often returns' : 'returns more than others'],
+  recency: () => [['bought lately'], ['quiet for long']],
+  frequency: (value) => [byBound(value, 0.2, 'once', 'seldom'), ['often']],
+  money: () => [['small orders'], ['large orders']],
+  discounted: (value) => [
+    ['rarely with discounts'],
+    byBound(value, 0.5, 'more with discounts', 'mostly with discounts'),
+  ],
+  returned: (value) => [['rarely returns'], byBound(value, 0.15, 'returns more than others', 'often returns')],
 };
+
+/** Words for either side of a bound; near it those of the other side are still true. */
+function byBound(value: number, bound: number, below: string, above: string): Words {
+  const [says, other] = value < bound ? [below, above] : [above, below];
+  return Math.abs(value - bound) <= 0.3 * bound ? [says, other] : [says];
+}
+
 /** In which order things are said; what is not named here, categories, stands before the star's followers. */
 const ORDER = ['bought lately', 'quiet for long', 'often', 'seldom', 'once', '*', 'large orders', 'small orders'];
 

@@ -172,12 +172,11 @@ describe('kairos insight like', () => {
     writeFileSync(file, `${lines.join('\r\n')}\r\n`);
     return file;
   };
-  const OF_FILE = { orders: 'made.csv' };
 
   it('finds the others who buy as a list does, and writes a rule for them', async () => {
     const contacts = listOf('list.txt', [...Array.from({ length: 30 }, (_, i) => `c${3 * i}`), 'c0', '', 'nobody']);
     const to = join(folder, 'segments');
-    const report = await like.make(shop, { ...OF_FILE, contacts, as: 'more-cameras', to });
+    const report = await like.make(shop, { contacts, as: 'more-cameras', to });
     const json = report.json as { unknown: number; listed: number; contacts: { contact: string }[] };
     expect([json.unknown, json.listed, json.contacts.length]).toEqual([1, 30, 30]);
     for (const { contact } of json.contacts) expect(Number(contact.slice(1)) % 3).toBe(0);
@@ -186,28 +185,28 @@ describe('kairos insight like', () => {
   });
 
   it('says of a list that is too short, or like everybody, that it is', async () => {
-    const short = await like.make(shop, { ...OF_FILE, contacts: listOf('short.txt', ['c1', 'c2']) });
+    const short = await like.make(shop, { contacts: listOf('short.txt', ['c1', 'c2']) });
     expect(said(short)).toContain('2 of the list have bought: it takes 10');
     const all = Array.from({ length: 60 }, (_, i) => `c${i}`);
-    const usual = await like.make(shop, { ...OF_FILE, contacts: listOf('usual.txt', all) });
+    const usual = await like.make(shop, { contacts: listOf('usual.txt', all) });
     expect(said(usual)).toContain('are like everybody else');
     const to = join(folder, 'none');
-    const saved = like.make(shop, { ...OF_FILE, contacts: listOf('short.txt', ['c1']), as: 'mine', to });
+    const saved = like.make(shop, { contacts: listOf('short.txt', ['c1']), as: 'mine', to });
     expect(await fault(saved)).toBe('like.too-short');
     expect(existsSync(to)).toBe(false);
   });
 
   it('refuses a list that is not there, and a number that is none', async () => {
     const contacts = listOf('some.txt', ['c1']);
-    expect(await fault(like.make(shop, OF_FILE))).toBe('like.contacts');
-    expect(await fault(like.make(shop, { ...OF_FILE, contacts: join(folder, 'no.txt') }))).toBe('like.file');
-    expect(await fault(like.make(shop, { ...OF_FILE, contacts, most: '-3' }))).toBe('option.number');
+    expect(await fault(like.make(shop, {}))).toBe('like.contacts');
+    expect(await fault(like.make(shop, { contacts: join(folder, 'no.txt') }))).toBe('like.file');
+    expect(await fault(like.make(shop, { contacts, most: '-3' }))).toBe('option.number');
   });
 });
 
 describe('kairos insight tiers', () => {
   it('parts customers into kinds of loyalty, and says what it cannot see', async () => {
-    const report = await tiers.make(shop, { orders: 'made.csv' });
+    const report = await tiers.make(shop, {});
     const { kinds } = report.json as { kinds: { kind: string; customers: number; revenueMinor: number }[] };
     expect(kinds.reduce((sum, { customers }) => sum + customers, 0)).toBe(240);
     // Those who buy by coupon, and did so on two days or more; those who bought once.
@@ -218,7 +217,7 @@ describe('kairos insight tiers', () => {
   });
 
   it('says that nobody has bought', async () => {
-    expect(said(await tiers.make(empty, { orders: 'made.csv' }))).toContain('Nobody has bought yet');
+    expect(said(await tiers.make(empty, {}))).toContain('Nobody has bought yet');
   });
 });
 
