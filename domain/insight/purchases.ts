@@ -112,7 +112,7 @@ export function fitPurchases(rows: PurchaseRows): Fitted<PurchaseModel> {
   const replaced = degenerate
     ? {
         code: 'degenerate',
-        says: `BG/NBD has its maximum where as good as nobody leaves (a ${figure(a)}, b ${figure(b)}: ${figure(100 * leaves)} % after an order, for a log-likelihood ${figure(Math.max(0, gain))} greater): the model in which nobody does (NBD) stands in.`,
+        says: `These orders do not show that people leave for good: BG/NBD degenerates (a ${figure(a)}, b ${figure(b)}: ${leaves < 1e-5 ? 'less than 0.001' : figure(100 * leaves)} % leave after an order, and the log-likelihood gains ${figure(Math.max(0, gain))}). The model in which nobody leaves (NBD) stands in, so everybody counts as alive.`,
       }
     : boundary(full);
   return { kind: 'fitted', model, ...(replaced === undefined ? {} : { replaced }), iterations: found.iterations };
