@@ -1,5 +1,5 @@
 // How far the walk over all contacts is after a publish, as it was read and as people read it.
-import { readControls } from '../functions/aws/book-store.ts';
+import { readControls } from '../functions/aws/controls.ts';
 import { SETTLE_SECONDS } from '../functions/aws/roster.ts';
 import { key, type Table } from '../functions/aws/table.ts';
 

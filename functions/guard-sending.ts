@@ -2,10 +2,9 @@
 import { type Account, isShut, quotaUsed } from '../domain/allowance.ts';
 import type { Controls } from '../domain/book.ts';
 import { type AccountDeps, accountClient, accountOf, readAccount } from './aws/account.ts';
-import { readControls } from './aws/book-store.ts';
 import { type BudgetDeps, keepBudgets } from './aws/budgets.ts';
 import { now } from './aws/clock.ts';
-import { operationEvent, stop } from './aws/controls.ts';
+import { operationEvent, readControls, stop } from './aws/controls.ts';
 import { poolLevels } from './aws/coupons.ts';
 import { plainBooks } from './aws/deciding.ts';
 import { faultOf, log, once, handler as wrapped } from './aws/handler.ts';

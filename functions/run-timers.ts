@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { allowance, type Ceiling } from '../domain/allowance.ts';
 import { accountOf } from './aws/account.ts';
-import { readControls } from './aws/book-store.ts';
 import { now } from './aws/clock.ts';
+import { readControls } from './aws/controls.ts';
 import { Depths } from './aws/depth.ts';
 import { env, envNumber, envOptional, envShare } from './aws/env.ts';
 import { faultOf, type Log, log, once, handler as wrapped } from './aws/handler.ts';

@@ -3,6 +3,7 @@ import type { Book, Controls, Definitions } from '../../domain/book.ts';
 import { compileBook, emptyBook } from '../../domain/book.ts';
 import type { PublishedModels } from '../../domain/insight/models.ts';
 import type { Bucket } from './bucket.ts';
+import { readControls } from './controls.ts';
 import { faultOf, type Log } from './handler.ts';
 import { type ModelsReader, modelsPointer } from './model-store.ts';
 import { key, type Table } from './table.ts';
@@ -124,15 +125,4 @@ export class BookStore {
     this.#kept.set(both, book);
     return book;
   }
-}
-
-/** The controls of their item; without one nothing is stopped or paused, and no book is filled. */
-export function readControls(item: Record<string, unknown> | undefined): Controls {
-  const controls: Controls = {
-    paused: (item?.paused as Controls['paused'] | undefined) ?? {},
-    filled: (item?.filled as number | undefined) ?? 0,
-  };
-  if (item?.stopped !== undefined) controls.stopped = item.stopped as NonNullable<Controls['stopped']>;
-  if (item?.tests !== undefined) controls.tests = item.tests as NonNullable<Controls['tests']>;
-  return controls;
 }

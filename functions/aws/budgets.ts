@@ -14,9 +14,9 @@ import {
   standings,
   verdictOf,
 } from '../../domain/budget.ts';
-import { type BookStore, readControls } from './book-store.ts';
+import type { BookStore } from './book-store.ts';
 import type { Bus } from './bus.ts';
-import { operationEvent, pause } from './controls.ts';
+import { operationEvent, pause, readControls } from './controls.ts';
 import type { Log } from './handler.ts';
 import { type Item, key, pooled, type Table } from './table.ts';
 

@@ -1,6 +1,6 @@
 // What an operator or a guard may do to sending as a whole: stop, start, pause, resume; each recorded with who and when.
 import { randomUUID } from 'node:crypto';
-import type { Control } from '../../domain/book.ts';
+import type { Control, Controls } from '../../domain/book.ts';
 import type { BusEvent } from './bus.ts';
 import { jitter, sleep } from './clock.ts';
 import { Cancelled, type Item, key, type Table, type Write } from './table.ts';
@@ -147,4 +147,15 @@ export function operationEvent(
     detailType: names[what],
     detail: { ...about, by, at: new Date(at).toISOString(), why },
   };
+}
+
+/** The controls of their item; without one nothing is stopped or paused, and no book is filled. */
+export function readControls(item: Record<string, unknown> | undefined): Controls {
+  const controls: Controls = {
+    paused: (item?.paused as Controls['paused'] | undefined) ?? {},
+    filled: (item?.filled as number | undefined) ?? 0,
+  };
+  if (item?.stopped !== undefined) controls.stopped = item.stopped as NonNullable<Controls['stopped']>;
+  if (item?.tests !== undefined) controls.tests = item.tests as NonNullable<Controls['tests']>;
+  return controls;
 }

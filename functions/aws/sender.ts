@@ -11,11 +11,11 @@ import { productIdsOf, shownInputs, stalePrices } from '../../domain/product-vie
 import { providerOf } from '../../domain/provider.ts';
 import { emailOf, showsPrices } from '../../domain/render.ts';
 import { accountOf } from './account.ts';
-import { type BookStore, readControls } from './book-store.ts';
+import type { BookStore } from './book-store.ts';
 import { CLAIM_LASTS } from './claims.ts';
 import { jitter } from './clock.ts';
 import { composeMail } from './compose.ts';
-import { stop } from './controls.ts';
+import { readControls, stop } from './controls.ts';
 import { type Claim, Coupons } from './coupons.ts';
 import { faultOf, type Log } from './handler.ts';
 import type { Answer, Mail, Mailer } from './mailer.ts';

@@ -1,7 +1,8 @@
 // Tests of variants: what is known of each, and its winner in the controls once its time is over.
 import type { Book, Controls } from '../../domain/book.ts';
 import { decideTest, type Tried, type Verdict } from '../../domain/variant-test.ts';
-import { type BookStore, readControls } from './book-store.ts';
+import type { BookStore } from './book-store.ts';
+import { readControls } from './controls.ts';
 import type { Log } from './handler.ts';
 import { key, pooled, type Table } from './table.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { campaignVersion, compileBook } from '../../domain/book.ts';
 import type { Campaign, Test } from '../../domain/campaign-grammar.ts';
 import type { Conversion, Message } from '../../domain/message.ts';
-import { readControls } from '../../functions/aws/book-store.ts';
+import { readControls } from '../../functions/aws/controls.ts';
 import { countReports } from '../../functions/aws/reports.ts';
 import { key, messageItem, Table } from '../../functions/aws/table.ts';
 import { decideTests, testStates } from '../../functions/aws/variant-tests.ts';

@@ -18,8 +18,7 @@ import { type Interaction, type JsonObject, sha256 } from '../../domain/interact
 import type { LinkKeys } from '../../domain/links.ts';
 import type { Message, MessageState } from '../../domain/message.ts';
 import { durationMs, nextLocal } from '../../domain/time.ts';
-import { readControls } from '../../functions/aws/book-store.ts';
-import { pause, resume, start, stop } from '../../functions/aws/controls.ts';
+import { pause, readControls, resume, start, stop } from '../../functions/aws/controls.ts';
 import { Queue } from '../../functions/aws/queue.ts';
 import { readSecret } from '../../functions/aws/secrets.ts';
 import {
