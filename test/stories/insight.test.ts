@@ -1,10 +1,15 @@
 // From orders to the lake, from the lake to models, and from models to a mail on the day on which a customer has more likely left than not.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { recordHistory } from '../../cli/import-history.ts';
 import { openImport } from '../../cli/import-target.ts';
 import { shelfOf } from '../../cli/publish.ts';
 import { dateOfDay } from '../../domain/insight/customer.ts';
 import type { Models } from '../../domain/insight/models.ts';
+import type { JsonObject } from '../../domain/interaction.ts';
 import type { ImportedEvent } from '../../domain/mapping-events.ts';
 import { instantOf, localTime } from '../../domain/time.ts';
 import { currentModels } from '../../functions/aws/model-store.ts';
@@ -79,6 +84,24 @@ function aliveOn(day: number, days: number[], { r, alpha, a, b }: NonNullable<Mo
   return 1 / (1 + ((a as number) / ((b as number) + x - 1)) * ratio);
 }
 
+/** What `kairos` prints with these words, over the running stack. */
+function kairos(...words: string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'kairos-insight-'));
+  const { outputs, env } = story().laptop;
+  const file = join(folder, 'laptop.json');
+  writeFileSync(file, JSON.stringify({ outputs, env }));
+  const root = join(import.meta.dirname, '..', '..');
+  return new Promise<string>((done, fail) => {
+    const around = { ...process.env, KAIROS_LAPTOP: file, NO_COLOR: '1' };
+    execFile(
+      process.execPath,
+      [join(root, 'cli/kairos.ts'), ...words],
+      { env: around, cwd: root },
+      (error, out, err) => (error === null ? done(out) : fail(new Error(`${words.join(' ')}: ${err}${out}`))),
+    );
+  }).finally(() => rmSync(folder, { recursive: true, force: true }));
+}
+
 /** The day of the shop's calendar of the story's start. */
 const TODAY = Math.floor((START + HOUR) / DAY);
 
@@ -86,6 +109,7 @@ describe('a shop of a hundred and fifty customers', () => {
   // Ann has ordered on each of the last eight Mondays but one: she is anything but gone.
   const ann = [-60, -52, -45, -38, -31, -24, -17, -9];
   let models: Models;
+  let events: ImportedEvent[];
 
   it('has models after its first night, which are said, and put nobody into a segment with a word', {
     timeout: 60_000,
@@ -93,7 +117,7 @@ describe('a shop of a hundred and fifty customers', () => {
     const shop = story();
     const email = await shop.customer('ann');
     const people = past(150);
-    const events = [
+    events = [
       ...people.flatMap((days, n) => days.map((day, i) => order(`p${n}`, day, i))),
       ...ann.map((day, i) => order('ann', day, i)),
     ];
@@ -144,5 +168,22 @@ describe('a shop of a hundred and fifty customers', () => {
     expect(localTime(mails[0]!.at, BERLIN).date).toBe(dateOfDay(falls));
     const [message] = await shop.messages({ user: 'ann', campaign: 'come-back' });
     expect(message?.because).toMatchObject({ models: expect.stringMatching(/^[0-9a-f]{12}$/) });
+  });
+
+  it('answers people over the running stack: up to yesterday, by the models of the night', {
+    timeout: 60_000,
+  }, async () => {
+    const basis = 'The lake of stage laptop, up to 2026-03-15; models as of 2026-03-01.';
+    const overview = await kairos('insight');
+    expect(overview).toContain(basis);
+    for (const name of ['rfm', 'retention', 'value', 'pareto', 'pairs', 'tiers', 'groups'])
+      expect(overview).toMatch(new RegExp(`\\(${name}\\)$`, 'm'));
+    expect(overview).toMatch(/^151 customers/m);
+    const { total } = JSON.parse(await kairos('insight', '--by', 'month', '--json')) as {
+      total: Record<string, number>;
+    };
+    const spent = events.reduce((sum, { detail }) => sum + Number((detail.properties as JsonObject).revenue), 0);
+    expect(total).toMatchObject({ orders: events.length, customers: 151, revenueMinor: spent * 100 });
+    expect(await kairos('lake', 'status')).toMatch(/^orders +1 +\d+ +[\d.]+ KB {2}2026-03-02/m);
   });
 });
