@@ -46,6 +46,11 @@ export function localTime(instant: number, zone: string): { date: string; minute
   return { date: dateOf(day), minutes: Math.floor((local - day * DAY) / MINUTE), weekday: weekdayOf(day) };
 }
 
+/** The day that a calendar in the zone shows at the instant, as a number of days since 1970-01-01. Throws as `localTime`. */
+export function localDayNumber(instant: number, zone: string): number {
+  return Math.floor((instant + stretchAt(instant, zone).offset) / DAY);
+}
+
 /**
  * The instant at which date (YYYY-MM-DD) and clock (HH:MM) are shown in the zone. A time that the zone skips moves
  * forward by the length of the gap; of a time that it shows twice, the first. Throws a RangeError on bad text.

@@ -1,6 +1,6 @@
 // What insight needs to know of one customer: sufficient statistics, counted in whole days of the shop's calendar.
 import type { Facts } from '../contact.ts';
-import { localTime } from '../time.ts';
+import { localDayNumber } from '../time.ts';
 
 const DAY = 86_400_000;
 
@@ -29,7 +29,7 @@ export interface Customer {
 
 /** The day of the shop's calendar at an instant, as a number of days since 1970-01-01. */
 export function calendarDay(at: number, zone: string): number {
-  return Date.parse(localTime(at, zone).date) / DAY;
+  return localDayNumber(at, zone);
 }
 
 /** Such a day as YYYY-MM-DD, and back. */
