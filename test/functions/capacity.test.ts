@@ -46,7 +46,7 @@ async function spentBy(bench: Bench, event: ReturnType<typeof interaction>) {
 async function known(change: Parameters<typeof definitions>[0] = {}) {
   const bench = benchOver(await engine.table());
   await publish(bench.table, bench.bucket, definitions(change));
-  const traits = { about: 'x'.repeat(800), more: 'y'.repeat(800) };
+  const traits = { about: 'x'.repeat(750), more: 'y'.repeat(750) };
   await bench.recorder.record([
     {
       interaction: interaction('Identified', {
