@@ -11,10 +11,12 @@ export interface Period {
 
 const DAY = 86_400_000;
 const MOST_KEPT = 1000;
+/** Of one word in one zone: now, and what a look ahead meets. */
+const MOST_STRETCHES = 4;
 // What a word means in a zone stays until `next`: asked of many contacts, made once.
 // The anniversaries of a date around an instant, as long as no other has come.
 const years = new Map<string, ReturnType<typeof anniversaries>>();
-const kept = new Map<string, Period & { since: number }>();
+const kept = new Map<string, (Period & { since: number })[]>();
 // The day of a zone, as long as it lasts.
 const today = new Map<string, { day: number; from: number; to: number }>();
 
@@ -43,8 +45,8 @@ export function dayAt(now: number, zone: string): number {
 /** What a calendar word means at an instant in a zone: [from, to) in epoch milliseconds. Weeks begin on Monday. */
 export function calendarPeriod(word: CalendarWord, now: number, zone: string): Period {
   const key = `${word}|${zone}`;
-  const known = kept.get(key);
-  if (known !== undefined && now >= known.since && now < known.next) return known;
+  const known = kept.get(key) ?? [];
+  for (const one of known) if (now >= one.since && now < one.next) return one;
   const today = localDay(now, zone);
   const date = new Date(today * DAY);
   const [year, month, weekday] = [date.getUTCFullYear(), date.getUTCMonth(), (date.getUTCDay() + 6) % 7];
@@ -68,7 +70,7 @@ export function calendarPeriod(word: CalendarWord, now: number, zone: string): P
   const [since, next] = [at(0), at(-1)];
   const period = past ? { from: at(1), to: since, next, since } : { from: since, to: next, next, since };
   if (kept.size >= MOST_KEPT) kept.clear();
-  kept.set(key, period);
+  kept.set(key, [period, ...known].slice(0, MOST_STRETCHES));
   return period;
 }
 
