@@ -1,9 +1,9 @@
 // kairos dead-letters: what was given up, why, and what people read of it.
 import type { Command } from 'commander';
+import { GIVEN_UP } from '../functions/aws/lake-repair.ts';
 import { QUEUES } from '../infra/names.ts';
 import {
   dropLetters,
-  GIVEN_UP,
   type GivenUp,
   type Letter,
   listLetters,

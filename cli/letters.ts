@@ -12,6 +12,7 @@ import {
 import { KairosError, suggest } from '../domain/fault.ts';
 import { resendMessage } from '../functions/aws/cancel.ts';
 import { record } from '../functions/aws/controls.ts';
+import { GIVEN_UP } from '../functions/aws/lake-repair.ts';
 import { chunks, pooled } from '../functions/aws/table.ts';
 import { pascal, QUEUES, type QueueName } from '../infra/names.ts';
 import { output } from './outputs.ts';
@@ -27,7 +28,6 @@ const LOOKING = 60;
 const WORKING = 900;
 /** Failed stream batches whose files are read for the number of their records. */
 export const MOST_FILES_READ = 100;
-export const GIVEN_UP = 'aws/lambda/';
 
 /** Received eight times without success, and nobody wrote down why. */
 export const TRIED = 'tried-8-times';

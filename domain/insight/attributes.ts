@@ -3,6 +3,7 @@ import { dayAt, midnightOf } from '../calendar.ts';
 import type { Facts } from '../contact.ts';
 import type { Json } from '../interaction.ts';
 import { unitsPerMajor } from '../money.ts';
+import { NO_CURRENCY } from '../order.ts';
 import { scoreOf } from '../standing.ts';
 import { type Customer, customerAt, dayAhead } from './customer.ts';
 import { decileOf, lifetimeOf, shareOf } from './lifetime.ts';
@@ -43,7 +44,7 @@ interface Attribute {
 }
 
 /** Models of which none stands yet: what was earned is known all the same. */
-const NONE = { currency: 'XXX' } as Models;
+const NONE = { currency: NO_CURRENCY } as Models;
 
 function rfmOn({ facts, models, customer, day }: OnDay): Partial<RfmScores> {
   const own: Partial<RfmScores> =
